@@ -1,0 +1,1 @@
+//! What the REST interface speaks: requests, responses and errors.

@@ -1,0 +1,1 @@
+//! A Bitcoin chain over bitcoind's JSON-RPC.

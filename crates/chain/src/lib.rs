@@ -1,0 +1,1 @@
+//! What the node asks of a Bitcoin chain, and how it follows one.

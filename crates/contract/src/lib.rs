@@ -1,0 +1,1 @@
+//! What a contract may see, ask and answer.

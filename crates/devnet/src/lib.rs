@@ -1,0 +1,1 @@
+//! A regtest chain in one process that speaks bitcoind's RPC.

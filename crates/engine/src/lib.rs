@@ -1,0 +1,1 @@
+//! The node as a value: inputs to events and effects.

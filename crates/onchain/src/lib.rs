@@ -1,0 +1,1 @@
+//! Keys, scripts, transactions and weights of the protocol: pure functions.

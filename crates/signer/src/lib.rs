@@ -1,0 +1,1 @@
+//! Secrets, revocation and the rules of signing.

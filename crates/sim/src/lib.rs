@@ -1,0 +1,1 @@
+//! The seeded world and its oracle.

@@ -1,0 +1,1 @@
+//! Events to durable records and back, snapshots, and the memory store.

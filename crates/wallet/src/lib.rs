@@ -1,0 +1,1 @@
+//! The on-chain wallet: coins, addresses and the reserve for fees.

@@ -1,0 +1,1 @@
+//! The guard of what happens on chain.

@@ -1,0 +1,1 @@
+//! Peer messages to bytes and back: total, bounded, versioned.

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::limits::FRAME_BYTES_MAX;
 use crate::{
-    Accept, AcceptChannel, AgreeContract, CloseOffer, CloseSign, Fault, Finalize, FundingWitness,
+    Accept, AcceptChannel, AgreeContract, CloseOffer, CloseSign, Fault, Finalize,
     Hello, OfferContract, OpenChannel, Propose, Reestablish, RefuseContract, RequestTurn, Shutdown,
     SignOpening,
 };
@@ -115,8 +115,6 @@ messages! {
     AcceptChannel = 0x0011,
     /// Signs commitment 0.
     SignOpening = 0x0012,
-    /// Signs the funding transaction.
-    FundingWitness = 0x0013,
     /// Begins a round.
     Propose = 0x0020,
     /// Accepts it.
@@ -191,7 +189,6 @@ impl Message {
             Self::OpenChannel(m) => Some(m.channel),
             Self::AcceptChannel(m) => Some(m.channel),
             Self::SignOpening(m) => Some(m.channel),
-            Self::FundingWitness(m) => Some(m.channel),
             Self::Propose(m) => Some(m.channel),
             Self::Accept(m) => Some(m.channel),
             Self::Finalize(m) => Some(m.channel),

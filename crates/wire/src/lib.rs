@@ -22,10 +22,10 @@ mod session;
 
 pub use bounded::{ContractBytes, Note, Reference, ScriptBytes};
 pub use closing::{CloseOffer, CloseSign, Shutdown};
-pub use contract::{AgreeContract, OfferContract, RefuseContract, WireTerms};
+pub use contract::{AgreeContract, OfferContract, RefuseContract};
 pub use frame::{FrameError, Message};
 pub use opening::{
-    AcceptChannel, ChannelKeys, Contribution, FundingInput, FundingWitness, OpenChannel,
+    AcceptChannel, ChannelKeys, Contribution, FundingInput, OpenChannel,
     Parameters, SignOpening,
 };
 pub use operation::{CancelReason, Operation, Operations, OperationsError};

@@ -1,4 +1,4 @@
-//! Opening a channel (protocol section 7).
+//! Opening a channel (protocol section 7). Version 1 is funded by the opener alone (ADR-0005).
 
 use strait_primitives::{
     BlockDelta, ChannelId, Digest, FeeRate, MilliSats, PublicKeyBytes, RevocationHash, Sats,
@@ -63,10 +63,10 @@ pub struct FundingInput {
     pub script: ScriptBytes,
 }
 
-/// What one side puts into the channel.
+/// What the opener puts into the channel.
 #[derive(Debug, Clone, PartialEq, Eq, Default, minicbor::Encode, minicbor::Decode)]
 pub struct Contribution {
-    /// Its part of the capacity.
+    /// The capacity.
     #[n(0)]
     pub amount: Sats,
     /// The coins it spends.
@@ -134,9 +134,6 @@ pub struct AcceptChannel {
     /// Where the acceptor is paid when the opener closes.
     #[n(4)]
     pub wallet_script: ScriptBytes,
-    /// What the acceptor brings.
-    #[n(5)]
-    pub contribution: Contribution,
 }
 
 /// Signs the receiver's commitment 0.
@@ -151,22 +148,4 @@ pub struct SignOpening {
     /// The signature on the receiver's commitment 0.
     #[n(2)]
     pub signature: SchnorrSignature,
-}
-
-/// The sender's signatures on its own coins in the funding transaction.
-#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
-pub struct FundingWitness {
-    /// The channel.
-    #[n(0)]
-    pub channel: ChannelId,
-    /// One key-path signature for each of the sender's inputs, in the order of its contribution.
-    #[cbor(n(1), decode_with = "decode_signatures")]
-    pub signatures: Vec<SchnorrSignature>,
-}
-
-fn decode_signatures<C>(
-    d: &mut minicbor::Decoder<'_>,
-    ctx: &mut C,
-) -> Result<Vec<SchnorrSignature>, minicbor::decode::Error> {
-    decode_at_most::<C, SchnorrSignature, FUNDING_INPUTS_MAX>(d, ctx)
 }

@@ -1,0 +1,402 @@
+//! The machine: durable state, secrets, and what a restart may forget.
+
+use std::collections::VecDeque;
+
+use bitcoin::hashes::{Hash, sha256};
+use strait_primitives::{ChannelId, Digest, NodeId, RequestKey, SchnorrSignature, Timestamp};
+use strait_signer::ChannelSigner;
+use strait_wire::{Message, Operation, Operations, Propose};
+
+use crate::closing::CloseSession;
+use crate::commitments::Commitments;
+use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation};
+use crate::event::{AbandonReason, CarriedRequest, ChannelEvent, ForceReason};
+use crate::limits::{ANSWER_WITHIN, QUEUE_OPERATIONS_MAX, STALLS_MAX};
+use crate::opening::OPENING_DEADLINE;
+use crate::state::{ChannelState, Closing, Live, Outstanding, Phase};
+
+/// The state of the connection, as far as this channel cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// No connection.
+    Down,
+    /// Connected; the peer has not said where it stands.
+    Greeting,
+    /// Both have said where they stand: rounds may run.
+    Up,
+}
+
+/// Operations of one caller, carried out by one round or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The hash of the caller's idempotency key.
+    pub key: RequestKey,
+    /// The hash of what is asked.
+    pub digest: RequestKey,
+    /// What is asked.
+    pub operations: Operations,
+}
+
+impl Request {
+    /// How a proposal names this request.
+    #[must_use]
+    pub fn carried(&self) -> CarriedRequest {
+        let operations = u32::try_from(self.operations.as_slice().len())
+            .expect("a round carries a few thousand operations");
+        CarriedRequest { key: self.key, digest: self.digest, operations }
+    }
+}
+
+/// What a restart forgets.
+#[derive(Debug)]
+pub(crate) struct Volatile {
+    /// The connection.
+    pub(crate) link: Link,
+    /// Requests that wait for a round, oldest first.
+    pub(crate) queue: VecDeque<Request>,
+    /// Operations in the queue.
+    pub(crate) queued_operations: usize,
+    /// The peer asked for the turn that this node holds.
+    pub(crate) peer_wants_turn: bool,
+    /// This node has asked for the turn that the peer holds.
+    pub(crate) asked_for_turn: bool,
+    /// A proposal that waits for depth or for a block.
+    pub(crate) held: Option<Propose>,
+    /// Since when the peer owes its part of a round.
+    pub(crate) waiting_since: Option<Timestamp>,
+    /// Connections in a row in which a round hung.
+    pub(crate) stalls: u32,
+    /// Since when an opening runs.
+    pub(crate) opening_since: Option<Timestamp>,
+    /// The operator has asked for a cooperative close.
+    pub(crate) close_wanted: bool,
+    /// Nonces and offers of a cooperative close.
+    pub(crate) close: CloseSession,
+}
+
+impl Volatile {
+    pub(crate) fn new() -> Self {
+        Self {
+            link: Link::Down,
+            queue: VecDeque::new(),
+            queued_operations: 0,
+            peer_wants_turn: false,
+            asked_for_turn: false,
+            held: None,
+            waiting_since: None,
+            stalls: 0,
+            opening_since: None,
+            close_wanted: false,
+            close: CloseSession::default(),
+        }
+    }
+}
+
+/// A channel of this node.
+#[derive(Debug)]
+pub struct Channel {
+    pub(crate) state: ChannelState,
+    pub(crate) signer: ChannelSigner,
+    /// Builders of both sides' commitments; there from the moment the funding output is known.
+    pub(crate) commitments: Option<Commitments>,
+    pub(crate) volatile: Volatile,
+}
+
+impl Channel {
+    /// Takes a channel up again after a restart.
+    ///
+    /// # Panics
+    /// If the state holds key material that was never checked, or the signer is another channel's.
+    #[must_use]
+    pub fn restore(state: ChannelState, signer: ChannelSigner) -> Self {
+        let commitments = state.live().map(|live| {
+            Commitments::new(&live.setup).expect("a live channel's keys were checked when it opened")
+        });
+        Self { state, signer, commitments, volatile: Volatile::new() }
+    }
+
+    /// The durable state.
+    #[must_use]
+    pub const fn state(&self) -> &ChannelState {
+        &self.state
+    }
+
+    /// The secrets of this channel, for the watcher's signatures.
+    #[must_use]
+    pub const fn signer(&self) -> &ChannelSigner {
+        &self.signer
+    }
+
+    /// The builders of both sides' commitments, once the funding output is known.
+    #[must_use]
+    pub const fn commitments(&self) -> Option<&Commitments> {
+        self.commitments.as_ref()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> ChannelId {
+        self.state.id
+    }
+
+    /// The other node.
+    #[must_use]
+    pub const fn peer(&self) -> NodeId {
+        self.state.peer
+    }
+
+    /// The state of the connection.
+    #[must_use]
+    pub const fn link(&self) -> Link {
+        self.volatile.link
+    }
+
+    /// Operations that wait for a round.
+    #[must_use]
+    pub const fn queued_operations(&self) -> usize {
+        self.volatile.queued_operations
+    }
+
+    /// Folds an event into the state at once, and hands it out to be saved.
+    pub(crate) fn record(&mut self, event: ChannelEvent, out: &mut Decision) {
+        self.state.apply(&event);
+        out.events.push(event);
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        self.state.live().expect("the caller has checked that the channel lives")
+    }
+
+    /// Queues operations for the next round. They are checked against the ledger as it stands; whether they fit when
+    /// their round comes is told by a [`Notice`].
+    ///
+    /// # Errors
+    /// [`RequestError`]: nothing was queued.
+    pub fn request(&mut self, request: Request) -> Result<(), RequestError> {
+        let Phase::Live(live) = &self.state.phase else {
+            return Err(RequestError::NotOpen { state: self.state.phase.name() });
+        };
+        if !live.is_running() || self.volatile.close_wanted {
+            return Err(RequestError::NotOpen { state: "closing" });
+        }
+        let count = request.operations.as_slice().len();
+        let queued = self.volatile.queued_operations;
+        if queued.saturating_add(count) > QUEUE_OPERATIONS_MAX {
+            return Err(RequestError::QueueFull { queued, limit: QUEUE_OPERATIONS_MAX });
+        }
+        self.volatile.queued_operations = queued + count;
+        self.volatile.queue.push_back(request);
+        Ok(())
+    }
+
+    /// The requests that a restart would forget: for those who wait for them when the channel ends.
+    pub fn drain_queue(&mut self) -> Vec<Request> {
+        self.volatile.queued_operations = 0;
+        self.volatile.queue.drain(..).collect()
+    }
+
+    /// A connection to the peer is up: says where this channel stands.
+    pub fn handle_connected(&mut self, now: Timestamp, out: &mut Decision) {
+        self.reset_connection();
+        match &self.state.phase {
+            Phase::Offered(offered) => out.send(offered.open.clone()),
+            Phase::OpeningSigned(signed) => {
+                let message = signed.message(self.id());
+                out.send(message);
+            }
+            Phase::Live(_) => {
+                self.volatile.link = Link::Greeting;
+                out.send(self.reestablish_message());
+            }
+            Phase::Answered(_) | Phase::Abandoned | Phase::Resolved => {}
+        }
+        if self.state.live().is_none() {
+            self.volatile.opening_since.get_or_insert(now);
+        }
+    }
+
+    /// The connection is gone: forgets what belonged to it.
+    pub fn handle_disconnected(&mut self) {
+        self.reset_connection();
+    }
+
+    fn reset_connection(&mut self) {
+        let volatile = &mut self.volatile;
+        volatile.link = Link::Down;
+        volatile.peer_wants_turn = false;
+        volatile.asked_for_turn = false;
+        volatile.held = None;
+        volatile.waiting_since = None;
+        volatile.close = CloseSession::default();
+    }
+
+    /// The channel acts: asks for the turn, proposes, starts or goes on with a close.
+    pub fn poll(&mut self, moment: &Moment<'_>, out: &mut Decision) {
+        if self.state.live().is_none() || self.volatile.link != Link::Up {
+            return;
+        }
+        if let Some(held) = self.volatile.held.take() {
+            if let Err(reaction) = self.handle_propose(held, moment, out) {
+                self.react(&reaction, out);
+            }
+        }
+        self.poll_close(out);
+        self.poll_round(moment, out);
+    }
+
+    /// Carries out what a peer's fault asks for.
+    pub fn react(&mut self, reaction: &Reaction, out: &mut Decision) {
+        match reaction {
+            Reaction::Close(_) if self.state.live().is_some() => {
+                self.force_close(ForceReason::Violation, out);
+            }
+            Reaction::Close(_) | Reaction::Refuse { .. } => {
+                self.abandon(AbandonReason::Peer, out);
+            }
+            Reaction::Retry(_) => out.effects.push(ChannelEffect::Disconnect),
+        }
+    }
+
+    /// Time has passed: drops connections whose peer does not answer, and gives openings up.
+    pub fn handle_time(&mut self, now: Timestamp, out: &mut Decision) {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        if self.state.live().is_none() {
+            self.abandon(AbandonReason::Expired, out);
+            return;
+        }
+        self.volatile.waiting_since = None;
+        self.volatile.stalls += 1;
+        out.effects.push(ChannelEffect::Disconnect);
+        if self.volatile.stalls >= STALLS_MAX && self.live().rounds.outstanding.is_some() {
+            self.force_close(ForceReason::Deadline, out);
+        }
+    }
+
+    /// When [`Channel::handle_time`] has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match &self.state.phase {
+            Phase::Offered(_) | Phase::Answered(_) | Phase::OpeningSigned(_) => {
+                self.volatile.opening_since.map(|since| since.after(OPENING_DEADLINE))
+            }
+            Phase::Live(_) => self.volatile.waiting_since.map(|since| since.after(ANSWER_WITHIN)),
+            Phase::Abandoned | Phase::Resolved => None,
+        }
+    }
+
+    /// Gives an opening up while nothing of value hangs on it.
+    pub(crate) fn abandon(&mut self, reason: AbandonReason, out: &mut Decision) {
+        if self.state.live().is_none() && !self.state.is_over() {
+            self.record(ChannelEvent::Abandoned { reason }, out);
+            out.notice(Notice::Abandoned);
+        }
+    }
+
+    /// Decides to close without the peer, on this node's latest commitment.
+    ///
+    /// Says nothing if the channel cannot be closed so: it is not live, lost, or closing so already.
+    pub fn force_close(&mut self, reason: ForceReason, out: &mut Decision) {
+        let Some(live) = self.state.live() else { return };
+        match live.closing {
+            Closing::Forced(_) | Closing::Lost => return,
+            Closing::Running | Closing::ShuttingDown { .. } | Closing::Agreed { .. } => {}
+        }
+        self.record(ChannelEvent::ForceClosed { reason }, out);
+        out.effects.push(ChannelEffect::Broadcast(self.holder_transaction()));
+        self.refuse_queue("closing", out);
+    }
+
+    /// Tells everyone who waits in the queue that their round will not come.
+    pub(crate) fn refuse_queue(&mut self, state: &'static str, out: &mut Decision) {
+        for request in self.drain_queue() {
+            let reason = RequestError::NotOpen { state };
+            out.notice(Notice::Refused { request: request.carried(), reason });
+        }
+    }
+
+    /// This node's latest commitment, signed by both: what a force close broadcasts.
+    ///
+    /// # Panics
+    /// If the channel is not live, or lost: a lost channel never broadcasts.
+    #[must_use]
+    pub fn holder_transaction(&self) -> bitcoin::Transaction {
+        let live = self.live();
+        assert!(live.closing != Closing::Lost, "a lost channel never broadcasts");
+        let commitments = self.commitments.as_ref().expect("a live channel can build commitments");
+        commitments.holder_transaction(live, &self.signer)
+    }
+
+    /// One message of the peer about this channel.
+    ///
+    /// # Errors
+    /// [`Reaction`]: what the peer's fault calls for; the caller passes it to [`Channel::react`] and tells the peer.
+    pub fn handle_message(
+        &mut self,
+        message: Message,
+        moment: &Moment<'_>,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
+        match message {
+            Message::Propose(m) => self.handle_propose(m, moment, out),
+            Message::Accept(m) => self.handle_accept(&m, moment.now, out),
+            Message::Finalize(m) => self.handle_finalize(&m, out),
+            Message::RequestTurn(m) => self.handle_request_turn(&m),
+            Message::OfferContract(m) => self.handle_offer_contract(&m, out),
+            Message::AgreeContract(m) => self.handle_agree_contract(&m, out),
+            Message::RefuseContract(m) => self.handle_refuse_contract(m, out),
+            Message::Shutdown(m) => self.handle_shutdown(&m, out),
+            Message::CloseOffer(m) => self.handle_close_offer(&m, out),
+            Message::CloseSign(m) => self.handle_close_sign(&m, out),
+            Message::Reestablish(m) => self.handle_reestablish(&m, moment.now, out),
+            Message::Hello(_)
+            | Message::Fault(_)
+            | Message::OpenChannel(_)
+            | Message::AcceptChannel(_)
+            | Message::SignOpening(_) => {
+                Err(Violation::Unexpected { message: message.name(), state: "routing" }.into())
+            }
+        }
+    }
+
+    /// The peer's part of a round has come: the clock stops.
+    pub(crate) const fn answered(&mut self) {
+        self.volatile.waiting_since = None;
+        self.volatile.stalls = 0;
+    }
+}
+
+impl Phase {
+    /// What to call this phase in an error.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Offered(_) | Self::Answered(_) | Self::OpeningSigned(_) => "opening",
+            Self::Live(_) => "live",
+            Self::Abandoned => "abandoned",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+impl Live {
+    /// The round in flight, in short.
+    pub(crate) const fn round_name(&self) -> &'static str {
+        match self.rounds.outstanding {
+            None => "between rounds",
+            Some(Outstanding::Proposed { .. }) => "awaiting an acceptance",
+            Some(Outstanding::Accepted { .. }) => "awaiting the end of a round",
+        }
+    }
+}
+
+/// What names a proposal: the hash of its signature, which commits to all that it changes.
+pub(crate) fn proposal_digest(signature: &SchnorrSignature) -> Digest {
+    Digest::from_bytes(sha256::Hash::hash(signature.as_bytes()).to_byte_array())
+}
+
+/// True if an operation concerns a contract, whose rules may read the ledger's height.
+pub(crate) const fn reads_height(operation: &Operation) -> bool {
+    matches!(operation, Operation::Act { .. })
+}

@@ -1,0 +1,203 @@
+//! From a ledger to both sides' commitment transactions.
+//!
+//! The transactions themselves are `strait-onchain`'s; here is the one place that says which balance, delay, key and
+//! hash of this channel goes where in them.
+
+use bitcoin::hashes::Hash;
+use bitcoin::secp256k1::Message;
+use bitcoin::{OutPoint, Script, Transaction, Txid};
+use strait_onchain::{
+    ChannelKeyBytes, ChannelPublicKeys, Commitment, CommitmentContext, CommitmentSignatures,
+    CommitmentSpec, CommitmentTerms, FundingScript, LockSpec, Role, WalletScript,
+};
+use strait_primitives::{CommitmentNumber, Digest, RevocationHash, SchnorrSignature, Side};
+use strait_signer::{ChannelSigner, verify_schnorr};
+use strait_wire::{ChannelKeys, ScriptBytes};
+
+use crate::Party;
+use crate::decision::Violation;
+use crate::ledger::Ledger;
+use crate::setup::{FundingOutput, Setup};
+use crate::state::Live;
+
+/// Builders of both sides' commitments of one channel.
+#[derive(Debug, Clone)]
+pub struct Commitments {
+    holder: CommitmentContext,
+    counterparty: CommitmentContext,
+    funding: FundingScript,
+    counterparty_key: bitcoin::secp256k1::XOnlyPublicKey,
+}
+
+impl Commitments {
+    /// Lays out what all commitments of a channel share.
+    ///
+    /// # Errors
+    /// [`Violation::Material`] if a peer's key or script is unusable.
+    pub fn new(setup: &Setup) -> Result<Self, Violation> {
+        let keys = |party| public_keys(setup.keys.get(party));
+        let (own, other) = (keys(setup.party)?, keys(!setup.party)?);
+        let funding = funding_script(&own, &other)?;
+        Ok(Self {
+            holder: context(setup, Side::Holder, own, other, &funding)?,
+            counterparty: context(setup, Side::Counterparty, other, own, &funding)?,
+            funding,
+            counterparty_key: other.funding.x_only_public_key().0,
+        })
+    }
+
+    /// The builder of one side's commitments, for the watcher.
+    #[must_use]
+    pub const fn of(&self, broadcaster: Side) -> &CommitmentContext {
+        match broadcaster {
+            Side::Holder => &self.holder,
+            Side::Counterparty => &self.counterparty,
+        }
+    }
+
+    /// The script of the funding output.
+    #[must_use]
+    pub const fn funding(&self) -> &FundingScript {
+        &self.funding
+    }
+
+    pub(crate) fn holder_sighash(
+        &self,
+        live: &Live,
+        number: CommitmentNumber,
+        hash: RevocationHash,
+        ledger: &Ledger,
+    ) -> Message {
+        let commitment = self.build(Side::Holder, &live.setup, number, hash, ledger);
+        self.holder.sighash(&commitment)
+    }
+
+    pub(crate) fn counterparty_sighash(
+        &self,
+        live: &Live,
+        number: CommitmentNumber,
+        hash: RevocationHash,
+        ledger: &Ledger,
+    ) -> Message {
+        let commitment = self.build(Side::Counterparty, &live.setup, number, hash, ledger);
+        self.counterparty.sighash(&commitment)
+    }
+
+    /// The commitment of `broadcaster` to a ledger.
+    ///
+    /// # Panics
+    /// If the ledger breaks the protocol's rules, which its own law rules out.
+    #[must_use]
+    pub fn build(
+        &self,
+        broadcaster: Side,
+        setup: &Setup,
+        number: CommitmentNumber,
+        revocation_hash: RevocationHash,
+        ledger: &Ledger,
+    ) -> Commitment {
+        let party = setup.party.on(broadcaster);
+        let locks = lock_specs(ledger, party);
+        let spec = CommitmentSpec {
+            number,
+            revocation_hash,
+            broadcaster_balance: ledger.settled_balance(party),
+            countersignatory_balance: ledger.settled_balance(!party),
+            locks: &locks,
+            ledger_hash: ledger.digest(&setup.nonce, number),
+        };
+        self.of(broadcaster).build(&spec).expect("a ledger keeps the rules of commitments")
+    }
+
+    /// True if the counterparty made this signature.
+    #[must_use]
+    pub fn verify_counterparty(&self, message: &Message, signature: &SchnorrSignature) -> bool {
+        verify_schnorr(&self.counterparty_key, message, signature)
+    }
+
+    pub(crate) fn holder_transaction(&self, live: &Live, signer: &ChannelSigner) -> Transaction {
+        let rounds = &live.rounds;
+        let hash = signer.revocation_hash(rounds.number);
+        let commitment =
+            self.build(Side::Holder, &live.setup, rounds.number, hash, &rounds.ledger);
+        let message = self.holder.sighash(&commitment);
+        let signatures = CommitmentSignatures {
+            broadcaster: signer.sign_commitment(&message),
+            countersignatory: rounds.holder_signature,
+        };
+        self.holder.finalize(&commitment, &signatures)
+    }
+}
+
+/// The locks of a ledger as the commitment of `broadcaster` shows them.
+fn lock_specs(ledger: &Ledger, broadcaster: Party) -> Vec<LockSpec> {
+    ledger
+        .outputs_locked()
+        .into_iter()
+        .map(|lock| LockSpec {
+            id: lock.id,
+            offered_by: role(lock.offerer, broadcaster),
+            amount: lock.amount,
+            payment_hash: lock.payment_hash,
+            expiry: lock.expiry,
+        })
+        .collect()
+}
+
+/// The part that `party` plays in the commitments of `broadcaster`.
+pub(crate) fn role(party: Party, broadcaster: Party) -> Role {
+    if party == broadcaster { Role::Broadcaster } else { Role::Countersignatory }
+}
+
+fn context(
+    setup: &Setup,
+    side: Side,
+    broadcaster: ChannelPublicKeys,
+    countersignatory: ChannelPublicKeys,
+    funding: &FundingScript,
+) -> Result<CommitmentContext, Violation> {
+    let party = setup.party.on(side);
+    let terms = CommitmentTerms {
+        broadcaster,
+        countersignatory,
+        opener: role(Party::Opener, party),
+        delay: setup.delay_of(party),
+        countersignatory_wallet: wallet_script(setup.wallet_scripts.get(!party))?,
+        funding_outpoint: outpoint(&setup.funding),
+        capacity: setup.funding.value,
+    };
+    CommitmentContext::new(terms, funding.clone())
+        .map_err(|_| Violation::Material { what: "delay" })
+}
+
+/// A peer's keys as points.
+pub(crate) fn public_keys(keys: &ChannelKeys) -> Result<ChannelPublicKeys, Violation> {
+    let ChannelKeys { funding, penalty, delayed, lock } = *keys;
+    ChannelPublicKeys::try_from(&ChannelKeyBytes { funding, penalty, delayed, lock })
+        .map_err(|_| Violation::Material { what: "public key" })
+}
+
+/// The funding script of two sides' keys.
+pub(crate) fn funding_script(
+    a: &ChannelPublicKeys,
+    b: &ChannelPublicKeys,
+) -> Result<FundingScript, Violation> {
+    FundingScript::new([a.funding, b.funding])
+        .map_err(|_| Violation::Material { what: "funding keys" })
+}
+
+/// A peer's script, if it is of an allowed kind.
+pub(crate) fn wallet_script(script: &ScriptBytes) -> Result<WalletScript, Violation> {
+    WalletScript::try_from(Script::from_bytes(script.as_bytes()))
+        .map_err(|_| Violation::Material { what: "wallet script" })
+}
+
+/// The funding output's place.
+pub(crate) fn outpoint(funding: &FundingOutput) -> OutPoint {
+    OutPoint { txid: Txid::from_byte_array(funding.txid.to_bytes()), vout: funding.index }
+}
+
+/// A transaction's id as the messages and the log carry it.
+pub(crate) fn txid_digest(txid: Txid) -> Digest {
+    Digest::from_bytes(txid.to_byte_array())
+}

@@ -1,0 +1,394 @@
+//! One operation after the other: from a ledger to the next.
+//!
+//! The same code runs three times for each round: when it is proposed and when it is received, with contracts called
+//! for real, and when the log is replayed, with what they answered then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bitcoin::hashes::{Hash, sha256};
+use strait_contract::{CallError, ContractRuntime, Outcome, Step, Terms};
+use strait_primitives::{
+    BlockHeight, CommitmentNumber, ContractId, Fuel, LockId, MilliSats, PaymentHash, Preimage,
+};
+use strait_wire::Operation;
+
+use super::contract::{Agreement, ContractChange, LiveContract};
+use super::{DUST_LIMIT, Ledger, LedgerError, Lock, Rules};
+use crate::Party;
+
+/// The agreements that `OpenContract` may name.
+pub type Agreements = BTreeMap<ContractId, Agreement>;
+
+/// How contracts answer: called for real, or as recorded.
+#[derive(Clone, Copy)]
+pub enum Contracts<'a> {
+    /// The modules run.
+    Run(&'a dyn ContractRuntime),
+    /// The log says what they answered.
+    Replay(&'a [ContractChange]),
+}
+
+/// What the operations of one round are applied in.
+pub struct RoundContext<'a> {
+    /// The channel's rules.
+    pub rules: &'a Rules,
+    /// Who proposes.
+    pub proposer: Party,
+    /// The number this round leads to.
+    pub number: CommitmentNumber,
+    /// What contracts may be opened.
+    pub agreements: &'a Agreements,
+    /// How contracts answer.
+    pub contracts: Contracts<'a>,
+    /// Fuel each contract has used in this round.
+    pub used: BTreeMap<ContractId, Fuel>,
+    /// What the round did to contracts, filled as it goes.
+    pub changes: BTreeMap<ContractId, ContractChange>,
+}
+
+impl RoundContext<'_> {
+    /// What the round did to contracts, to be recorded.
+    #[must_use]
+    pub fn into_changes(self) -> Vec<ContractChange> {
+        self.changes.into_values().collect()
+    }
+
+    fn recorded(&self, contract: ContractId) -> Option<&ContractChange> {
+        match self.contracts {
+            Contracts::Run(_) => None,
+            Contracts::Replay(changes) => changes.iter().find(|c| c.contract == contract),
+        }
+    }
+
+    fn fuel_left(&self, contract: ContractId, terms: &Terms) -> Fuel {
+        let used = self.used.get(&contract).map_or(0, |fuel| fuel.0);
+        Fuel(terms.limits.fuel_per_round.0.saturating_sub(used))
+    }
+
+    fn burn(&mut self, contract: ContractId, fuel: Fuel) {
+        let used = self.used.entry(contract).or_default();
+        used.0 = used.0.saturating_add(fuel.0);
+    }
+}
+
+impl Ledger {
+    /// Applies the operations of one request; on an error nothing of it remains.
+    ///
+    /// # Errors
+    /// [`LedgerError`]: what the first operation that is not allowed would have broken.
+    pub fn apply_all(
+        &mut self,
+        operations: &[Operation],
+        ctx: &mut RoundContext<'_>,
+    ) -> Result<(), LedgerError> {
+        let before = (self.clone(), ctx.used.clone(), ctx.changes.clone());
+        let done = operations.iter().try_for_each(|operation| self.apply(operation, ctx));
+        let done = done.and_then(|()| self.settle_outcomes(operations, ctx));
+        if done.is_err() {
+            (*self, ctx.used, ctx.changes) = before;
+        } else {
+            self.assert_conserved();
+        }
+        done
+    }
+
+    fn apply(
+        &mut self,
+        operation: &Operation,
+        ctx: &mut RoundContext<'_>,
+    ) -> Result<(), LedgerError> {
+        let proposer = ctx.proposer;
+        match operation {
+            Operation::Pay { amount, reference: _ } => {
+                self.debit(proposer, *amount, ctx.rules)?;
+                self.credit(!proposer, *amount, ctx.rules);
+                Ok(())
+            }
+            Operation::AddLock { lock, amount, payment_hash, expiry } => {
+                let new = Lock { amount: *amount, payment_hash: *payment_hash, expiry: *expiry };
+                self.add_lock(proposer, *lock, new, ctx.rules)
+            }
+            Operation::ClaimLock { lock, preimage } => {
+                self.claim_lock(proposer, *lock, preimage, ctx.rules)
+            }
+            Operation::CancelLock { lock, reason: _ } => {
+                let cancelled = self.take_lock(!proposer, *lock)?;
+                self.credit(!proposer, cancelled.amount, ctx.rules);
+                Ok(())
+            }
+            Operation::RaiseHeight { height } => self.raise_height(*height),
+            Operation::OpenContract { contract } => self.open_contract(*contract, ctx),
+            Operation::Act { contract, action } => {
+                self.act(*contract, action.as_bytes(), ctx)
+            }
+            Operation::SettleContract { contract } => self.settle_contract(*contract, ctx),
+        }
+    }
+
+    fn debit(
+        &mut self,
+        party: Party,
+        amount: MilliSats,
+        rules: &Rules,
+    ) -> Result<(), LedgerError> {
+        if amount == MilliSats::ZERO {
+            return Err(LedgerError::Zero);
+        }
+        let spendable = self.spendable(party, rules);
+        if amount > spendable {
+            let reserve = self.floor(party, rules);
+            return Err(LedgerError::Balance { amount, spendable, reserve });
+        }
+        let balance = self.balance.get_mut(party);
+        *balance = balance.checked_sub(amount).expect("what is spendable is at most the balance");
+        Ok(())
+    }
+
+    fn credit(&mut self, party: Party, amount: MilliSats, rules: &Rules) {
+        let balance = self.balance.get_mut(party);
+        *balance = balance.checked_add(amount).expect("a balance is at most the capacity");
+        if *balance >= rules.reserve {
+            *self.reserve_reached.get_mut(party) = true;
+        }
+    }
+
+    fn add_lock(
+        &mut self,
+        offerer: Party,
+        id: LockId,
+        lock: Lock,
+        rules: &Rules,
+    ) -> Result<(), LedgerError> {
+        let next = self.next_lock.get_mut(offerer);
+        let expected = LockId(*next);
+        if id != expected {
+            return Err(LedgerError::LockNumber { actual: id, expected });
+        }
+        *next = next.checked_add(1).expect("a channel has fewer than 2^64 locks");
+        if lock.amount < rules.lock_min {
+            return Err(LedgerError::LockSize { amount: lock.amount, limit: rules.lock_min });
+        }
+        self.debit(offerer, lock.amount, rules)?;
+        self.locks.insert((offerer, id), lock);
+        Ok(())
+    }
+
+    fn claim_lock(
+        &mut self,
+        receiver: Party,
+        id: LockId,
+        preimage: &Preimage,
+        rules: &Rules,
+    ) -> Result<(), LedgerError> {
+        let lock = self.take_lock(!receiver, id)?;
+        let hash = sha256::Hash::hash(preimage.as_bytes()).to_byte_array();
+        if PaymentHash::from_bytes(hash) != lock.payment_hash {
+            return Err(LedgerError::Preimage { lock: id });
+        }
+        self.credit(receiver, lock.amount, rules);
+        Ok(())
+    }
+
+    fn take_lock(&mut self, offerer: Party, id: LockId) -> Result<Lock, LedgerError> {
+        self.locks.remove(&(offerer, id)).ok_or(LedgerError::UnknownLock { lock: id })
+    }
+
+    /// Counts all locks, contracts' included, against the caps (protocol section 3).
+    fn check_lock_limits(&self, rules: &Rules) -> Result<(), LedgerError> {
+        for party in [Party::Opener, Party::Acceptor] {
+            let own = self.locks.keys().filter(|(offerer, _)| *offerer == party).count();
+            let contracts: usize = self
+                .contracts
+                .values()
+                .map(|c| {
+                    c.outcome.locks.iter().filter(|l| Party::from_contract(l.offered_by) == party).count()
+                })
+                .sum();
+            if own.saturating_add(contracts) > usize::from(rules.locks_max) {
+                return Err(LedgerError::LockCount { limit: rules.locks_max });
+            }
+        }
+        let exposure = self.trimmed_exposure();
+        if exposure > rules.dust_exposure_max {
+            return Err(LedgerError::DustExposure { exposure, limit: rules.dust_exposure_max });
+        }
+        Ok(())
+    }
+
+    fn trimmed_exposure(&self) -> MilliSats {
+        let own = self.locks.values().map(|lock| lock.amount);
+        let contracts = self.contracts.values().flat_map(|c| c.outcome.locks.iter().map(|l| l.amount));
+        MilliSats::checked_sum(own.chain(contracts).filter(|a| a.floor_sats() < DUST_LIMIT))
+            .expect("locks hold at most the capacity")
+    }
+
+    fn raise_height(&mut self, height: BlockHeight) -> Result<(), LedgerError> {
+        if height <= self.height {
+            return Err(LedgerError::Height { actual: height, current: self.height });
+        }
+        self.height = height;
+        Ok(())
+    }
+
+    fn open_contract(
+        &mut self,
+        id: ContractId,
+        ctx: &mut RoundContext<'_>,
+    ) -> Result<(), LedgerError> {
+        let agreement = ctx
+            .agreements
+            .get(&id)
+            .filter(|agreement| ctx.number <= agreement.valid_to)
+            .ok_or(LedgerError::NoAgreement { contract: id })?;
+        if self.contracts.contains_key(&id) {
+            return Err(LedgerError::DuplicateContract { contract: id });
+        }
+        let terms = agreement.terms.clone();
+        for party in [Party::Opener, Party::Acceptor] {
+            let part = terms.collateral.of(party.to_contract());
+            if part > MilliSats::ZERO {
+                self.debit(party, part, ctx.rules)?;
+            }
+        }
+        let (state, outcome) = match ctx.contracts {
+            Contracts::Run(runtime) => {
+                let made = terms
+                    .init(runtime, ctx.fuel_left(id, &terms))
+                    .map_err(|e| call_error(id, &terms, e))?;
+                ctx.burn(id, made.used);
+                (made.value, unsettled(&terms))
+            }
+            Contracts::Replay(_) => {
+                let change = ctx.recorded(id).ok_or(LedgerError::UnknownContract { contract: id })?;
+                (change.state.clone(), change.outcome.clone())
+            }
+        };
+        self.contracts.insert(id, Arc::new(LiveContract { terms, state, outcome }));
+        Ok(())
+    }
+
+    fn act(
+        &mut self,
+        id: ContractId,
+        action: &[u8],
+        ctx: &mut RoundContext<'_>,
+    ) -> Result<(), LedgerError> {
+        let height = self.height;
+        let contract =
+            self.contracts.get_mut(&id).ok_or(LedgerError::UnknownContract { contract: id })?;
+        let Contracts::Run(runtime) = ctx.contracts else {
+            // Replay keeps only where a round left the contract; `settle_outcomes` puts that in place.
+            return Ok(());
+        };
+        let action = strait_contract::Action::new(action).map_err(|_| LedgerError::Call {
+            contract: id,
+            source: strait_contract::Failure::Malformed.into(),
+        })?;
+        let who = ctx.proposer.to_contract();
+        let step = Step { state: &contract.state, who, action: &action, height };
+        let left = ctx.fuel_left(id, &contract.terms);
+        let made = contract
+            .terms
+            .apply(runtime, &step, left)
+            .map_err(|e| call_error(id, &contract.terms, e))?;
+        ctx.burn(id, made.used);
+        Arc::make_mut(contract).state = made.value;
+        Ok(())
+    }
+
+    fn settle_contract(
+        &mut self,
+        id: ContractId,
+        ctx: &mut RoundContext<'_>,
+    ) -> Result<(), LedgerError> {
+        self.refresh_outcome(id, ctx)?;
+        let contract =
+            self.contracts.remove(&id).ok_or(LedgerError::UnknownContract { contract: id })?;
+        if !contract.is_final() || !contract.outcome.locks.is_empty() {
+            return Err(LedgerError::NotFinal { contract: id });
+        }
+        for party in [Party::Opener, Party::Acceptor] {
+            self.credit(party, contract.outcome_of(party), ctx.rules);
+        }
+        Ok(())
+    }
+
+    /// Asks every contract that these operations touched what its state is worth, once, however often it was called;
+    /// then counts all locks. Both look at where the operations end, so that a round applied at once and the same
+    /// round applied request by request agree.
+    fn settle_outcomes(
+        &mut self,
+        operations: &[Operation],
+        ctx: &mut RoundContext<'_>,
+    ) -> Result<(), LedgerError> {
+        let mut touched = BTreeSet::new();
+        let mut adds_locks = false;
+        for operation in operations {
+            match operation {
+                Operation::OpenContract { contract } | Operation::Act { contract, .. } => {
+                    touched.insert(*contract);
+                }
+                Operation::AddLock { .. } => adds_locks = true,
+                Operation::Pay { .. }
+                | Operation::ClaimLock { .. }
+                | Operation::CancelLock { .. }
+                | Operation::RaiseHeight { .. }
+                | Operation::SettleContract { .. } => {}
+            }
+        }
+        for id in touched.iter().filter(|id| self.contracts.contains_key(id)).copied().collect::<Vec<_>>() {
+            self.refresh_outcome(id, ctx)?;
+        }
+        if adds_locks || !touched.is_empty() { self.check_lock_limits(ctx.rules) } else { Ok(()) }
+    }
+
+    fn refresh_outcome(
+        &mut self,
+        id: ContractId,
+        ctx: &mut RoundContext<'_>,
+    ) -> Result<(), LedgerError> {
+        let contract =
+            self.contracts.get_mut(&id).ok_or(LedgerError::UnknownContract { contract: id })?;
+        let (state, outcome) = match ctx.contracts {
+            Contracts::Run(runtime) => {
+                let left = ctx.fuel_left(id, &contract.terms);
+                let made = contract
+                    .terms
+                    .outcome(runtime, &contract.state, left)
+                    .map_err(|e| call_error(id, &contract.terms, e))?;
+                ctx.burn(id, made.used);
+                (contract.state.clone(), made.value)
+            }
+            Contracts::Replay(_) => {
+                let Some(change) = ctx.recorded(id) else { return Ok(()) };
+                (change.state.clone(), change.outcome.clone())
+            }
+        };
+        let sound = outcome.check(&contract.terms.collateral, &contract.terms.limits);
+        sound.map_err(|source| LedgerError::Outcome { contract: id, source })?;
+        let change = ContractChange { contract: id, state, outcome };
+        let live = Arc::make_mut(contract);
+        live.state = change.state.clone();
+        live.outcome = change.outcome.clone();
+        ctx.changes.insert(id, change);
+        Ok(())
+    }
+}
+
+/// What a contract is worth before its module was asked: each its own collateral.
+fn unsettled(terms: &Terms) -> Outcome {
+    Outcome {
+        first: terms.collateral.first(),
+        second: terms.collateral.second(),
+        locks: Vec::new(),
+        finality: strait_contract::Finality::Open,
+    }
+}
+
+fn call_error(contract: ContractId, terms: &Terms, error: CallError) -> LedgerError {
+    match error {
+        CallError::Failed(_) => LedgerError::Call { contract, source: error },
+        CallError::Local(_) => LedgerError::LocalFault { module: terms.module, source: error },
+    }
+}

@@ -1,0 +1,26 @@
+//! The machine's bounds, with unit and reason.
+
+use strait_primitives::{BlockDelta, Millis, MilliSats, Sats};
+
+/// Operations that may wait in one channel: eight full rounds, so that a slow peer cannot fill memory.
+pub(crate) const QUEUE_OPERATIONS_MAX: usize = 8 * strait_wire::limits::OPERATIONS_MAX;
+/// How long a peer may take for its part of a round before the connection is dropped and made anew.
+pub(crate) const ANSWER_WITHIN: Millis = Millis(30_000);
+/// Connections in a row in which a connected peer let a round hang, after which the channel closes without it.
+pub(crate) const STALLS_MAX: u32 = 10;
+/// How long an opening may take from the first message to both signatures.
+pub(crate) const OPENING_WITHIN: Millis = Millis(600_000);
+/// The smallest delay a node may demand (protocol section 4).
+pub(crate) const DELAY_MIN: BlockDelta = BlockDelta::new(6);
+/// The largest delay a node may demand (protocol section 4).
+pub(crate) const DELAY_MAX: BlockDelta = BlockDelta::new(2_016);
+/// The smallest channel: both reserves and a close must leave something.
+pub(crate) const CAPACITY_MIN: Sats = Sats::from_const(20_000);
+/// The most dust a node may be asked to carry.
+pub(crate) const DUST_EXPOSURE_MAX: MilliSats = MilliSats::from_const(5_000_000);
+/// Confirmations that the opener may be asked to wait for.
+pub(crate) const DEPTH_MAX: BlockDelta = BlockDelta::new(144);
+/// Contracts offered, agreed to or live in one channel: each adds its state to every snapshot.
+pub(crate) const CONTRACTS_MAX: usize = 16;
+/// Closing offers answered on one connection, so that no peer makes this node sign without end.
+pub(crate) const CLOSE_OFFERS_MAX: u32 = 20;

@@ -1,0 +1,371 @@
+//! `apply`: the fold. Total over events this node wrote; every promise the machine made when it wrote them is asserted
+//! again here, so a log that breaks one stops the node instead of being believed.
+
+use strait_primitives::{
+    BlockHeight, CommitmentNumber, RevocationHash, RevocationSecret, Sats, SchnorrSignature, Side,
+};
+use strait_signer::SecretStore;
+use strait_wire::{AcceptChannel, OpenChannel, Operations, ScriptBytes, TurnMove};
+
+use super::{
+    Answered, ChannelState, Closing, Funded, Live, LockHistory, Offered, OpeningSigned, Outstanding,
+    Phase, Rounds,
+};
+use crate::event::ChannelEvent;
+use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
+use crate::setup::{FundingOutput, Setup};
+use crate::{Pair, Party};
+
+impl ChannelState {
+    /// The state after a channel's first event; `None` if this event cannot be the first.
+    #[must_use]
+    pub fn begin(event: &ChannelEvent) -> Option<Self> {
+        match event {
+            ChannelEvent::Offered { peer, salt, open } => Some(Self {
+                id: open.channel,
+                peer: *peer,
+                party: Party::Opener,
+                salt: *salt,
+                phase: Phase::Offered(Box::new(Offered { open: open.clone() })),
+            }),
+            ChannelEvent::Answered { peer, salt, open, accept } => Some(Self {
+                id: open.channel,
+                peer: *peer,
+                party: Party::Acceptor,
+                salt: *salt,
+                phase: Phase::Answered(Box::new(Answered {
+                    open: open.clone(),
+                    accept: accept.clone(),
+                })),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Folds one later event in.
+    ///
+    /// # Panics
+    /// If the event cannot follow this state: this node did not write this log.
+    pub fn apply(&mut self, event: &ChannelEvent) {
+        match event {
+            ChannelEvent::Offered { .. } | ChannelEvent::Answered { .. } => {
+                panic!("a channel begins once")
+            }
+            ChannelEvent::OpeningSigned { accept, funding, signature } => {
+                self.sign_opening(accept, *funding, *signature);
+            }
+            ChannelEvent::Opened {
+                funding,
+                holder_signature,
+                counterparty_signature: _,
+                funding_transaction,
+                height,
+            } => self.open(*funding, *holder_signature, funding_transaction.as_deref(), *height),
+            ChannelEvent::Abandoned { reason: _ } => {
+                assert!(self.live().is_none(), "a live channel cannot be abandoned");
+                self.phase = Phase::Abandoned;
+            }
+            ChannelEvent::Resolved => self.phase = Phase::Resolved,
+            _ => self.live_mut().apply(event),
+        }
+    }
+
+    fn sign_opening(
+        &mut self,
+        accept: &AcceptChannel,
+        funding: FundingOutput,
+        signature: SchnorrSignature,
+    ) {
+        let Phase::Offered(offered) = &self.phase else { panic!("only an offer can be signed") };
+        self.phase = Phase::OpeningSigned(Box::new(OpeningSigned {
+            open: offered.open.clone(),
+            accept: accept.clone(),
+            funding,
+            signature,
+        }));
+    }
+
+    fn open(
+        &mut self,
+        funding: FundingOutput,
+        holder_signature: SchnorrSignature,
+        funding_transaction: Option<&[u8]>,
+        height: BlockHeight,
+    ) {
+        let (open, accept) = match &self.phase {
+            Phase::Answered(answered) => (&answered.open, &answered.accept),
+            Phase::OpeningSigned(signed) => (&signed.open, &signed.accept),
+            Phase::Offered(_) | Phase::Live(_) | Phase::Abandoned | Phase::Resolved => {
+                panic!("only a signed opening can open")
+            }
+        };
+        let setup = setup_of(self.party, open, accept, funding);
+        let ledger = Ledger::open(setup.contribution, height, &setup.rules());
+        let theirs = match self.party {
+            Party::Opener => accept.revocation,
+            Party::Acceptor => open.revocation,
+        };
+        let turn = match self.party {
+            Party::Opener => Side::Holder,
+            Party::Acceptor => Side::Counterparty,
+        };
+        self.phase = Phase::Live(Box::new(Live {
+            setup,
+            funding_transaction: funding_transaction.map(<[u8]>::to_vec),
+            funded: Funded::Waiting,
+            rounds: Rounds {
+                number: CommitmentNumber::FIRST,
+                ledger,
+                holder_signature,
+                turn,
+                outstanding: None,
+                last_finalize: None,
+                secrets: SecretStore::default(),
+                counterparty_revoked: None,
+                counterparty_hashes: theirs,
+            },
+            offers: Default::default(),
+            agreements: Default::default(),
+            history: LockHistory::default(),
+            closing: Closing::Running,
+        }));
+    }
+
+    fn live_mut(&mut self) -> &mut Live {
+        let Phase::Live(live) = &mut self.phase else { panic!("this event needs a live channel") };
+        live
+    }
+}
+
+/// The constants that follow from a request and its answer.
+pub(crate) fn setup_of(
+    party: Party,
+    open: &OpenChannel,
+    accept: &AcceptChannel,
+    funding: FundingOutput,
+) -> Setup {
+    Setup {
+        party,
+        nonce: open.nonce,
+        keys: Pair { opener: open.keys, acceptor: accept.keys },
+        parameters: Pair { opener: open.parameters.clone(), acceptor: accept.parameters.clone() },
+        wallet_scripts: Pair {
+            opener: open.wallet_script.clone(),
+            acceptor: accept.wallet_script.clone(),
+        },
+        contribution: Pair { opener: open.contribution.amount, acceptor: Sats::ZERO },
+        funding,
+    }
+}
+
+impl Live {
+    fn apply(&mut self, event: &ChannelEvent) {
+        match event {
+            ChannelEvent::Proposed { number, operations, contracts, requests, signature } => {
+                let ledger = self.replay(self.setup.party, *number, operations, contracts);
+                assert!(self.rounds.outstanding.is_none(), "one round at a time");
+                assert_eq!(self.rounds.turn, Side::Holder, "only the holder of the turn proposes");
+                self.history.note(*number, &ledger);
+                self.rounds.outstanding = Some(Outstanding::Proposed {
+                    number: *number,
+                    operations: operations.clone(),
+                    signature: *signature,
+                    ledger,
+                    requests: requests.clone(),
+                });
+            }
+            ChannelEvent::Accepted {
+                number,
+                operations,
+                contracts,
+                holder_signature,
+                counterparty_signature,
+                turn,
+            } => {
+                let ledger = self.replay(!self.setup.party, *number, operations, contracts);
+                assert!(self.rounds.outstanding.is_none(), "one round at a time");
+                assert_eq!(self.rounds.turn, Side::Counterparty, "only the other proposes to us");
+                self.history.note(*number, &ledger);
+                let previous = core::mem::replace(&mut self.rounds.ledger, ledger);
+                self.rounds.number = *number;
+                self.rounds.holder_signature = *holder_signature;
+                self.rounds.outstanding = Some(Outstanding::Accepted {
+                    previous,
+                    operations: operations.clone(),
+                    signature: *counterparty_signature,
+                    turn: *turn,
+                });
+            }
+            ChannelEvent::Revoked { number, holder_signature, secret, next_hash, turn } => {
+                self.end_own_round(*number, *holder_signature, *turn);
+                self.learn_secret(*number, *secret, *next_hash);
+            }
+            ChannelEvent::Finalized { number, secret, next_hash, turn } => {
+                self.end_their_round(*number, *turn);
+                self.learn_secret(*number, *secret, *next_hash);
+            }
+            _ => self.apply_slow(event),
+        }
+    }
+
+    /// The events that are not part of a round.
+    fn apply_slow(&mut self, event: &ChannelEvent) {
+        match event {
+            ChannelEvent::FundingConfirmed { height } => self.funded = Funded::Mined(*height),
+            ChannelEvent::FundingUnconfirmed => self.funded = Funded::Waiting,
+            ChannelEvent::ContractOffered { contract, agreement } => {
+                self.offers.insert(*contract, agreement.clone());
+            }
+            ChannelEvent::ContractAgreed { contract, agreement } => {
+                self.offers.remove(contract);
+                self.agreements.insert(*contract, agreement.clone());
+            }
+            ChannelEvent::ContractRefused { contract } => {
+                self.offers.remove(contract);
+            }
+            ChannelEvent::ShutdownSent { script } => self.shut_down(Side::Holder, script),
+            ChannelEvent::ShutdownReceived { script } => self.shut_down(Side::Counterparty, script),
+            ChannelEvent::CloseAgreed { transaction } => self.agree_close(transaction),
+            ChannelEvent::ForceClosed { reason } => {
+                assert!(self.closing != Closing::Lost, "a lost channel never broadcasts");
+                self.closing = Closing::Forced(*reason);
+            }
+            ChannelEvent::DataLost { proven: _ } => self.closing = Closing::Lost,
+            ChannelEvent::Spent { txid, height } => {
+                let mined = match self.funded {
+                    Funded::Mined(mined) | Funded::Spent { mined, .. } => mined,
+                    Funded::Waiting => *height,
+                };
+                self.funded = Funded::Spent { mined, txid: *txid, height: *height };
+            }
+            ChannelEvent::Unspent => {
+                let Funded::Spent { mined, .. } = self.funded else {
+                    panic!("only a spend can be undone")
+                };
+                self.funded = Funded::Mined(mined);
+            }
+            _ => unreachable!("the phases and the rounds took this event"),
+        }
+    }
+
+    fn replay(
+        &self,
+        proposer: Party,
+        number: CommitmentNumber,
+        operations: &Operations,
+        contracts: &[ContractChange],
+    ) -> Ledger {
+        assert!(self.is_running(), "a closing channel has no more rounds");
+        assert_eq!(self.rounds.number.next(), Some(number), "numbers have no gaps");
+        let rules = self.setup.rules();
+        let mut ledger = self.rounds.ledger.clone();
+        let mut ctx = RoundContext {
+            rules: &rules,
+            proposer,
+            number,
+            agreements: &self.agreements,
+            contracts: Contracts::Replay(contracts),
+            used: Default::default(),
+            changes: Default::default(),
+        };
+        ledger
+            .apply_all(operations.as_slice(), &mut ctx)
+            .expect("a recorded round was allowed when it was recorded");
+        ledger
+    }
+
+    fn end_own_round(
+        &mut self,
+        number: CommitmentNumber,
+        signature: SchnorrSignature,
+        turn: TurnMove,
+    ) {
+        let Some(Outstanding::Proposed { number: proposed, ledger, operations, .. }) =
+            self.rounds.outstanding.take()
+        else {
+            panic!("only a proposal can be accepted")
+        };
+        assert_eq!(proposed, number, "the accepted number is the proposed one");
+        self.drop_opened(&operations);
+        self.rounds.number = number;
+        self.rounds.ledger = ledger;
+        self.rounds.holder_signature = signature;
+        self.rounds.last_finalize = Some((number, turn));
+        self.rounds.turn = match turn {
+            TurnMove::Keep => Side::Holder,
+            TurnMove::Yield => Side::Counterparty,
+        };
+    }
+
+    fn end_their_round(&mut self, number: CommitmentNumber, turn: TurnMove) {
+        let Some(Outstanding::Accepted { operations, .. }) = self.rounds.outstanding.take() else {
+            panic!("only an acceptance can be finalized")
+        };
+        assert_eq!(self.rounds.number, number, "the finalized number is the accepted one");
+        self.drop_opened(&operations);
+        self.rounds.last_finalize = None;
+        self.rounds.turn = match turn {
+            TurnMove::Keep => Side::Counterparty,
+            TurnMove::Yield => Side::Holder,
+        };
+    }
+
+    /// An agreement is used up by the round that opens its contract.
+    fn drop_opened(&mut self, operations: &Operations) {
+        if self.agreements.is_empty() {
+            return;
+        }
+        for operation in operations.as_slice() {
+            if let strait_wire::Operation::OpenContract { contract } = operation {
+                self.agreements.remove(contract);
+            }
+        }
+    }
+
+    fn learn_secret(
+        &mut self,
+        number: CommitmentNumber,
+        secret: RevocationSecret,
+        next_hash: RevocationHash,
+    ) {
+        let revoked = number.previous().expect("a round leads to at least one");
+        assert_eq!(self.rounds.counterparty_lowest(), revoked, "secrets come in order");
+        self.rounds
+            .secrets
+            .insert(revoked, &secret)
+            .expect("a recorded secret fitted when it was recorded");
+        self.rounds.counterparty_revoked = Some(revoked);
+        let [_, next] = self.rounds.counterparty_hashes;
+        self.rounds.counterparty_hashes = [next, next_hash];
+    }
+
+    fn shut_down(&mut self, side: Side, script: &ScriptBytes) {
+        let (mut holder, mut counterparty) = match &self.closing {
+            Closing::Running => (None, None),
+            Closing::ShuttingDown { holder, counterparty } => {
+                (holder.clone(), counterparty.clone())
+            }
+            Closing::Agreed { .. } | Closing::Forced(_) | Closing::Lost => return,
+        };
+        match side {
+            Side::Holder => holder = Some(script.clone()),
+            Side::Counterparty => counterparty = Some(script.clone()),
+        }
+        self.closing = Closing::ShuttingDown { holder, counterparty };
+    }
+
+    fn agree_close(&mut self, transaction: &[u8]) {
+        let (holder, counterparty) = match &self.closing {
+            Closing::ShuttingDown { holder: Some(ours), counterparty: Some(theirs) }
+            | Closing::Agreed { holder: ours, counterparty: theirs, .. } => {
+                (ours.clone(), theirs.clone())
+            }
+            Closing::Running
+            | Closing::ShuttingDown { .. }
+            | Closing::Forced(_)
+            | Closing::Lost => panic!("a close needs both shutdowns"),
+        };
+        self.closing =
+            Closing::Agreed { transaction: transaction.to_vec(), holder, counterparty };
+    }
+}

@@ -1,0 +1,224 @@
+//! A channel that lives: rounds, agreements, and how it ends.
+
+use strait_primitives::{
+    BlockHeight, CommitmentNumber, Digest, RevocationHash, SchnorrSignature, Side,
+};
+use strait_signer::SecretStore;
+use strait_wire::{Operations, ScriptBytes, TurnMove, TurnWish};
+
+use super::LockHistory;
+use crate::event::{CarriedRequest, ForceReason};
+use crate::ledger::{Agreements, Ledger};
+use crate::setup::Setup;
+
+/// Both commitments 0 are signed.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Live {
+    /// The channel's constants.
+    #[n(0)]
+    pub setup: Setup,
+    /// The signed funding transaction, where this node has it, to broadcast it again until it is mined.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub funding_transaction: Option<Vec<u8>>,
+    /// Whether the funding output stands on chain.
+    #[n(2)]
+    pub funded: Funded,
+    /// Where the rounds stand.
+    #[n(3)]
+    pub rounds: Rounds,
+    /// Contracts this node has offered and the peer has not answered.
+    #[n(4)]
+    pub offers: Agreements,
+    /// Contracts both have agreed to and no round has opened.
+    #[n(5)]
+    pub agreements: Agreements,
+    /// What a penalty needs beside the secrets.
+    #[n(6)]
+    pub history: LockHistory,
+    /// How it ends.
+    #[n(7)]
+    pub closing: Closing,
+}
+
+/// Where the funding output stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum Funded {
+    /// Not on chain.
+    #[n(0)]
+    Waiting,
+    /// Mined.
+    #[n(1)]
+    Mined(#[n(0)] BlockHeight),
+    /// Spent by a mined transaction.
+    #[n(2)]
+    Spent {
+        /// Where the funding itself was mined.
+        #[n(0)]
+        mined: BlockHeight,
+        /// The spending transaction, hash in its byte order on the wire.
+        #[n(1)]
+        txid: Digest,
+        /// Where that was mined.
+        #[n(2)]
+        height: BlockHeight,
+    },
+}
+
+/// How a channel ends. Each step is final but for the arrows `Running → ShuttingDown → Agreed` and any `→ Forced`.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum Closing {
+    /// It does not.
+    #[n(0)]
+    Running,
+    /// No more rounds; the closing transaction is being agreed.
+    #[n(1)]
+    ShuttingDown {
+        /// Where this node's balance goes, once this node has said so.
+        #[n(0)]
+        holder: Option<ScriptBytes>,
+        /// Where the peer's goes, once it has said so.
+        #[n(1)]
+        counterparty: Option<ScriptBytes>,
+    },
+    /// A cooperative closing transaction is complete.
+    #[n(2)]
+    Agreed {
+        /// It, consensus encoding; the last one if there were several.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        transaction: Vec<u8>,
+        /// Where this node's balance goes.
+        #[n(1)]
+        holder: ScriptBytes,
+        /// Where the peer's goes.
+        #[n(2)]
+        counterparty: ScriptBytes,
+    },
+    /// This node broadcasts its commitment.
+    #[n(3)]
+    Forced(#[n(0)] ForceReason),
+    /// This node is behind and must never broadcast; the peer closes.
+    #[n(4)]
+    Lost,
+}
+
+/// A round that has begun and not ended, from this node's end.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum Outstanding {
+    /// This node proposed and awaits the acceptance. Its own commitment is still the one before.
+    #[n(0)]
+    Proposed {
+        /// n+1.
+        #[n(0)]
+        number: CommitmentNumber,
+        /// What was proposed.
+        #[n(1)]
+        operations: Operations,
+        /// The signature sent with it.
+        #[n(2)]
+        signature: SchnorrSignature,
+        /// The ledger it leads to.
+        #[n(3)]
+        ledger: Ledger,
+        /// Whose requests it carries.
+        #[n(4)]
+        requests: Vec<CarriedRequest>,
+    },
+    /// This node accepted and awaits the end. Its own commitment is the new one.
+    #[n(1)]
+    Accepted {
+        /// The ledger before: the counterparty may still broadcast it.
+        #[n(0)]
+        previous: Ledger,
+        /// What was proposed, to be reported when the round ends.
+        #[n(1)]
+        operations: Operations,
+        /// The signature sent with the acceptance.
+        #[n(2)]
+        signature: SchnorrSignature,
+        /// Whether this node asked for the turn.
+        #[n(3)]
+        turn: TurnWish,
+    },
+}
+
+/// Where the rounds stand.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Rounds {
+    /// The number of the commitment this node would broadcast.
+    #[n(0)]
+    pub number: CommitmentNumber,
+    /// Its ledger.
+    #[n(1)]
+    pub ledger: Ledger,
+    /// The counterparty's signature on it.
+    #[n(2)]
+    pub holder_signature: SchnorrSignature,
+    /// Who may propose.
+    #[n(3)]
+    pub turn: Side,
+    /// A round that has begun and not ended.
+    #[n(4)]
+    pub outstanding: Option<Outstanding>,
+    /// What this node said last as a proposer: sent again if the peer has not seen it.
+    #[n(5)]
+    pub last_finalize: Option<(CommitmentNumber, TurnMove)>,
+    /// The counterparty's revealed secrets.
+    #[n(6)]
+    pub secrets: SecretStore,
+    /// The highest number the counterparty has revoked.
+    #[n(7)]
+    pub counterparty_revoked: Option<CommitmentNumber>,
+    /// Hashes of the counterparty's secrets: of its lowest unrevoked number, and of the next.
+    #[n(8)]
+    pub counterparty_hashes: [RevocationHash; 2],
+}
+
+impl Rounds {
+    /// The last number whose round this node has seen the end of.
+    #[must_use]
+    pub fn agreed(&self) -> CommitmentNumber {
+        match &self.outstanding {
+            None | Some(Outstanding::Proposed { .. }) => self.number,
+            Some(Outstanding::Accepted { .. }) => {
+                self.number.previous().expect("an accepted number is at least one")
+            }
+        }
+    }
+
+    /// The counterparty's lowest number that it has not revoked.
+    #[must_use]
+    pub fn counterparty_lowest(&self) -> CommitmentNumber {
+        match self.counterparty_revoked {
+            None => CommitmentNumber::FIRST,
+            Some(number) => number.next().expect("a channel ends before its numbers do"),
+        }
+    }
+}
+
+impl Live {
+    /// The ledger of a number that some party may still bring on chain, if this node holds it.
+    #[must_use]
+    pub fn ledger_of(&self, number: CommitmentNumber) -> Option<&Ledger> {
+        let rounds = &self.rounds;
+        if number == rounds.number {
+            return Some(&rounds.ledger);
+        }
+        match &rounds.outstanding {
+            Some(Outstanding::Proposed { number: proposed, ledger, .. }) if *proposed == number => {
+                Some(ledger)
+            }
+            Some(Outstanding::Accepted { previous, .. })
+                if number.next() == Some(rounds.number) =>
+            {
+                Some(previous)
+            }
+            Some(Outstanding::Proposed { .. } | Outstanding::Accepted { .. }) | None => None,
+        }
+    }
+
+    /// True while rounds may run at all, depth aside.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        matches!(self.closing, Closing::Running)
+    }
+}

@@ -11,6 +11,7 @@ mod debian;
 
 use std::env;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -80,17 +81,24 @@ fn cached_or_built(cache: &Path) -> Result<Bitcoind> {
         return Ok(Bitcoind { exe, origin: Origin::Cache });
     }
     let watch = Stopwatch::start();
-    let scratch = tempfile::Builder::new()
-        .prefix("bitcoind-build-")
-        .tempdir_in(cache)
-        .context("could not make a build directory")?;
-    let built = build::build(scratch.path())?;
+    // Whatever lies there is left from a run that was killed: we hold the lock.
+    let scratch = cache.join("bitcoind-build");
+    remove_directory(&scratch)?;
+    let built = build::build(&scratch)?;
     require_usable(&built.join("bitcoind")).context("the bitcoind just built does not work")?;
-    if home.exists() {
-        fs::remove_dir_all(&home).context("could not remove a damaged build")?;
-    }
+    remove_directory(&home)?;
     fs::rename(&built, &home).context("could not move the build into the cache")?;
+    remove_directory(&scratch)?;
     Ok(Bitcoind { exe, origin: Origin::Built(watch.elapsed()) })
+}
+
+fn remove_directory(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove {}", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// `$XDG_CACHE_HOME/strait`, or `~/.cache/strait` where that is unset or relative.

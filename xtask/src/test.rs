@@ -42,10 +42,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     steps.step("documentation tests", || {
         process::run(cargo(workspace).args(["test", "--locked", "--workspace", "--doc"]))
     })?;
+    // Asking for examples makes cargo resolve dev-dependencies too. Without them the features of our dependencies would
+    // differ from those of the steps above, and cargo would check most of them again.
     steps.step("documentation", || {
         process::run(
             cargo(workspace)
                 .args(["doc", "--locked", "--workspace", "--no-deps"])
+                .args(["--lib", "--bins", "--examples"])
                 .env("RUSTDOCFLAGS", "--deny warnings"),
         )
     })?;

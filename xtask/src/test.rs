@@ -1,0 +1,137 @@
+//! `cargo xtask test`: every check that CI runs, cheapest first, stopping at the first that fails.
+//!
+//! All compiling steps share one profile, one set of features and one set of compiler flags, so that each builds on
+//! what the last one left.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::bitcoind::{self, Origin};
+use crate::process::{self, Stopwatch, say};
+use crate::workspace::Workspace;
+use crate::{layers, tidy};
+
+/// Runs the steps one after the other and keeps their times.
+struct Steps {
+    total: Stopwatch,
+    done: Vec<(&'static str, Duration)>,
+}
+
+/// Runs all checks on `workspace`.
+///
+/// # Errors
+/// If a step fails; the error names it.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let mut steps = Steps { total: Stopwatch::start(), done: Vec::new() };
+    steps.step("format", || process::run(cargo(workspace).args(["fmt", "--all", "--check"])))?;
+    steps.step("layers", || layers::check(workspace))?;
+    steps.step("tidy", || tidy::check(&workspace.root))?;
+    steps.step("shell scripts", || check_shell_scripts(&workspace.root))?;
+    let bitcoind = steps.step("bitcoind", prepare_bitcoind)?;
+    steps.step("clippy", || {
+        process::run(
+            cargo(workspace)
+                .args(["clippy", "--locked", "--workspace", "--all-targets"])
+                .args(["--", "--deny", "warnings"]),
+        )
+    })?;
+    steps.step("tests", || process::run(test_command(workspace).env("BITCOIND_EXE", &bitcoind)))?;
+    steps.step("documentation tests", || {
+        process::run(cargo(workspace).args(["test", "--locked", "--workspace", "--doc"]))
+    })?;
+    // Asking for examples makes cargo resolve dev-dependencies too. Without them the features of our dependencies would
+    // differ from those of the steps above, and cargo would check most of them again.
+    steps.step("documentation", || {
+        process::run(
+            cargo(workspace)
+                .args(["doc", "--locked", "--workspace", "--no-deps"])
+                .args(["--lib", "--bins", "--examples"])
+                .env("RUSTDOCFLAGS", "--deny warnings"),
+        )
+    })?;
+    steps.report();
+    Ok(())
+}
+
+impl Steps {
+    fn step<T>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        say(&format!("== {name}"));
+        let watch = Stopwatch::start();
+        let outcome = work();
+        let took = watch.elapsed();
+        match outcome {
+            Ok(value) => {
+                say(&format!("== {name}: passed in {:.1} s", took.as_secs_f64()));
+                self.done.push((name, took));
+                Ok(value)
+            }
+            Err(error) => {
+                say(&format!("== {name}: FAILED after {:.1} s", took.as_secs_f64()));
+                Err(error.context(format!("step `{name}` failed")))
+            }
+        }
+    }
+
+    fn report(&self) {
+        say("== all passed");
+        for (name, took) in &self.done {
+            say(&format!("{:>8.1} s  {name}", took.as_secs_f64()));
+        }
+        say(&format!("{:>8.1} s  in all", self.total.elapsed().as_secs_f64()));
+    }
+}
+
+fn cargo(workspace: &Workspace) -> Command {
+    let mut command = process::cargo();
+    command.current_dir(&workspace.root);
+    command
+}
+
+/// nextest where it is installed, because it runs tests of different crates side by side; cargo's own runner elsewhere.
+fn test_command(workspace: &Workspace) -> Command {
+    let mut command = cargo(workspace);
+    if process::find_on_path("cargo-nextest").is_some() {
+        command.args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]);
+    } else {
+        // Documentation tests are a step of their own.
+        command.args(["test", "--locked", "--workspace", "--lib", "--bins", "--tests"]);
+        command.args(["--examples", "--no-fail-fast"]);
+    }
+    command
+}
+
+fn prepare_bitcoind() -> Result<PathBuf> {
+    let found = bitcoind::locate()?;
+    let origin = match found.origin {
+        Origin::Environment => "named by BITCOIND_EXE".into(),
+        Origin::Path => "found on PATH".into(),
+        Origin::Cache => "built by an earlier run".into(),
+        Origin::Built(took) => format!("built in {:.0} s", took.as_secs_f64()),
+    };
+    say(&format!("{} ({origin})", found.exe.display()));
+    Ok(found.exe)
+}
+
+/// Lets the shell parse each script, and shellcheck judge it where there is one.
+fn check_shell_scripts(root: &Path) -> Result<()> {
+    let has_shellcheck = process::find_on_path("shellcheck").is_some();
+    let mut broken = 0_u32;
+    for script in tidy::shell_scripts(root)? {
+        let path = root.join(&script.path);
+        let mut verdict = process::run(Command::new("bash").arg("-n").arg(&path));
+        if has_shellcheck {
+            verdict = verdict.and_then(|()| process::run(Command::new("shellcheck").arg(&path)));
+        }
+        if let Err(error) = verdict.with_context(|| format!("{} is broken", script.path)) {
+            say(&format!("{error:#}"));
+            broken = broken.saturating_add(1);
+        }
+    }
+    if broken > 0 {
+        bail!("{broken} broken shell script(s)");
+    }
+    Ok(())
+}

@@ -240,7 +240,7 @@ impl Channel {
                 self.react(&reaction, out);
             }
         }
-        self.poll_close(out);
+        self.poll_close(moment, out);
         self.poll_round(moment, out);
     }
 
@@ -340,16 +340,16 @@ impl Channel {
     ) -> Result<(), Reaction> {
         match message {
             Message::Propose(m) => self.handle_propose(m, moment, out),
-            Message::Accept(m) => self.handle_accept(&m, moment.now, out),
+            Message::Accept(m) => self.handle_accept(&m, out),
             Message::Finalize(m) => self.handle_finalize(&m, out),
             Message::RequestTurn(m) => self.handle_request_turn(&m),
-            Message::OfferContract(m) => self.handle_offer_contract(&m, out),
+            Message::OfferContract(m) => self.handle_offer_contract(&m, moment.policy, out),
             Message::AgreeContract(m) => self.handle_agree_contract(&m, out),
             Message::RefuseContract(m) => self.handle_refuse_contract(m, out),
-            Message::Shutdown(m) => self.handle_shutdown(&m, out),
-            Message::CloseOffer(m) => self.handle_close_offer(&m, out),
+            Message::Shutdown(m) => self.handle_shutdown(&m, moment, out),
+            Message::CloseOffer(m) => self.handle_close_offer(&m, moment, out),
             Message::CloseSign(m) => self.handle_close_sign(&m, out),
-            Message::Reestablish(m) => self.handle_reestablish(&m, moment.now, out),
+            Message::Reestablish(m) => self.handle_reestablish(&m, moment, out),
             Message::Hello(_)
             | Message::Fault(_)
             | Message::OpenChannel(_)

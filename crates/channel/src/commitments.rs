@@ -14,7 +14,7 @@ use strait_primitives::{CommitmentNumber, Digest, RevocationHash, SchnorrSignatu
 use strait_signer::{ChannelSigner, verify_schnorr};
 use strait_wire::{ChannelKeys, ScriptBytes};
 
-use crate::Party;
+use strait_primitives::Party;
 use crate::decision::Violation;
 use crate::ledger::Ledger;
 use crate::setup::{FundingOutput, Setup};

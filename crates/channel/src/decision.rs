@@ -1,6 +1,6 @@
 //! What the machine hands out: events to be saved, effects that wait for them, and what a peer did wrong.
 
-use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, Digest};
+use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, Digest, FeeRate};
 use strait_wire::{FaultCode, Message, Note, Operations};
 use thiserror::Error;
 
@@ -236,4 +236,10 @@ pub struct Moment<'a> {
     pub tip: BlockHeight,
     /// What runs contracts.
     pub contracts: &'a dyn strait_contract::ContractRuntime,
+    /// What the operator thinks of contracts that peers offer.
+    pub policy: &'a dyn crate::ContractPolicy,
+    /// What a cooperative close should pay for block space.
+    pub close_fee_rate: FeeRate,
+    /// Fresh entropy, never used before: nonces of a close are made of it.
+    pub entropy: [u8; 32],
 }

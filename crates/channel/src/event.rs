@@ -120,9 +120,6 @@ pub enum ChannelEvent {
         /// The signed funding transaction, where this node has it: consensus encoding.
         #[cbor(n(3), with = "minicbor::bytes")]
         funding_transaction: Option<Vec<u8>>,
-        /// The height at which the ledger starts.
-        #[n(4)]
-        height: BlockHeight,
     },
     /// The opening came to nothing; no witness of this node had left.
     #[n(4)]

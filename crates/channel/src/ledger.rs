@@ -20,7 +20,9 @@ pub use self::contract::{Agreement, ContractChange, LiveContract};
 pub use self::error::LedgerError;
 pub use self::lock::{Lock, LockedOutput};
 pub use self::step::{Agreements, Contracts, RoundContext};
-use crate::{Pair, Party};
+use crate::Pair;
+use crate::party::channel_party;
+use strait_primitives::Party;
 
 /// The most locks in each direction, contracts' included: what a version-3 commitment of 10,000 vB holds with room.
 pub const LOCKS_MAX: u16 = 90;
@@ -161,7 +163,7 @@ impl Ledger {
             .collect();
         let asked = self.contracts.values().flat_map(|contract| &contract.outcome.locks);
         all.extend(asked.zip(CONTRACT_LOCK_IDS..).map(|(lock, id)| LockedOutput {
-            offerer: Party::from_contract(lock.offered_by),
+            offerer: channel_party(lock.offered_by),
             id: LockId(id),
             amount: lock.amount,
             payment_hash: lock.payment_hash,

@@ -45,8 +45,8 @@ pub use ledger::{
     Agreement, Agreements, ContractChange, Contracts, DUST_LIMIT, LOCKS_MAX, Ledger, LedgerError,
     LiveContract, Lock, LockedOutput, RoundContext, Rules,
 };
-pub use opening::{Offer, OpeningPolicy, channel_id};
-pub use party::{Pair, Party};
+pub use opening::{Answer, Offer, OpeningPolicy, channel_id};
+pub use party::{Pair, channel_party, contract_party};
 pub use setup::{FundingOutput, Setup};
 pub use state::{
     ChannelState, Closing, Funded, Live, LockHistory, LockSpan, Offered, OpeningSigned, Outstanding,

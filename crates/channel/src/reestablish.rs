@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | between rounds at n | agreed n | nothing to do; if it proposed n+1 it sends that again |
 //! | between rounds at n | agreed n-1, accepted n | our `Finalize` was lost: send it again |
+//! | proposed n+1 | agreed n-1, accepted n | our `Finalize` was lost, and the proposal with it: send both again |
 //! | proposed n+1 | agreed n | send the proposal again unless the peer has accepted it: then it sends `Accept` again |
 //! | accepted n+1 | agreed n, proposed n+1 | our `Accept` was lost: send it again |
 //! | accepted n+1 | agreed n+1 | it sends its `Finalize` again |
@@ -17,7 +18,7 @@ use strait_primitives::{CommitmentNumber, Timestamp};
 use strait_wire::{OutstandingRound, Propose, Reestablish, RoundRole};
 
 use crate::channel::{Channel, Link, proposal_digest};
-use crate::decision::{Decision, Reaction, Violation};
+use crate::decision::{Decision, Moment, Reaction, Violation};
 use crate::event::{ChannelEvent, ForceReason};
 use crate::round::{secret_hash, unexpected};
 use crate::state::{Closing, Live, Outstanding};
@@ -28,6 +29,7 @@ enum Step {
     ResendPropose,
     ResendAccept,
     ResendFinalize,
+    ResendFinalizeAndPropose,
 }
 
 impl Channel {
@@ -61,7 +63,7 @@ impl Channel {
     pub(crate) fn handle_reestablish(
         &mut self,
         theirs: &Reestablish,
-        now: Timestamp,
+        moment: &Moment<'_>,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let Some(live) = self.state.live() else {
@@ -89,6 +91,7 @@ impl Channel {
             return Err(Violation::Mismatch { theirs: theirs.agreed, ours }.into());
         };
         self.volatile.link = Link::Up;
+        let now = moment.now;
         match step {
             Step::Nothing => {}
             Step::ResendPropose => self.resend_propose(now, out),
@@ -97,8 +100,13 @@ impl Channel {
                 self.resend_accept(out);
             }
             Step::ResendFinalize => self.resend_finalize(out),
+            Step::ResendFinalizeAndPropose => {
+                self.resend_finalize(out);
+                self.resend_propose(now, out);
+            }
         }
-        self.resume_close(out);
+        self.repeat_offers(out);
+        self.resume_close(moment, out);
         Ok(())
     }
 
@@ -164,7 +172,7 @@ fn step(live: &Live, theirs: &Reestablish) -> Option<Step> {
                     && theirs.agreed.next() == Some(ours)
                     && rounds.last_finalize.is_some_and(|(last, _)| last == ours) =>
             {
-                Some(Step::ResendFinalize)
+                Some(Step::ResendFinalizeAndPropose)
             }
             None | Some(_) => None,
         },

@@ -10,7 +10,7 @@
 //! Each arrow leaves only after the event before it is saved. One signature and one verification on each side, whatever
 //! the number of operations.
 
-use strait_primitives::{CommitmentNumber, RevocationSecret, Side, Timestamp};
+use strait_primitives::{CommitmentNumber, RevocationSecret, Side};
 use strait_wire::limits::{OPERATIONS_BYTES_MAX, OPERATIONS_MAX};
 use strait_wire::{Accept, Finalize, Operation, Operations, Propose, RequestTurn, TurnMove, TurnWish};
 
@@ -220,7 +220,6 @@ impl Channel {
     pub(crate) fn handle_accept(
         &mut self,
         accept: &Accept,
-        now: Timestamp,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("Accept")?;
@@ -253,8 +252,6 @@ impl Channel {
         self.answered();
         self.volatile.peer_wants_turn = false;
         self.volatile.asked_for_turn = false;
-        // An opening's clock, if any, has no meaning any more; rounds have their own.
-        let _ = now;
         self.resend_finalize(out);
         out.notice(Notice::Irrevocable { number, requests });
         Ok(())

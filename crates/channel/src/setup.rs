@@ -4,7 +4,8 @@ use strait_primitives::{BlockDelta, Digest, MilliSats, Sats};
 use strait_wire::{ChannelKeys, Parameters, ScriptBytes};
 
 use crate::ledger::{LOCKS_MAX, Rules};
-use crate::{Pair, Party};
+use crate::Pair;
+use strait_primitives::Party;
 
 /// The funding output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]

@@ -10,7 +10,7 @@ use strait_primitives::{ChannelId, CommitmentNumber, KeySalt, NodeId, Revocation
 pub use self::history::{LockHistory, LockSpan};
 pub use self::opening::{Answered, Offered, OpeningSigned};
 pub use self::rounds::{Closing, Funded, Live, Outstanding, Rounds};
-use crate::Party;
+use strait_primitives::Party;
 
 /// A channel as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]

@@ -1,1 +1,52 @@
-//! The node as a value: inputs to events and effects.
+//! The node as a value: inputs in, events and effects out.
+//!
+//! ```text
+//! peer message · API command · block · timer ──▶ Engine::handle ──▶ Unsaved { events, effects }
+//!                                                  │ fold                │ a store's Receipt opens
+//!                                                  ▼                     ▼
+//!                                               NodeState        send · broadcast · reply
+//! ```
+//!
+//! The engine owns every machine of the node (channels, watchers, the wallet) and the arrows between them; a channel
+//! and its watcher meet only here. [`Engine::handle`] folds the events it decides at once, so the next input is decided
+//! on top of them while they are still on their way to the disk; the effects stay sealed until they have arrived
+//! (`strait-log`). After a batch of inputs the runtime calls [`Engine::poll`], which lets channels begin rounds.
+//!
+//! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
+//! `coins`, `fee_bump`, `on_chain` (watchers). The durable state and its fold are in `state`.
+//!
+//! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
+
+mod answer;
+mod blocks;
+mod channels;
+mod closes;
+mod coins;
+mod command;
+mod config;
+mod contracts;
+mod effect;
+mod engine;
+mod event;
+mod fee_bump;
+mod input;
+mod on_chain;
+mod openings;
+mod payments;
+mod peers;
+mod requests;
+mod state;
+mod views;
+
+pub use answer::{Answer, CommandError, PaymentDone};
+pub use command::{Command, CommandId};
+pub use config::EngineConfig;
+pub use effect::{Effect, Report};
+pub use engine::{Engine, Moment, RestoreError};
+pub use event::{Event, RequestSubject};
+pub use input::Input;
+pub use requests::{KnownRequest, RequestBook};
+pub use state::{BlockPoint, NodeState};
+pub use views::{
+    ChannelView, ContractView, NodeView, PeerView, WalletView,
+};

@@ -15,6 +15,7 @@ mod fee;
 mod height;
 mod ids;
 mod number;
+mod party;
 mod side;
 mod time;
 
@@ -27,5 +28,6 @@ pub use ids::{
     PublicKeyBytes, RequestKey, RevocationHash, RevocationSecret, SchnorrSignature, XOnlyKeyBytes,
 };
 pub use number::{CommitmentNumber, EventSeq, Fuel};
+pub use party::Party;
 pub use side::Side;
 pub use time::{Millis, Timestamp};

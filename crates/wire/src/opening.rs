@@ -72,9 +72,9 @@ pub struct Contribution {
     /// The coins it spends.
     #[cbor(n(1), decode_with = "decode_inputs")]
     pub inputs: Vec<FundingInput>,
-    /// What it takes back, and where to.
+    /// Where the rest goes.
     #[n(2)]
-    pub change: Option<(Sats, ScriptBytes)>,
+    pub change: ScriptBytes,
 }
 
 fn decode_inputs<C>(

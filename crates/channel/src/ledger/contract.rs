@@ -6,7 +6,8 @@ use std::sync::Arc;
 use strait_contract::{Finality, Outcome, State, Terms};
 use strait_primitives::{CommitmentNumber, ContractId, MilliSats};
 
-use crate::Party;
+use crate::party::contract_party;
+use strait_primitives::Party;
 
 /// Terms that both sides have durably agreed to, not yet opened by a round.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -43,7 +44,7 @@ impl LiveContract {
     /// What `party` gets of it if it is settled as it stands, locks aside.
     #[must_use]
     pub const fn outcome_of(&self, party: Party) -> MilliSats {
-        self.outcome.of(party.to_contract())
+        self.outcome.of(contract_party(party))
     }
 
     /// True if its module says that nothing more will happen.

@@ -2,7 +2,7 @@
 
 use strait_primitives::{BlockHeight, LockId, MilliSats, PaymentHash};
 
-use crate::Party;
+use strait_primitives::Party;
 
 /// A payment that waits for a preimage or for its expiry.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]

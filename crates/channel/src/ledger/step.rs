@@ -15,7 +15,9 @@ use strait_wire::Operation;
 
 use super::contract::{Agreement, ContractChange, LiveContract};
 use super::{DUST_LIMIT, Ledger, LedgerError, Lock, Rules};
-use crate::Party;
+use crate::party::channel_party;
+use crate::party::contract_party;
+use strait_primitives::Party;
 
 /// The agreements that `OpenContract` may name.
 pub type Agreements = BTreeMap<ContractId, Agreement>;
@@ -202,7 +204,7 @@ impl Ledger {
                 .contracts
                 .values()
                 .map(|c| {
-                    c.outcome.locks.iter().filter(|l| Party::from_contract(l.offered_by) == party).count()
+                    c.outcome.locks.iter().filter(|l| channel_party(l.offered_by) == party).count()
                 })
                 .sum();
             if own.saturating_add(contracts) > usize::from(rules.locks_max) {
@@ -246,7 +248,7 @@ impl Ledger {
         }
         let terms = agreement.terms.clone();
         for party in [Party::Opener, Party::Acceptor] {
-            let part = terms.collateral.of(party.to_contract());
+            let part = terms.collateral.of(contract_party(party));
             if part > MilliSats::ZERO {
                 self.debit(party, part, ctx.rules)?;
             }
@@ -285,7 +287,7 @@ impl Ledger {
             contract: id,
             source: strait_contract::Failure::Malformed.into(),
         })?;
-        let who = ctx.proposer.to_contract();
+        let who = contract_party(ctx.proposer);
         let step = Step { state: &contract.state, who, action: &action, height };
         let left = ctx.fuel_left(id, &contract.terms);
         let made = contract

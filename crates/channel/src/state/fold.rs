@@ -14,7 +14,8 @@ use super::{
 use crate::event::ChannelEvent;
 use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
 use crate::setup::{FundingOutput, Setup};
-use crate::{Pair, Party};
+use crate::Pair;
+use strait_primitives::Party;
 
 impl ChannelState {
     /// The state after a channel's first event; `None` if this event cannot be the first.
@@ -59,8 +60,7 @@ impl ChannelState {
                 holder_signature,
                 counterparty_signature: _,
                 funding_transaction,
-                height,
-            } => self.open(*funding, *holder_signature, funding_transaction.as_deref(), *height),
+            } => self.open(*funding, *holder_signature, funding_transaction.as_deref()),
             ChannelEvent::Abandoned { reason: _ } => {
                 assert!(self.live().is_none(), "a live channel cannot be abandoned");
                 self.phase = Phase::Abandoned;
@@ -90,7 +90,6 @@ impl ChannelState {
         funding: FundingOutput,
         holder_signature: SchnorrSignature,
         funding_transaction: Option<&[u8]>,
-        height: BlockHeight,
     ) {
         let (open, accept) = match &self.phase {
             Phase::Answered(answered) => (&answered.open, &answered.accept),
@@ -100,7 +99,7 @@ impl ChannelState {
             }
         };
         let setup = setup_of(self.party, open, accept, funding);
-        let ledger = Ledger::open(setup.contribution, height, &setup.rules());
+        let ledger = Ledger::open(setup.contribution, BlockHeight::new(0), &setup.rules());
         let theirs = match self.party {
             Party::Opener => accept.revocation,
             Party::Acceptor => open.revocation,

@@ -4,7 +4,7 @@
 
 use strait_primitives::{BlockHeight, CommitmentNumber, MilliSats, PaymentHash};
 
-use crate::Party;
+use strait_primitives::Party;
 use crate::ledger::{Ledger, LockedOutput};
 
 /// A lock output that stood in a run of commitments.

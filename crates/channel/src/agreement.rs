@@ -1,0 +1,191 @@
+//! Agreeing on a contract before a round opens it (protocol section 5).
+//!
+//! A round has no reject; what a side may refuse it refuses here. An agreement is durable on both sides before it is
+//! spoken of, and stands until the number it is valid to: whoever agreed must accept the round that opens it.
+//!
+//! The offerer queues `OpenContract` only after the peer has agreed; the peer records its agreement before it answers.
+
+use strait_contract::Terms;
+use strait_primitives::{CommitmentNumber, ContractId, MilliSats};
+use strait_wire::{AgreeContract, ContractBytes, FaultCode, Note, OfferContract, RefuseContract};
+
+use crate::channel::Channel;
+use crate::decision::{ContractAnswer, Decision, Notice, Reaction, RequestError, Violation};
+use crate::event::ChannelEvent;
+use crate::ledger::Agreement;
+use crate::limits::CONTRACTS_MAX;
+use crate::state::Live;
+
+/// Rounds that an agreement outlives its offer by: enough for any queue, few enough that it does not bind for ever.
+const VALID_ROUNDS: u64 = 100_000;
+
+/// What this node's operator thinks of a contract that a peer offers: `Err` holds the reason.
+pub trait ContractPolicy {
+    /// Judges terms that are within the protocol's limits.
+    ///
+    /// # Errors
+    /// Why not, in words for the peer's operator.
+    fn judge(&self, terms: &Terms, own_collateral: MilliSats) -> Result<(), String>;
+}
+
+impl Channel {
+    /// Offers a contract to the peer; a [`Notice::ContractAnswered`] tells what it says.
+    ///
+    /// # Errors
+    /// [`RequestError`]: nothing was offered.
+    pub fn offer_contract(
+        &mut self,
+        contract: ContractId,
+        terms: Terms,
+        out: &mut Decision,
+    ) -> Result<(), RequestError> {
+        let Some(live) = self.state.live() else {
+            return Err(RequestError::NotOpen { state: self.state.phase.name() });
+        };
+        if !live.is_running() {
+            return Err(RequestError::NotOpen { state: "closing" });
+        }
+        if live.knows_contract(contract) {
+            return Err(RequestError::KnownContract { contract });
+        }
+        if live.contract_count() >= CONTRACTS_MAX {
+            let limit = CONTRACTS_MAX;
+            return Err(RequestError::QueueFull { queued: live.contract_count(), limit });
+        }
+        let agreement = Agreement { terms, valid_to: valid_to(live.rounds.number) };
+        let message = offer_message(self.id(), contract, &agreement);
+        self.record(ChannelEvent::ContractOffered { contract, agreement }, out);
+        out.send(message);
+        Ok(())
+    }
+
+    /// Says again what was offered and not answered, after a reconnection.
+    pub(crate) fn repeat_offers(&self, out: &mut Decision) {
+        for (contract, agreement) in &self.live().offers {
+            out.send(offer_message(self.id(), *contract, agreement));
+        }
+    }
+
+    pub(crate) fn handle_offer_contract(
+        &mut self,
+        offer: &OfferContract,
+        policy: &dyn ContractPolicy,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
+        let live = self.expect_up("OfferContract")?;
+        let contract = offer.contract;
+        let refuse = |note: &str| RefuseContract {
+            channel: offer.channel,
+            contract,
+            note: Note::cut(note),
+        };
+        let Ok(terms) = minicbor::decode::<Terms>(offer.terms.as_bytes()) else {
+            out.send(refuse("the terms cannot be read"));
+            return Ok(());
+        };
+        let agreement = Agreement { terms, valid_to: offer.valid_to };
+        if live.agreements.get(&contract) == Some(&agreement) {
+            // Our answer was lost.
+            out.send(AgreeContract { channel: offer.channel, contract });
+            return Ok(());
+        }
+        if let Err(note) = live.judge(contract, &agreement, policy) {
+            out.send(refuse(&note));
+            return Ok(());
+        }
+        self.record(ChannelEvent::ContractAgreed { contract, agreement }, out);
+        out.send(AgreeContract { channel: offer.channel, contract });
+        Ok(())
+    }
+
+    pub(crate) fn handle_agree_contract(
+        &mut self,
+        agree: &AgreeContract,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
+        let live = self.expect_up("AgreeContract")?;
+        let contract = agree.contract;
+        let Some(agreement) = live.offers.get(&contract).cloned() else {
+            return if live.knows_contract(contract) {
+                Ok(())
+            } else {
+                Err(Violation::Unexpected { message: "AgreeContract", state: "not offered" }.into())
+            };
+        };
+        self.record(ChannelEvent::ContractAgreed { contract, agreement }, out);
+        out.notice(Notice::ContractAnswered { contract, answer: ContractAnswer::Agreed });
+        Ok(())
+    }
+
+    pub(crate) fn handle_refuse_contract(
+        &mut self,
+        refuse: RefuseContract,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
+        let live = self.expect_up("RefuseContract")?;
+        let contract = refuse.contract;
+        if !live.offers.contains_key(&contract) {
+            return Err(Reaction::Refuse {
+                code: FaultCode::Violation,
+                note: Note::cut("a contract was refused that was not offered"),
+            });
+        }
+        self.record(ChannelEvent::ContractRefused { contract }, out);
+        let answer = ContractAnswer::Refused(refuse.note);
+        out.notice(Notice::ContractAnswered { contract, answer });
+        Ok(())
+    }
+}
+
+impl Live {
+    fn knows_contract(&self, contract: ContractId) -> bool {
+        self.offers.contains_key(&contract)
+            || self.agreements.contains_key(&contract)
+            || self.rounds.ledger.contract(&contract).is_some()
+    }
+
+    fn contract_count(&self) -> usize {
+        self.offers.len() + self.agreements.len() + self.rounds.ledger.contracts().count()
+    }
+
+    fn judge(
+        &self,
+        contract: ContractId,
+        agreement: &Agreement,
+        policy: &dyn ContractPolicy,
+    ) -> Result<(), String> {
+        if !self.is_running() {
+            return Err("the channel is closing".into());
+        }
+        if self.knows_contract(contract) {
+            return Err("a contract of this name exists already".into());
+        }
+        if self.contract_count() >= CONTRACTS_MAX {
+            return Err(format!("{CONTRACTS_MAX} contracts exist already"));
+        }
+        if agreement.valid_to > valid_to(self.rounds.number) {
+            return Err(format!("an agreement may be valid for {VALID_ROUNDS} rounds at most"));
+        }
+        agreement.terms.limits.check().map_err(|e| e.to_string())?;
+        let own = agreement.terms.collateral.of(contract_party(self.setup.party));
+        policy.judge(&agreement.terms, own)
+    }
+}
+
+fn valid_to(number: CommitmentNumber) -> CommitmentNumber {
+    CommitmentNumber::new(number.to_u64().saturating_add(VALID_ROUNDS)).unwrap_or(number)
+}
+
+fn offer_message(
+    channel: strait_primitives::ChannelId,
+    contract: ContractId,
+    agreement: &Agreement,
+) -> OfferContract {
+    let terms = minicbor::to_vec(&agreement.terms).expect("writing to memory cannot fail");
+    OfferContract {
+        channel,
+        contract,
+        terms: ContractBytes::new(terms).expect("terms are bounded below this"),
+        valid_to: agreement.valid_to,
+    }
+}

@@ -1,0 +1,146 @@
+//! What users ask of a node.
+
+use strait_contract::{Collateral, Limits, Params};
+use strait_primitives::{
+    ChannelId, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, RequestKey, Sats,
+};
+use strait_wire::{ContractBytes, Reference};
+
+/// Names one asking, so that the answer finds its way back. Made by the runtime, never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub u64);
+
+/// One payment of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// How much.
+    pub amount: MilliSats,
+    /// What for.
+    pub reference: Reference,
+}
+
+/// What to pay out of the wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendAmount {
+    /// So much.
+    Exactly(Sats),
+    /// All but what the channels' fee reserve needs.
+    Everything,
+}
+
+/// How to end a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseMode {
+    /// Together with the peer, in one transaction.
+    Cooperative,
+    /// Alone, on the latest commitment.
+    Force,
+}
+
+/// One request. Those that move money carry a key: the same key asked again is answered, not done again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// How the node is.
+    Status,
+    /// Known peers.
+    Peers,
+    /// Connect to a peer, and stay connected.
+    ConnectPeer {
+        /// Who.
+        node: NodeId,
+        /// Where: a multiaddress.
+        address: String,
+    },
+    /// All channels.
+    Channels,
+    /// One channel.
+    Channel(ChannelId),
+    /// Open a channel.
+    OpenChannel {
+        /// The request's key.
+        key: RequestKey,
+        /// With whom.
+        node: NodeId,
+        /// How large.
+        capacity: Sats,
+        /// At what rate; the estimate without.
+        fee_rate: Option<FeeRate>,
+    },
+    /// Close a channel.
+    CloseChannel {
+        /// The request's key.
+        key: RequestKey,
+        /// Which.
+        channel: ChannelId,
+        /// How.
+        mode: CloseMode,
+    },
+    /// Pay, all or nothing.
+    Pay {
+        /// The request's key.
+        key: RequestKey,
+        /// Through which channel.
+        channel: ChannelId,
+        /// What.
+        payments: Vec<Payment>,
+    },
+    /// Modules that contracts may use.
+    Modules,
+    /// A module has been checked and kept by the runtime; contracts may use it from now on.
+    AddModule {
+        /// Its hash.
+        module: ModuleHash,
+        /// Its length in bytes.
+        size_bytes: u64,
+    },
+    /// All contracts.
+    Contracts,
+    /// One contract.
+    Contract(ContractId),
+    /// Agree on a contract with the peer and open it.
+    OpenContract {
+        /// The request's key.
+        key: RequestKey,
+        /// In which channel.
+        channel: ChannelId,
+        /// Which module.
+        module: ModuleHash,
+        /// With what parameters.
+        params: Params,
+        /// With what money.
+        collateral: Collateral,
+        /// Within what limits.
+        limits: Limits,
+    },
+    /// Act in a contract, all or nothing.
+    Act {
+        /// The request's key.
+        key: RequestKey,
+        /// Which contract.
+        contract: ContractId,
+        /// What.
+        actions: Vec<ContractBytes>,
+    },
+    /// Settle a contract whose state is final.
+    Settle {
+        /// The request's key.
+        key: RequestKey,
+        /// Which.
+        contract: ContractId,
+    },
+    /// The wallet's balance.
+    Wallet,
+    /// A fresh address.
+    NewAddress,
+    /// Pay from the wallet on chain.
+    SendCoins {
+        /// The request's key.
+        key: RequestKey,
+        /// To where, in the network's text form.
+        address: String,
+        /// How much.
+        amount: SendAmount,
+        /// At what rate; the estimate without.
+        fee_rate: Option<FeeRate>,
+    },
+}

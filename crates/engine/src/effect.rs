@@ -1,0 +1,79 @@
+//! Everything a node can do to the world. Sealed until the events before it are saved.
+
+use bitcoin::Transaction;
+use strait_primitives::{ChannelId, MilliSats, NodeId};
+use strait_wire::Message;
+
+use crate::{Answer, CommandError, CommandId};
+
+/// One thing to be done.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Say this to a peer.
+    Send(NodeId, Box<Message>),
+    /// Drop the connection to a peer.
+    Disconnect(NodeId),
+    /// Connect to a peer and stay connected.
+    KeepConnected(NodeId, Vec<String>),
+    /// Bring transactions on chain: one, or a parent and the child that pays for it.
+    Broadcast(Vec<Transaction>),
+    /// Answer a command.
+    Reply(CommandId, Result<Answer, CommandError>),
+    /// For counters and logs.
+    Report(Report),
+}
+
+/// Something that an operator's counters and logs want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// A channel began to live.
+    ChannelOpened(ChannelId),
+    /// A channel is settled and forgotten.
+    ChannelResolved(ChannelId),
+    /// A channel closes without its peer.
+    ForceClosed(ChannelId),
+    /// Payments that this node made became irrevocable.
+    PaymentsSent {
+        /// Through which channel.
+        channel: ChannelId,
+        /// How many.
+        count: u64,
+        /// How much.
+        total: MilliSats,
+    },
+    /// Payments to this node became its own.
+    PaymentsReceived {
+        /// Through which channel.
+        channel: ChannelId,
+        /// How many.
+        count: u64,
+        /// How much.
+        total: MilliSats,
+    },
+    /// A round ended with so many operations.
+    Round {
+        /// How many.
+        operations: u64,
+    },
+    /// Contract actions that were carried out.
+    ContractCalls {
+        /// How many.
+        count: u64,
+    },
+    /// A peer broke the protocol.
+    PeerFault {
+        /// Which peer.
+        peer: NodeId,
+        /// About which channel.
+        channel: Option<ChannelId>,
+        /// What it did, for people.
+        what: String,
+    },
+    /// A peer told us that something is wrong.
+    PeerComplaint {
+        /// Which peer.
+        peer: NodeId,
+        /// What it says.
+        what: String,
+    },
+}

@@ -1,0 +1,114 @@
+//! What a node remembers: the events of its one log.
+//!
+//! Indices are the storage format and never reused (`docs/storage-format.md`).
+
+use bitcoin::{BlockHash, Transaction};
+use strait_channel::ChannelEvent;
+use strait_primitives::{
+    BlockHeight, ChannelId, ContractId, Digest, ModuleHash, NodeId, RequestKey,
+};
+use strait_wallet::WalletChange;
+use strait_watcher::WatchEvent;
+
+/// What a request that is not carried by a round became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub enum RequestSubject {
+    /// A channel being opened.
+    #[n(0)]
+    OpenChannel(#[n(0)] ChannelId),
+    /// A channel being closed.
+    #[n(1)]
+    CloseChannel(#[n(0)] ChannelId),
+    /// A contract being opened.
+    #[n(2)]
+    OpenContract(#[n(0)] ContractId),
+    /// Coins sent, by the hash of the transaction in its byte order on the wire.
+    #[n(3)]
+    SendCoins(#[n(0)] Digest),
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+#[expect(clippy::large_enum_variant, reason = "events are made, saved and dropped one by one")]
+pub enum Event {
+    /// Something happened to a channel.
+    #[n(0)]
+    Channel {
+        /// Which.
+        #[n(0)]
+        channel: ChannelId,
+        /// What.
+        #[n(1)]
+        event: ChannelEvent,
+    },
+    /// Something happened to the wallet.
+    #[n(1)]
+    Wallet(#[n(0)] WalletChange),
+    /// A block joined the best chain.
+    #[n(2)]
+    BlockConnected {
+        /// Its height.
+        #[n(0)]
+        height: BlockHeight,
+        /// Its hash.
+        #[cbor(n(1), with = "strait_onchain::cbor::consensus")]
+        hash: BlockHash,
+    },
+    /// The best chain lost its last block.
+    #[n(3)]
+    BlockDisconnected {
+        /// Its height.
+        #[n(0)]
+        height: BlockHeight,
+    },
+    /// A peer to stay connected to.
+    #[n(4)]
+    PeerKnown {
+        /// Who.
+        #[n(0)]
+        node: NodeId,
+        /// Where: a multiaddress; none if it came to us.
+        #[n(1)]
+        address: Option<String>,
+    },
+    /// Contracts may use a module.
+    #[n(5)]
+    ModuleAdded {
+        /// Which.
+        #[n(0)]
+        module: ModuleHash,
+        /// Its length in bytes.
+        #[n(1)]
+        size_bytes: u64,
+    },
+    /// A request that moves money was begun, and what it became.
+    #[n(6)]
+    RequestBegun {
+        /// Its key.
+        #[n(0)]
+        key: RequestKey,
+        /// The hash of what was asked.
+        #[n(1)]
+        digest: RequestKey,
+        /// What it became.
+        #[n(2)]
+        subject: RequestSubject,
+    },
+    /// Something happened to a channel's money on chain.
+    #[n(7)]
+    Watch {
+        /// Which channel.
+        #[n(0)]
+        channel: ChannelId,
+        /// What.
+        #[n(1)]
+        event: WatchEvent,
+    },
+    /// Coins are being sent: kept until they are mined.
+    #[n(8)]
+    CoinsSent {
+        /// The signed transaction.
+        #[cbor(n(0), with = "strait_onchain::cbor::consensus")]
+        transaction: Transaction,
+    },
+}

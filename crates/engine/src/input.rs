@@ -1,0 +1,40 @@
+//! Everything the world can do to a node.
+
+use bitcoin::{Block, BlockHash, Transaction};
+use strait_primitives::{BlockHeight, FeeRate, NodeId};
+use strait_wire::Message;
+
+use crate::{Command, CommandId};
+
+/// One thing that happened outside.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A stream to a peer is up.
+    PeerConnected(NodeId),
+    /// It is gone.
+    PeerDisconnected(NodeId),
+    /// A peer said something that can be read.
+    PeerMessage(NodeId, Box<Message>),
+    /// Someone asks through the interface; the answer carries the id back.
+    Command(CommandId, Box<Command>),
+    /// A block joined the best chain, on top of the last one told.
+    BlockConnected {
+        /// Its height.
+        height: BlockHeight,
+        /// It, whole.
+        block: Box<Block>,
+    },
+    /// The best chain lost its last block.
+    BlockDisconnected {
+        /// Its height.
+        height: BlockHeight,
+        /// Its hash.
+        hash: BlockHash,
+    },
+    /// A transaction that is not in a block yet.
+    MempoolTransaction(Box<Transaction>),
+    /// What block space costs now.
+    FeeEstimate(FeeRate),
+    /// Time has passed.
+    Tick,
+}

@@ -35,7 +35,6 @@ mod state;
 
 pub use agreement::ContractPolicy;
 pub use channel::{Channel, Link, Request};
-pub use closing::ClosingFee;
 pub use commitments::Commitments;
 pub use decision::{
     ChannelEffect, ContractAnswer, Decision, Moment, Notice, Reaction, RequestError, Violation,

@@ -1,0 +1,309 @@
+//! The cooperative close (protocol section 8).
+//!
+//! Whoever wants it waits for the turn, with no round in flight and nothing live but balances, and says `Shutdown`. The
+//! peer says the same; from then on no round runs on this channel, across restarts. The party with the larger balance
+//! (the opener if equal) offers a closing transaction and pays its fee; the other completes it.
+//!
+//! Each half signature uses a nonce made for it alone, held in memory, and gone with the connection: after a
+//! reconnection both say `Shutdown` again, with fresh ones (BIP-0327 forbids using one twice).
+
+use bitcoin::Transaction;
+use strait_onchain::{ClosingShare, ClosingTerms, ClosingTransaction};
+use strait_primitives::{FeeRate, Party, Sats, Side};
+use strait_signer::{ClosingNonce, ClosingSession};
+use strait_wire::{CloseOffer, CloseSign, ScriptBytes, Shutdown};
+
+use crate::channel::{Channel, Link};
+use crate::commitments::{outpoint, wallet_script};
+use crate::decision::{
+    ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation,
+};
+use crate::event::ChannelEvent;
+use crate::limits::CLOSE_OFFERS_MAX;
+use crate::round::unexpected;
+use crate::state::{Closing, Live, Phase};
+
+/// What one connection holds of a close; nothing of it outlives the connection.
+#[derive(Debug, Default)]
+pub(crate) struct CloseSession {
+    /// The nonce this node showed, to complete the peer's next offer with.
+    nonce: Option<ClosingNonce>,
+    /// The nonce the peer showed, to make the next offer with.
+    peer_nonce: Option<[u8; 66]>,
+    /// The offer this node has made.
+    offer: Option<(Sats, ClosingSession)>,
+    /// Offers of the peer on this connection.
+    offers: u32,
+}
+
+/// What makes two nonces of one moment differ.
+#[derive(Debug, Clone, Copy)]
+enum NoncePurpose {
+    Shutdown,
+    Offer,
+    Next,
+}
+
+impl Channel {
+    /// Wants a cooperative close. It begins when nothing is in flight; until then no new request is taken.
+    ///
+    /// # Errors
+    /// [`RequestError`] if the channel cannot be closed so now.
+    pub fn close(&mut self) -> Result<(), RequestError> {
+        let Phase::Live(live) = &self.state.phase else {
+            return Err(RequestError::NotOpen { state: self.state.phase.name() });
+        };
+        match live.closing {
+            Closing::Running | Closing::ShuttingDown { .. } | Closing::Agreed { .. } => {}
+            Closing::Forced(_) => return Err(RequestError::NotOpen { state: "closing by force" }),
+            Closing::Lost => return Err(RequestError::NotOpen { state: "lost" }),
+        }
+        let ledger = &live.rounds.ledger;
+        if !ledger.is_plain() {
+            return Err(RequestError::StillLive {
+                locks: ledger.locks().count(),
+                contracts: ledger.contracts().count(),
+            });
+        }
+        self.volatile.close_wanted = true;
+        Ok(())
+    }
+
+    /// Says `Shutdown` if it is wanted and the moment has come.
+    pub(crate) fn poll_close(&mut self, moment: &Moment<'_>, out: &mut Decision) {
+        let live = self.live();
+        let ready = self.volatile.close_wanted
+            && live.is_running()
+            && live.is_deep(moment.tip)
+            && live.rounds.turn == Side::Holder
+            && self.may_shut_down(live)
+            && self.volatile.queue.is_empty();
+        if ready {
+            self.say_shutdown(moment, out);
+        }
+    }
+
+    fn may_shut_down(&self, live: &Live) -> bool {
+        live.rounds.outstanding.is_none() && live.rounds.ledger.is_plain()
+    }
+
+    /// Records this node's `Shutdown` unless it has, and says it with a fresh nonce.
+    fn say_shutdown(&mut self, moment: &Moment<'_>, out: &mut Decision) {
+        let live = self.live();
+        let script = match &live.closing {
+            Closing::ShuttingDown { holder: Some(script), .. }
+            | Closing::Agreed { holder: script, .. } => script.clone(),
+            Closing::Running | Closing::ShuttingDown { holder: None, .. } => {
+                let script = live.setup.wallet_scripts.get(live.setup.party).clone();
+                self.record(ChannelEvent::ShutdownSent { script: script.clone() }, out);
+                script
+            }
+            Closing::Forced(_) | Closing::Lost => return,
+        };
+        self.refuse_queue("closing", out);
+        let nonce = self.fresh_nonce(moment, NoncePurpose::Shutdown);
+        out.send(Shutdown { channel: self.id(), script, nonce: nonce.public() });
+        self.volatile.close.nonce = Some(nonce);
+    }
+
+    /// After a reconnection: goes on where both had said that they close.
+    pub(crate) fn resume_close(&mut self, moment: &Moment<'_>, out: &mut Decision) {
+        match &self.live().closing {
+            Closing::ShuttingDown { holder: Some(_), .. } | Closing::Agreed { .. } => {
+                self.say_shutdown(moment, out);
+            }
+            Closing::Running
+            | Closing::ShuttingDown { holder: None, .. }
+            | Closing::Forced(_)
+            | Closing::Lost => {}
+        }
+    }
+
+    pub(crate) fn handle_shutdown(
+        &mut self,
+        shutdown: &Shutdown,
+        moment: &Moment<'_>,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
+        let live = self.expect_up("Shutdown")?;
+        wallet_script(&shutdown.script)?;
+        match &live.closing {
+            Closing::Running | Closing::ShuttingDown { counterparty: None, .. } => {
+                if !self.may_shut_down(live) {
+                    return Err(unexpected("Shutdown", live.round_name()));
+                }
+                let script = shutdown.script.clone();
+                self.record(ChannelEvent::ShutdownReceived { script }, out);
+            }
+            Closing::ShuttingDown { counterparty: Some(script), .. }
+            | Closing::Agreed { counterparty: script, .. } => {
+                if *script != shutdown.script {
+                    return Err(Violation::Changed { message: "Shutdown" }.into());
+                }
+            }
+            Closing::Forced(_) | Closing::Lost => return Ok(()),
+        }
+        self.volatile.close.peer_nonce = Some(shutdown.nonce);
+        if self.volatile.close.nonce.is_none() {
+            self.say_shutdown(moment, out);
+        }
+        self.offer_close(moment, out);
+        Ok(())
+    }
+
+    /// Makes an offer if it is this node's to make and none is open.
+    fn offer_close(&mut self, moment: &Moment<'_>, out: &mut Decision) {
+        let live = self.live();
+        let Some(payer) = live.close_payer() else { return };
+        if payer != live.setup.party || self.volatile.close.offer.is_some() {
+            return;
+        }
+        let Some(peer_nonce) = self.volatile.close.peer_nonce.take() else { return };
+        let fee = live.affordable_fee(payer, moment.close_fee_rate);
+        let Some(transaction) = self.closing_transaction(payer, fee) else { return };
+        let nonce = self.fresh_nonce(moment, NoncePurpose::Offer);
+        let public = nonce.public();
+        let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
+        let session =
+            self.signer.sign_closing(nonce, &peer_nonce, commitments.funding(), transaction);
+        // A peer's nonce that is no point makes no session; it will see that its close does not go on.
+        let Ok(session) = session else { return };
+        let partial = session.partial();
+        self.volatile.waiting_since = Some(moment.now);
+        out.send(CloseOffer { channel: self.id(), fee, nonce: public, partial });
+        self.volatile.close.offer = Some((fee, session));
+    }
+
+    /// The peer offers a closing transaction at its own cost: completes it.
+    pub(crate) fn handle_close_offer(
+        &mut self,
+        offer: &CloseOffer,
+        moment: &Moment<'_>,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
+        let live = self.expect_up("CloseOffer")?;
+        let Some(payer) = live.close_payer() else {
+            return Err(unexpected("CloseOffer", "not shut down"));
+        };
+        if payer == live.setup.party {
+            return Err(Violation::Close { what: "the other side pays and offers" }.into());
+        }
+        self.volatile.close.offers += 1;
+        if self.volatile.close.offers > CLOSE_OFFERS_MAX {
+            return Err(Violation::Close { what: "too many offers" }.into());
+        }
+        let Some(nonce) = self.volatile.close.nonce.take() else {
+            return Err(Violation::Close { what: "an offer before a nonce was shown" }.into());
+        };
+        let Some(transaction) = self.closing_transaction(payer, offer.fee) else {
+            return Err(Violation::Close { what: "a fee that cannot be paid" }.into());
+        };
+        let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
+        let wrong = || Reaction::Close(Violation::Close { what: "a wrong half signature" });
+        let session = self
+            .signer
+            .sign_closing(nonce, &offer.nonce, commitments.funding(), transaction)
+            .map_err(|_| wrong())?;
+        let partial = session.partial();
+        let signed = session.complete(&offer.partial).map_err(|_| wrong())?;
+        let next = self.fresh_nonce(moment, NoncePurpose::Next);
+        out_close(self, &signed, out);
+        out.send(CloseSign {
+            channel: self.id(),
+            fee: offer.fee,
+            partial,
+            nonce: next.public(),
+        });
+        self.volatile.close.nonce = Some(next);
+        Ok(())
+    }
+
+    /// The peer completes this node's offer.
+    pub(crate) fn handle_close_sign(
+        &mut self,
+        sign: &CloseSign,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
+        self.expect_up("CloseSign")?;
+        let Some((fee, session)) = self.volatile.close.offer.take() else {
+            return Err(unexpected("CloseSign", "not offered"));
+        };
+        if sign.fee != fee {
+            return Err(Violation::Close { what: "the fee of another offer" }.into());
+        }
+        let signed = session
+            .complete(&sign.partial)
+            .map_err(|_| Violation::Close { what: "a wrong half signature" })?;
+        self.volatile.close.peer_nonce = Some(sign.nonce);
+        self.answered();
+        out_close(self, &signed, out);
+        Ok(())
+    }
+
+    fn closing_transaction(&self, payer: Party, fee: Sats) -> Option<ClosingTransaction> {
+        let live = self.live();
+        let (holder, counterparty) = live.closing.scripts()?;
+        let own = live.setup.party;
+        let share = |party| {
+            let script: &ScriptBytes = if party == own { holder } else { counterparty };
+            Some(ClosingShare {
+                wallet: wallet_script(script).ok()?,
+                balance: live.rounds.ledger.balance(party),
+            })
+        };
+        let terms = ClosingTerms {
+            funding_outpoint: outpoint(&live.setup.funding),
+            capacity: live.setup.funding.value,
+            opener: share(Party::Opener)?,
+            acceptor: share(Party::Acceptor)?,
+            payer,
+            fee,
+        };
+        let commitments = self.commitments.as_ref()?;
+        ClosingTransaction::new(&terms, commitments.funding()).ok()
+    }
+
+    fn fresh_nonce(&self, moment: &Moment<'_>, purpose: NoncePurpose) -> ClosingNonce {
+        let label: &[u8] = match purpose {
+            NoncePurpose::Shutdown => b"shutdown",
+            NoncePurpose::Offer => b"offer",
+            NoncePurpose::Next => b"next",
+        };
+        self.signer.closing_nonce(&moment.entropy, label)
+    }
+}
+
+/// A closing transaction is complete: saves it, broadcasts it, tells.
+fn out_close(channel: &mut Channel, signed: &Transaction, out: &mut Decision) {
+    let transaction = bitcoin::consensus::serialize(signed);
+    channel.record(ChannelEvent::CloseAgreed { transaction }, out);
+    out.effects.push(ChannelEffect::Broadcast(signed.clone()));
+    out.notice(Notice::CloseAgreed);
+}
+
+impl Closing {
+    /// Where both balances go, once both have said so.
+    #[must_use]
+    pub const fn scripts(&self) -> Option<(&ScriptBytes, &ScriptBytes)> {
+        match self {
+            Self::ShuttingDown { holder: Some(ours), counterparty: Some(theirs) }
+            | Self::Agreed { holder: ours, counterparty: theirs, .. } => Some((ours, theirs)),
+            Self::Running | Self::ShuttingDown { .. } | Self::Forced(_) | Self::Lost => None,
+        }
+    }
+}
+
+impl Live {
+    /// Who offers the closing transaction and pays for it, once both have said `Shutdown`.
+    fn close_payer(&self) -> Option<Party> {
+        self.closing.scripts()?;
+        let ledger = &self.rounds.ledger;
+        let opener = ledger.balance(Party::Opener) >= ledger.balance(Party::Acceptor);
+        Some(if opener { Party::Opener } else { Party::Acceptor })
+    }
+
+    /// The fee at this rate, or what the payer has.
+    fn affordable_fee(&self, payer: Party, rate: FeeRate) -> Sats {
+        ClosingTransaction::fee_at(rate).min(self.rounds.ledger.balance(payer).floor_sats())
+    }
+}

@@ -1,0 +1,146 @@
+//! What commands are answered with.
+
+use bitcoin::{ScriptBuf, Txid};
+use strait_channel::RequestError;
+use strait_primitives::{
+    ChannelId, CommitmentNumber, ContractId, MilliSats, ModuleHash, NodeId, Sats,
+};
+use strait_wallet::FundError;
+use thiserror::Error;
+
+use crate::views::{ChannelView, ContractView, NodeView, PeerView, WalletView};
+
+/// Operations that a round carried out, irrevocably.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentDone {
+    /// Through which channel.
+    pub channel: ChannelId,
+    /// The number whose ledger holds them.
+    pub number: CommitmentNumber,
+    /// The place of the first among the round's operations.
+    pub first_index: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// A command's success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// How the node is.
+    Status(Box<NodeView>),
+    /// Known peers.
+    Peers(Vec<PeerView>),
+    /// All channels.
+    Channels(Vec<ChannelView>),
+    /// One channel.
+    Channel(Box<ChannelView>),
+    /// Operations are irrevocable.
+    Done(PaymentDone),
+    /// Modules that contracts may use, with their lengths in bytes.
+    Modules(Vec<(ModuleHash, u64)>),
+    /// All contracts.
+    Contracts(Vec<ContractView>),
+    /// One contract.
+    Contract(Box<ContractView>),
+    /// The wallet's balance.
+    Wallet(WalletView),
+    /// A fresh address, as its script.
+    Address(ScriptBuf),
+    /// Coins are on their way.
+    Sent {
+        /// By this transaction.
+        txid: Txid,
+        /// So many.
+        amount: Sats,
+        /// At this price.
+        fee: Sats,
+    },
+}
+
+/// A command's failure. Nothing of it was done, unless the variant says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// No such channel.
+    #[error("no channel {0}")]
+    UnknownChannel(ChannelId),
+    /// No such contract.
+    #[error("no contract {0}")]
+    UnknownContract(ContractId),
+    /// No module of this hash was added.
+    #[error("no module {0}: add it first")]
+    UnknownModule(ModuleHash),
+    /// The peer is not connected.
+    #[error("peer {0} is not connected")]
+    NotConnected(NodeId),
+    /// A node cannot be its own peer.
+    #[error("this is the node's own id")]
+    OwnId,
+    /// The key was used for something else.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The channel refuses.
+    #[error("channel {channel} refuses")]
+    Channel {
+        /// Which.
+        channel: ChannelId,
+        /// Why.
+        #[source]
+        source: RequestError,
+    },
+    /// The channel closed while the request waited for its round; nothing of it was done.
+    #[error("channel {0} closed before the request's round")]
+    ChannelClosed(ChannelId),
+    /// The peer refused or vanished while the channel was being opened; the coins are free.
+    #[error("the opening of channel {channel} failed: {reason}")]
+    OpeningFailed {
+        /// Which.
+        channel: ChannelId,
+        /// The peer's words, or ours.
+        reason: String,
+    },
+    /// The peer refused the contract.
+    #[error("the peer refused contract {contract}: {reason}")]
+    ContractRefused {
+        /// Which.
+        contract: ContractId,
+        /// The peer's words.
+        reason: String,
+    },
+    /// The capacity is outside what this node opens.
+    #[error("a capacity of {actual}, allowed is {min} to {max}")]
+    Capacity {
+        /// What was asked.
+        actual: Sats,
+        /// The smallest.
+        min: Sats,
+        /// The largest.
+        max: Sats,
+    },
+    /// The wallet cannot pay for it.
+    #[error("the wallet cannot pay for it")]
+    Funds(#[source] FundError),
+    /// Not an address of this network.
+    #[error("{0:?} is no address of this network")]
+    Address(String),
+    /// Nothing to do: no payments, or no actions.
+    #[error("the request is empty")]
+    Empty,
+    /// A payment of nothing.
+    #[error("payment {index} is of nothing")]
+    Zero {
+        /// Its place in the request.
+        index: usize,
+    },
+    /// More than the channel holds.
+    #[error("{amount} is more than the channel's capacity of {capacity}")]
+    AboveCapacity {
+        /// What was to be paid; all the money there is if the sum is above that.
+        amount: MilliSats,
+        /// What the channel holds.
+        capacity: MilliSats,
+    },
+    /// No fee estimate yet, and none given.
+    #[error("the chain has given no fee estimate yet: name a rate")]
+    NoFeeRate,
+}

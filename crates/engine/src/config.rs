@@ -1,0 +1,29 @@
+//! What an operator decides about the engine, checked before it gets here.
+
+use strait_channel::OpeningPolicy;
+use strait_primitives::{BlockDelta, FeeRate, MilliSats, Millis, NodeId};
+
+/// The engine's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// This node.
+    pub node: NodeId,
+    /// What it wants of channels.
+    pub opening: OpeningPolicy,
+    /// The most channels, over and above which openings are refused.
+    pub channels_max: usize,
+    /// The most channels with one peer that are not funded yet: each costs memory and no money.
+    pub unfunded_per_peer_max: usize,
+    /// The most of its own money this node puts into one contract that a peer offers.
+    pub contract_collateral_max: MilliSats,
+    /// What closing transactions pay when the chain gives no estimate.
+    pub fallback_fee_rate: FeeRate,
+    /// The rate at which the reserve must be able to close all channels at once.
+    pub reserve_fee_rate: FeeRate,
+    /// Confirmations after which a channel's end is final.
+    pub final_depth: BlockDelta,
+    /// Requests whose outcome is remembered; older keys are forgotten first.
+    pub requests_max: usize,
+    /// How often waiting openings and rounds are looked at.
+    pub tick: Millis,
+}

@@ -1,0 +1,320 @@
+//! What users see of the node: plain facts, copied out.
+
+use bitcoin::BlockHash;
+use strait_channel::{Closing, Funded, Live, Phase, contract_party};
+use strait_contract::Terms;
+use strait_primitives::{
+    BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, NodeId, Party, Sats,
+};
+
+use crate::engine::Engine;
+
+/// How the node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// Its id.
+    pub node: NodeId,
+    /// The height of the best block it has seen.
+    pub height: BlockHeight,
+    /// That block.
+    pub block: BlockHash,
+    /// Channels being opened.
+    pub channels_opening: usize,
+    /// Channels that carry payments.
+    pub channels_open: usize,
+    /// Channels being closed.
+    pub channels_closing: usize,
+    /// Peers connected.
+    pub peers_connected: usize,
+    /// Contracts live.
+    pub contracts_open: usize,
+    /// Money in channels that is this node's.
+    pub balance_in_channels: MilliSats,
+}
+
+/// A peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerView {
+    /// Who.
+    pub node: NodeId,
+    /// Where, as told by the operator.
+    pub address: Option<String>,
+    /// Whether a stream is up.
+    pub link: PeerLink,
+    /// Channels with it that are not over.
+    pub channels: usize,
+}
+
+/// Whether a stream to a peer is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerLink {
+    /// It is.
+    Connected,
+    /// It is not.
+    Disconnected,
+}
+
+/// In what part of its life a channel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelStage {
+    /// Being signed.
+    Opening,
+    /// Signed; the funding output is not deep enough.
+    AwaitingFunding,
+    /// Carries payments.
+    Open,
+    /// A cooperative close is being agreed or mined.
+    Closing,
+    /// This node's or the peer's commitment settles it.
+    ForceClosing,
+    /// This node is behind and waits for the peer to close.
+    Lost,
+    /// Settled at depth, or given up.
+    Closed,
+}
+
+/// A channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelView {
+    /// Its name.
+    pub channel: ChannelId,
+    /// The other node.
+    pub peer: NodeId,
+    /// Which party this node is.
+    pub party: Party,
+    /// In what part of its life it is.
+    pub stage: ChannelStage,
+    /// All the money in it.
+    pub capacity: Sats,
+    /// What this node may pay, its reserve included.
+    pub balance: MilliSats,
+    /// What the peer may pay, its reserve included.
+    pub peer_balance: MilliSats,
+    /// What this node must keep.
+    pub reserve: MilliSats,
+    /// The number agreed on.
+    pub number: CommitmentNumber,
+    /// The funding output, once known.
+    pub funding: Option<bitcoin::OutPoint>,
+    /// The transaction that spent it, if one did.
+    pub spent_by: Option<bitcoin::Txid>,
+    /// The cooperative closing transaction, once complete.
+    pub closing: Option<bitcoin::Txid>,
+    /// Operations that wait for a round.
+    pub queued: usize,
+    /// Live contracts.
+    pub contracts: usize,
+    /// Live locks.
+    pub locks: usize,
+}
+
+/// In what part of its life a contract is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContractStage {
+    /// Offered, not answered.
+    Offered,
+    /// Agreed to, not opened by a round.
+    Agreed,
+    /// Open.
+    Open,
+    /// Its module says that nothing more will happen.
+    Final,
+}
+
+/// A contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractView {
+    /// Its name.
+    pub contract: ContractId,
+    /// In which channel.
+    pub channel: ChannelId,
+    /// What it runs under.
+    pub terms: Terms,
+    /// In what part of its life it is.
+    pub stage: ContractStage,
+    /// Its state, once open.
+    pub state: Vec<u8>,
+    /// What it is worth to this node as it stands.
+    pub outcome: MilliSats,
+    /// What it is worth to the peer.
+    pub peer_outcome: MilliSats,
+}
+
+/// The wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalletView {
+    /// Confirmed and free.
+    pub confirmed: Sats,
+    /// On its way.
+    pub pending: Sats,
+    /// Held for openings and fees.
+    pub reserved: Sats,
+    /// Mined, not mature.
+    pub immature: Sats,
+    /// What closing all channels at once would need.
+    pub fee_reserve: Sats,
+}
+
+impl ChannelStage {
+    pub(crate) fn of(phase: &Phase, tip: BlockHeight) -> Self {
+        match phase {
+            Phase::Offered(_) | Phase::Answered(_) | Phase::OpeningSigned(_) => Self::Opening,
+            Phase::Live(live) => Self::of_live(live, tip),
+            Phase::Abandoned | Phase::Resolved => Self::Closed,
+        }
+    }
+
+    fn of_live(live: &Live, tip: BlockHeight) -> Self {
+        match (&live.closing, live.funded) {
+            (Closing::Lost, _) => Self::Lost,
+            (Closing::Forced(_), _) => Self::ForceClosing,
+            (Closing::Agreed { .. } | Closing::ShuttingDown { .. }, _) => Self::Closing,
+            (Closing::Running, Funded::Spent { .. }) => Self::ForceClosing,
+            (Closing::Running, _) if live.is_deep(tip) => Self::Open,
+            (Closing::Running, _) => Self::AwaitingFunding,
+        }
+    }
+}
+
+impl Engine {
+    /// A channel as users see it.
+    #[must_use]
+    pub fn channel_view(&self, channel: &ChannelId) -> Option<ChannelView> {
+        let channel = self.channels.get(channel)?;
+        let state = channel.state();
+        let stage = ChannelStage::of(&state.phase, self.tip().height);
+        let mut view = ChannelView {
+            channel: state.id,
+            peer: state.peer,
+            party: state.party,
+            stage,
+            capacity: capacity_of(&state.phase),
+            balance: MilliSats::ZERO,
+            peer_balance: MilliSats::ZERO,
+            reserve: MilliSats::ZERO,
+            number: CommitmentNumber::FIRST,
+            funding: None,
+            spent_by: None,
+            closing: None,
+            queued: channel.queued_operations(),
+            contracts: 0,
+            locks: 0,
+        };
+        if let Some(live) = state.live() {
+            view.fill(live, state.party);
+        }
+        Some(view)
+    }
+
+    /// All contracts of a channel as users see them.
+    #[must_use]
+    pub fn contract_views(&self, channel: &ChannelId) -> Vec<ContractView> {
+        let Some(channel) = self.channels.get(channel) else { return Vec::new() };
+        let state = channel.state();
+        let Some(live) = state.live() else { return Vec::new() };
+        let waiting = |stage: ContractStage| {
+            move |(id, agreement): (&ContractId, &strait_channel::Agreement)| ContractView {
+                contract: *id,
+                channel: state.id,
+                terms: agreement.terms.clone(),
+                stage,
+                state: Vec::new(),
+                outcome: agreement.terms.collateral.of(contract_party(state.party)),
+                peer_outcome: agreement.terms.collateral.of(contract_party(!state.party)),
+            }
+        };
+        let open = live.rounds.ledger.contracts().map(|(id, contract)| ContractView {
+            contract: id,
+            channel: state.id,
+            terms: contract.terms.clone(),
+            stage: if contract.is_final() { ContractStage::Final } else { ContractStage::Open },
+            state: contract.state.as_bytes().to_vec(),
+            outcome: contract.outcome_of(state.party),
+            peer_outcome: contract.outcome_of(!state.party),
+        });
+        let offered = live.offers.iter().map(waiting(ContractStage::Offered));
+        let agreed = live.agreements.iter().map(waiting(ContractStage::Agreed));
+        open.chain(agreed).chain(offered).collect()
+    }
+
+    /// The node as users see it.
+    #[must_use]
+    pub fn node_view(&self) -> NodeView {
+        let tip = self.tip();
+        let mut view = NodeView {
+            node: self.config.node,
+            height: tip.height,
+            block: tip.hash,
+            channels_opening: 0,
+            channels_open: 0,
+            channels_closing: 0,
+            peers_connected: self.connected.len(),
+            contracts_open: 0,
+            balance_in_channels: MilliSats::ZERO,
+        };
+        for channel in self.channels.values() {
+            match ChannelStage::of(&channel.state().phase, tip.height) {
+                ChannelStage::Opening | ChannelStage::AwaitingFunding => view.channels_opening += 1,
+                ChannelStage::Open => view.channels_open += 1,
+                ChannelStage::Closing | ChannelStage::ForceClosing | ChannelStage::Lost => {
+                    view.channels_closing += 1;
+                }
+                ChannelStage::Closed => {}
+            }
+            if let Some(live) = channel.state().live() {
+                let ledger = &live.rounds.ledger;
+                view.contracts_open += ledger.contracts().count();
+                let own = ledger.settled_balance(channel.state().party);
+                view.balance_in_channels =
+                    view.balance_in_channels.checked_add(own).unwrap_or(MilliSats::MAX);
+            }
+        }
+        view
+    }
+
+    /// The wallet as users see it.
+    #[must_use]
+    pub fn wallet_view(&self) -> WalletView {
+        let balance = self.wallet.balance();
+        WalletView {
+            confirmed: balance.confirmed,
+            pending: balance.pending,
+            reserved: balance.reserved,
+            immature: balance.immature,
+            fee_reserve: self.fee_reserve().amount,
+        }
+    }
+}
+
+impl ChannelView {
+    fn fill(&mut self, live: &Live, party: Party) {
+        let ledger = &live.rounds.ledger;
+        let funding = &live.setup.funding;
+        self.capacity = funding.value;
+        self.balance = ledger.balance(party);
+        self.peer_balance = ledger.balance(!party);
+        self.reserve = live.setup.rules().reserve;
+        self.number = live.rounds.agreed();
+        self.funding = Some(live.setup.funding_outpoint());
+        self.contracts = ledger.contracts().count();
+        self.locks = ledger.locks().count();
+        if let Funded::Spent { txid, .. } = live.funded {
+            self.spent_by = Some(strait_channel::txid_of(txid));
+        }
+        if let Closing::Agreed { transaction, .. } = &live.closing {
+            let transaction: Option<bitcoin::Transaction> =
+                bitcoin::consensus::deserialize(transaction).ok();
+            self.closing = transaction.map(|t| t.compute_txid());
+        }
+    }
+}
+
+fn capacity_of(phase: &Phase) -> Sats {
+    match phase {
+        Phase::Offered(offered) => offered.open.contribution.amount,
+        Phase::Answered(answered) => answered.open.contribution.amount,
+        Phase::OpeningSigned(signed) => signed.open.contribution.amount,
+        Phase::Live(live) => live.setup.funding.value,
+        Phase::Abandoned | Phase::Resolved => Sats::ZERO,
+    }
+}

@@ -14,7 +14,7 @@ use bitcoin::transaction::Version;
 use bitcoin::{
     Amount, OutPoint, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
 };
-use strait_primitives::{FeeRate, Sats, SchnorrSignature, VBytes, Party};
+use strait_primitives::{FeeRate, Party, Sats, SchnorrSignature, VBytes};
 use thiserror::Error;
 
 use crate::funding::FundingScript;

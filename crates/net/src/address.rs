@@ -115,6 +115,11 @@ impl Address {
         }
     }
 
+    /// Whether the transport is TCP; else it is QUIC.
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self.0.iter().nth(1), Some(Protocol::Tcp(_)))
+    }
+
     /// The same transport and port at another host.
     pub(crate) fn at(&self, ip: IpAddr) -> Self {
         Self(core::iter::once(Protocol::from(ip)).chain(self.0.iter().skip(1)).collect())

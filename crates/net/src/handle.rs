@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
-use std::io;
 use std::sync::Arc;
 
 use strait_primitives::NodeId;
@@ -110,13 +109,11 @@ pub enum ConnectError {
         address: Address,
     },
     /// Nobody answers there.
-    #[error("{address} cannot be reached: {kind}")]
+    #[error("{address} cannot be reached")]
     Unreachable {
         /// Where we were sent.
         address: Address,
-        /// What the system said.
-        kind: io::ErrorKind,
-        /// The transport's own account.
+        /// What the system or the handshake said.
         #[source]
         source: Box<dyn core::error::Error + Send + Sync>,
     },
@@ -142,6 +139,12 @@ pub enum ConnectError {
     /// The node there does not speak `/strait/channel/1`.
     #[error("peer {peer} does not speak the channel protocol")]
     Unsupported {
+        /// Whom we reached.
+        peer: NodeId,
+    },
+    /// The peer hung up before the channel's stream was there: it has no room, or refuses us.
+    #[error("peer {peer} closed the connection at once")]
+    Closed {
         /// Whom we reached.
         peer: NodeId,
     },

@@ -54,6 +54,10 @@ pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long [`crate::Handle::connect`] waits for a link, resolving, dialling and negotiating included.
 pub(crate) const CONNECT: Duration = Duration::from_secs(25);
 
+/// How long a caller of [`crate::Handle::connect`] still waits after its connection was closed: of two connections
+/// dialled at once one is closed, and the other may be on its way.
+pub(crate) const HOPE: Duration = Duration::from_secs(1);
+
 /// How long a host name may take to resolve.
 pub(crate) const RESOLVE: Duration = Duration::from_secs(5);
 
@@ -125,7 +129,7 @@ pub struct Limits {
     /// Frames one peer may send in a second, after a burst of a quarter of that. Default 100,000: three frames make
     /// a round, and on one host a round trip takes some tens of microseconds.
     pub incoming_frames_per_second: u64,
-    /// Connections in all, kept peers not counted. Default 256.
+    /// Connections in all; kept peers are let in beyond it. Default 256.
     pub connections_max: u32,
     /// Connections others may begin, so that they cannot use up [`Self::connections_max`]. Default 192.
     pub connections_inbound_max: u32,

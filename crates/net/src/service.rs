@@ -97,7 +97,7 @@ impl Service {
         }
     }
 
-    /// Dials every kept peer that is due, and says when to look again.
+    /// Dials every kept peer that is due, answers who has waited long enough, and says when to look again.
     fn dial_due(&mut self) -> Instant {
         let now = Instant::now();
         loop {
@@ -105,8 +105,9 @@ impl Service {
             let Some((peer, addresses)) = due else { break };
             self.resolve_and_dial(Dial { peer, addresses, waiter: None });
         }
-        let next = locked(&self.board.dialer).next_due();
-        next.map_or(now + DOZE_MAX, |due| due.min(now + DOZE_MAX))
+        let next_due = locked(&self.board.dialer).next_due();
+        let times = [next_due, self.expire_waiters(now), Some(now + DOZE_MAX)];
+        times.into_iter().flatten().min().expect("the last one is always there")
     }
 
     /// Lets kept peers past the limits, and others not.
@@ -137,7 +138,10 @@ impl Service {
             SwarmEvent::ConnectionEstablished { connection_id, .. } => {
                 self.dialing.remove(&connection_id);
             }
-            SwarmEvent::ConnectionClosed { peer_id, .. } => {
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
+                if num_established == 0 {
+                    self.handle_dial_closed(connection_id);
+                }
                 if let Ok(peer) = from_peer_id(&peer_id)
                     && self.board.link(&peer).is_none()
                 {

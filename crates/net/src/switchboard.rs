@@ -212,3 +212,6 @@ impl Drop for LiveLink {
         self.link.abandon(&self.board.outgoing_bytes);
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

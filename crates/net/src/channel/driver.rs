@@ -153,3 +153,6 @@ impl Allowance {
         self.bytes.charge(bytes, now).max(self.frames.charge(1, now))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use libp2p::core::transport::ListenerId;
 use libp2p::swarm::{Swarm, SwarmEvent};
 use libp2p::{Multiaddr, connection_limits, identify, noise, ping, tcp, yamux};
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -129,12 +130,21 @@ impl Net {
 
 impl Service {
     /// Listens at each address and waits until the system has named the ports.
+    ///
+    /// libp2p sets `SO_REUSEPORT` on its TCP listeners, so a second node on the same port would share it and get half
+    /// of the peers. Therefore each port is first bound without, which fails as it should. Not needed any more when
+    /// libp2p's TCP transport can be told to keep a port to itself.
     async fn listen(&mut self, addresses: &[Address]) -> Result<(), BindError> {
         let mut pending: Vec<(ListenerId, Address)> = Vec::new();
         for address in addresses {
             let address = address.clone();
-            if let Host::Name(_) = address.host() {
+            let Host::Ip(ip) = address.host() else {
                 return Err(BindError::Named { address });
+            };
+            if address.is_tcp()
+                && let Err(source) = TcpListener::bind((ip, address.port())).await
+            {
+                return Err(BindError::Listen { address, source: Box::new(source) });
             }
             match self.swarm.listen_on(address.as_multiaddr().clone()) {
                 Ok(listener) => pending.push((listener, address)),

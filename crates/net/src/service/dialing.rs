@@ -1,8 +1,6 @@
 //! Dials: resolved, begun, failed, answered.
 
 use core::net::IpAddr;
-use std::io;
-
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError};
 use strait_primitives::NodeId;
@@ -13,7 +11,7 @@ use super::Service;
 use crate::address::{Address, Host};
 use crate::handle::{Connect, ConnectError};
 use crate::identity::to_peer_id;
-use crate::limits::CONNECTS_WAITING_MAX;
+use crate::limits::{CONNECTS_WAITING_MAX, HOPE};
 use crate::lock::locked;
 use crate::resolve::resolve;
 
@@ -26,6 +24,8 @@ pub(super) struct Waiter {
     address: Address,
     /// The dial made for it, once it has begun.
     dial: Option<ConnectionId>,
+    /// When to give up, once the connection has been closed.
+    until: Option<Instant>,
     /// To the one who waits.
     answer: oneshot::Sender<Result<(), ConnectError>>,
 }
@@ -51,7 +51,7 @@ impl Service {
         } else if self.waiters.len() + self.resolving.len() >= CONNECTS_WAITING_MAX {
             let _ = answer.send(Err(ConnectError::Busy));
         } else {
-            let waiter = Waiter { peer, address: address.clone(), dial: None, answer };
+            let waiter = Waiter { peer, address: address.clone(), dial: None, until: None, answer };
             self.resolve_and_dial(Dial { peer, addresses: vec![address], waiter: Some(waiter) });
         }
     }
@@ -113,6 +113,24 @@ impl Service {
         }
     }
 
+    /// The connection of a dial is closed, and there is no other of that peer: whoever waits for it waits not much
+    /// longer.
+    pub(super) fn handle_dial_closed(&mut self, dial: ConnectionId) {
+        let until = Instant::now() + HOPE;
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.dial == Some(dial)) {
+            waiter.until = Some(until);
+        }
+    }
+
+    /// Answers those whose time is up, and says when the next one's is.
+    pub(super) fn expire_waiters(&mut self, now: Instant) -> Option<Instant> {
+        for waiter in self.waiters.extract_if(.., |waiter| waiter.until.is_some_and(|at| at <= now))
+        {
+            let _ = waiter.answer.send(Err(ConnectError::Closed { peer: waiter.peer }));
+        }
+        self.waiters.iter().filter_map(|waiter| waiter.until).min()
+    }
+
     /// Answers everyone who waits for `peer`.
     pub(super) fn answer(
         &mut self,
@@ -137,25 +155,9 @@ fn explain(error: DialError, peer: NodeId, address: Address) -> ConnectError {
         error @ (DialError::Transport(_)
         | DialError::Aborted
         | DialError::DialPeerConditionFalse(_)) => {
-            ConnectError::Unreachable { address, kind: kind_of(&error), source: Box::new(error) }
+            ConnectError::Unreachable { address, source: Box::new(error) }
         }
     }
-}
-
-/// The system's own word, from under libp2p's wrappings.
-fn kind_of(error: &DialError) -> io::ErrorKind {
-    let DialError::Transport(attempts) = error else { return io::ErrorKind::Other };
-    let mut kind = io::ErrorKind::Other;
-    for (_, attempt) in attempts {
-        let mut next: Option<&(dyn core::error::Error + 'static)> = Some(attempt);
-        while let Some(error) = next {
-            if let Some(error) = error.downcast_ref::<io::Error>() {
-                kind = error.kind();
-            }
-            next = error.source();
-        }
-    }
-    kind
 }
 
 /// Whether an address that a peer reports of itself is worth a dial: at the host where we see the peer, or public.

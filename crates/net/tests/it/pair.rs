@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use strait_net::{
     Address, Backoff, Direction, DisconnectReason, Events, Frame, Handle, Identity, Limits, Net,
-    NetEvent, Options,
+    NetEvent, Options, Service,
 };
 use strait_primitives::NodeId;
 use tokio::sync::oneshot;
@@ -40,7 +40,25 @@ pub(crate) fn options(secret: u8, listen: &str) -> Options {
 
 /// Binds and runs.
 pub(crate) async fn start(options: Options) -> Node {
-    let (service, handle, events) = Net::bind(options).await.unwrap();
+    run(Net::bind(options).await.unwrap())
+}
+
+/// Starts a node where it was before. QUIC keeps its socket for a moment after the service has stopped.
+pub(crate) async fn again(secret: u8, address: &Address) -> Node {
+    let options = Options { listen: vec![address.clone()], ..options(secret, TCP) };
+    soon(async {
+        loop {
+            match Net::bind(options.clone()).await {
+                Ok(bound) => return run(bound),
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    })
+    .await
+}
+
+/// Runs what was bound.
+fn run((service, handle, events): (Service, Handle, Events)) -> Node {
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(service.run(async {
         let _ = stopped.await;

@@ -76,10 +76,6 @@ pub(crate) const CONNECTIONS_PER_PEER_MAX: usize = 2;
 /// Connections that may be in their handshakes at once, each way.
 pub(crate) const CONNECTIONS_PENDING_MAX: u32 = 64;
 
-/// New connections an address may begin: so many at once, and so many a second after that. Loopback is exempt.
-pub(crate) const DIALS_PER_HOST_BURST: u64 = 20;
-/// See [`DIALS_PER_HOST_BURST`].
-pub(crate) const DIALS_PER_HOST_PER_SECOND: u64 = 2;
 /// Hosts whose dials are remembered; the stalest is forgotten for a new one.
 pub(crate) const HOSTS_REMEMBERED_MAX: usize = 4096;
 
@@ -133,6 +129,11 @@ pub struct Limits {
     pub connections_max: u32,
     /// Connections others may begin, so that they cannot use up [`Self::connections_max`]. Default 192.
     pub connections_inbound_max: u32,
+    /// Connections one host (an IPv4 address, or 64 bits of an IPv6 one) may begin at once. Default 20; loopback is
+    /// exempt. Raise it when peers come through a proxy that hides their addresses.
+    pub dials_per_host_burst: u64,
+    /// Connections one host may begin in a second after that. Default 2.
+    pub dials_per_host_per_second: u64,
 }
 
 impl Default for Limits {
@@ -146,6 +147,8 @@ impl Default for Limits {
             incoming_frames_per_second: 100_000,
             connections_max: 256,
             connections_inbound_max: 192,
+            dials_per_host_burst: 20,
+            dials_per_host_per_second: 2,
         }
     }
 }
@@ -182,6 +185,8 @@ impl Limits {
             ("incoming_frames_per_second", self.incoming_frames_per_second, 4, 1_000_000_000),
             ("connections_max", self.connections_max.into(), 1, 65_536),
             ("connections_inbound_max", self.connections_inbound_max.into(), 0, 65_536),
+            ("dials_per_host_burst", self.dials_per_host_burst, 1, 65_536),
+            ("dials_per_host_per_second", self.dials_per_host_per_second, 1, 65_536),
         ];
         for (name, actual, least, most) in rows.into_iter().chain(rates) {
             if !(least..=most).contains(&actual) {

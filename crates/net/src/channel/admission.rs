@@ -6,16 +6,29 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use crate::bucket::{Bucket, Empty};
-use crate::limits::{DIALS_PER_HOST_BURST, DIALS_PER_HOST_PER_SECOND, HOSTS_REMEMBERED_MAX};
+use crate::limits::{HOSTS_REMEMBERED_MAX, Limits};
 
 /// One bucket per host, for as many hosts as are remembered.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Admission {
+    /// Connections a host may begin at once.
+    burst: u64,
+    /// And in a second after that.
+    per_second: u64,
     /// A host is an IPv4 address or the first 64 bits of an IPv6 one: what one customer is given.
     hosts: BTreeMap<IpAddr, Bucket>,
 }
 
 impl Admission {
+    /// Remembers no host yet.
+    pub(crate) const fn new(limits: &Limits) -> Self {
+        Self {
+            burst: limits.dials_per_host_burst,
+            per_second: limits.dials_per_host_per_second,
+            hosts: BTreeMap::new(),
+        }
+    }
+
     /// Whether `ip` may begin one more connection now.
     pub(crate) fn admit(&mut self, ip: IpAddr, now: Instant) -> Result<(), Empty> {
         if ip.is_loopback() {
@@ -25,7 +38,7 @@ impl Admission {
         if !self.hosts.contains_key(&host) && self.hosts.len() >= HOSTS_REMEMBERED_MAX {
             self.make_room(now);
         }
-        let full = || Bucket::new(DIALS_PER_HOST_PER_SECOND, DIALS_PER_HOST_BURST, now);
+        let full = || Bucket::new(self.per_second, self.burst, now);
         self.hosts.entry(host).or_insert_with(full).try_take(now)
     }
 
@@ -57,9 +70,10 @@ mod tests {
     #[test]
     fn a_host_that_dials_too_often_is_refused_and_its_neighbours_are_not() {
         let now = Instant::now();
-        let mut admission = Admission::default();
+        let limits = Limits::default();
+        let mut admission = Admission::new(&limits);
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        for count in 0..DIALS_PER_HOST_BURST {
+        for count in 0..limits.dials_per_host_burst {
             let within = format!("2001:db8::{count}");
             assert_eq!(admission.admit(ip(&within), now), Ok(()));
         }
@@ -71,7 +85,8 @@ mod tests {
     #[test]
     fn the_memory_of_hosts_is_bounded() {
         let now = Instant::now();
-        let mut admission = Admission::default();
+        let limits = Limits::default();
+        let mut admission = Admission::new(&limits);
         for host in 0..HOSTS_REMEMBERED_MAX + 10 {
             let bits = 0x0a00_0000 + u32::try_from(host).unwrap();
             assert_eq!(admission.admit(IpAddr::V4(bits.into()), now), Ok(()));

@@ -85,9 +85,9 @@ impl Behaviour {
     /// No connections yet.
     pub(crate) fn new(board: Arc<Switchboard>) -> Self {
         Self {
+            admission: Admission::new(&board.limits),
             board,
             connections: BTreeMap::new(),
-            admission: Admission::default(),
             actions: VecDeque::new(),
             waker: None,
         }

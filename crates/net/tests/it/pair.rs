@@ -103,35 +103,38 @@ impl Node {
     /// The next event that is not about listening.
     pub(crate) async fn next(&mut self) -> NetEvent {
         loop {
-            match soon(self.events.next()).await.expect("the service runs") {
-                NetEvent::Listening { .. } => {}
-                event => return event,
+            let event = soon(self.events.next()).await.expect("the service runs");
+            if !matches!(event, NetEvent::Listening { .. }) {
+                return event;
             }
         }
     }
 
-    /// The next event must be that `peer` is connected.
+    /// The next event must be that `expect` is connected.
     pub(crate) async fn connected(&mut self, expect: NodeId) -> Direction {
-        match self.next().await {
-            NetEvent::Connected { peer, direction, .. } if peer == expect => direction,
-            other => panic!("{expect} did not connect: {other:?}"),
-        }
+        let event = self.next().await;
+        let NetEvent::Connected { peer, direction, .. } = event else {
+            panic!("{expect} did not connect: {event:?}");
+        };
+        assert_eq!(peer, expect);
+        direction
     }
 
-    /// The next event must be that `peer` is gone.
+    /// The next event must be that `expect` is gone.
     pub(crate) async fn disconnected(&mut self, expect: NodeId) -> DisconnectReason {
-        match self.next().await {
-            NetEvent::Disconnected { peer, reason } if peer == expect => reason,
-            other => panic!("{expect} did not disconnect: {other:?}"),
-        }
+        let event = self.next().await;
+        let NetEvent::Disconnected { peer, reason } = event else {
+            panic!("{expect} did not disconnect: {event:?}");
+        };
+        assert_eq!(peer, expect);
+        reason
     }
 
     /// The next event must be a frame.
     pub(crate) async fn frame(&mut self) -> Vec<u8> {
-        match self.next().await {
-            NetEvent::Frame { frame, .. } => frame.into_bytes(),
-            other => panic!("not a frame: {other:?}"),
-        }
+        let event = self.next().await;
+        let NetEvent::Frame { frame, .. } = event else { panic!("not a frame: {event:?}") };
+        frame.into_bytes()
     }
 
     /// Stops and waits for the end of the task; the events stay to be read.

@@ -6,7 +6,7 @@ use bitcoin::{Amount, OutPoint, Transaction};
 
 use crate::coin::{Coin, CoinOrigin};
 use crate::limits::{BLOCK_WEIGHT_MAX, COINBASE_MATURITY_BLOCKS};
-use crate::reject::Reject;
+use crate::reject::{Reject, show_money};
 
 /// Checks what can be checked without knowing any coin.
 pub(crate) fn check_transaction(transaction: &Transaction) -> Result<(), Reject> {
@@ -71,7 +71,7 @@ pub(crate) fn check_value(
     }
     let value_out = transaction.output.iter().map(|output| output.value).sum::<Amount>();
     value_in.checked_sub(value_out).ok_or_else(|| {
-        let (value_in, value_out) = (value_in.to_btc(), value_out.to_btc());
+        let (value_in, value_out) = (show_money(value_in), show_money(value_out));
         let details = format!("value in ({value_in}) < value out ({value_out})");
         Reject::rule("bad-txns-in-belowout", details)
     })

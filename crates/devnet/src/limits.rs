@@ -39,6 +39,8 @@ pub(crate) const STANDARD_BASE_SIZE_MIN: usize = 65;
 pub(crate) const STANDARD_SIGOPS_COST_MAX: u64 = BLOCK_SIGOPS_COST_MAX / 5;
 /// Virtual bytes that one signature operation counts as, at least.
 pub(crate) const BYTES_PER_SIGOP: u64 = 20;
+/// The most signature operations in the script behind a script hash.
+pub(crate) const STANDARD_NESTED_SIGOPS_MAX: usize = 15;
 /// The longest signature script that is relayed.
 pub(crate) const STANDARD_SCRIPT_SIG_BYTES_MAX: usize = 1_650;
 /// The longest witness script of a relayed P2WSH spend.

@@ -1,5 +1,6 @@
 //! Why a transaction or package is refused, in the words of Bitcoin Core, so that clients meet the same strings.
 
+use bitcoin::{Amount, Denomination};
 use thiserror::Error;
 
 /// What kind of refusal, as far as anyone reacts to it differently.
@@ -40,5 +41,28 @@ impl Reject {
     pub(crate) fn missing_inputs() -> Self {
         let kind = RejectKind::MissingInputs;
         Self { kind, reason: "bad-txns-inputs-missingorspent", details: String::new() }
+    }
+}
+
+/// An amount as Bitcoin Core writes it in messages: in bitcoin, with two decimals at least and no idle zeros after.
+pub(crate) fn show_money(amount: Amount) -> String {
+    let shown = amount.display_in(Denomination::Bitcoin).to_string();
+    let (whole, decimals) = shown.split_once('.').unwrap_or((&shown, ""));
+    format!("{whole}.{:0<2}", decimals.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_has_two_decimals_or_as_many_as_it_needs() {
+        let check = |sat, expect: &str| assert_eq!(show_money(Amount::from_sat(sat)), expect);
+        check(0, "0.00");
+        check(1, "0.00000001");
+        check(10, "0.0000001");
+        check(50 * 100_000_000, "50.00");
+        check(150_000_000, "1.50");
+        check(123_456_789, "1.23456789");
     }
 }

@@ -10,8 +10,9 @@ use strait_primitives::VBytes;
 use crate::coin::Coin;
 use crate::limits::{
     DATA_CARRIER_BYTES_MAX, DUST_FEE_RATE, DUST_OUTPUTS_MAX, STANDARD_BASE_SIZE_MIN,
-    STANDARD_SCRIPT_SIG_BYTES_MAX, STANDARD_VERSION_MAX, STANDARD_WEIGHT_MAX,
-    STANDARD_WITNESS_ITEM_BYTES_MAX, STANDARD_WITNESS_ITEMS_MAX, STANDARD_WITNESS_SCRIPT_BYTES_MAX,
+    STANDARD_NESTED_SIGOPS_MAX, STANDARD_SCRIPT_SIG_BYTES_MAX, STANDARD_VERSION_MAX,
+    STANDARD_WEIGHT_MAX, STANDARD_WITNESS_ITEM_BYTES_MAX, STANDARD_WITNESS_ITEMS_MAX,
+    STANDARD_WITNESS_SCRIPT_BYTES_MAX,
 };
 use crate::reject::Reject;
 
@@ -137,13 +138,16 @@ pub(crate) fn check_standard_inputs(
     transaction: &Transaction,
     coins: &[Coin],
 ) -> Result<(), Reject> {
-    for (index, coin) in coins.iter().enumerate() {
-        let what = match kind_of(&coin.output.script_pubkey) {
+    for (index, (input, coin)) in transaction.input.iter().zip(coins).enumerate() {
+        let details = match kind_of(&coin.output.script_pubkey) {
+            ScriptKind::Spendable if coin.output.script_pubkey.is_p2sh() => {
+                let Some(details) = nested_fault(index, input) else { continue };
+                details
+            }
             ScriptKind::Spendable | ScriptKind::Anchor => continue,
-            ScriptKind::FutureWitness => "witness program is undefined",
-            ScriptKind::Data | ScriptKind::Unknown => "script unknown",
+            ScriptKind::FutureWitness => format!("input {index} witness program is undefined"),
+            ScriptKind::Data | ScriptKind::Unknown => format!("input {index} script unknown"),
         };
-        let details = format!("input {index} {what}");
         return Err(Reject::rule("bad-txns-nonstandard-inputs", details));
     }
     let mut inputs = transaction.input.iter().zip(coins);
@@ -151,6 +155,20 @@ pub(crate) fn check_standard_inputs(
         return Ok(());
     }
     Err(Reject::rule("bad-witness-nonstandard", ""))
+}
+
+/// What is not standard about the spend of a script hash, if anything.
+fn nested_fault(index: usize, input: &TxIn) -> Option<String> {
+    let Some(redeem_script) = input.script_sig.redeem_script() else {
+        return Some(format!("input {index} P2SH redeemscript missing"));
+    };
+    let sigops = redeem_script.count_sigops();
+    (sigops > STANDARD_NESTED_SIGOPS_MAX).then(|| {
+        format!(
+            "p2sh redeemscript sigops exceed limit (input {index}: {sigops} > \
+             {STANDARD_NESTED_SIGOPS_MAX})"
+        )
+    })
 }
 
 /// True if the witness is one that nodes relay.

@@ -12,7 +12,7 @@ use super::admission::Candidate;
 use super::diagram::{chunks, improves};
 use super::{Entry, Mempool};
 use crate::limits::{INCREMENTAL_FEE_RATE, REPLACED_CLUSTERS_MAX};
-use crate::reject::Reject;
+use crate::reject::{Reject, show_money};
 
 /// Checks a lone transaction that conflicts, and names everything it would replace.
 pub(super) fn check_replacement(
@@ -34,14 +34,13 @@ pub(super) fn check_replacement(
     let entry = &candidate.entry;
     pays_for(mempool, &replaced, entry.fee, entry.size, entry.txid)
         .map_err(|details| Reject::fee(too_cheap, details))?;
-    if candidate.parents.iter().any(|parent| replaced.contains(parent))
-        || depends_on(mempool, candidate, &candidate.conflicts)
-    {
-        return Err(Reject::rule("bad-txns-spends-conflicting-tx", ""));
-    }
     if !is_better_for_miners(mempool, std::slice::from_ref(candidate), &replaced) {
         let details = "insufficient feerate: does not improve feerate diagram";
         return Err(Reject::fee("replacement-failed", details));
+    }
+    if let Some(conflict) = ancestor_in_conflict(mempool, candidate) {
+        let details = format!("{} spends conflicting transaction {conflict}", entry.txid);
+        return Err(Reject::rule("bad-txns-spends-conflicting-tx", details));
     }
     Ok(replaced)
 }
@@ -88,10 +87,10 @@ fn with_descendants(mempool: &Mempool, conflicts: &BTreeSet<Txid>) -> BTreeSet<T
     conflicts.iter().flat_map(|txid| mempool.descendants_of(*txid)).collect()
 }
 
-/// True if the candidate builds on anything it conflicts with.
-fn depends_on(mempool: &Mempool, candidate: &Candidate, conflicts: &BTreeSet<Txid>) -> bool {
+/// A transaction that the candidate both builds on and conflicts with.
+fn ancestor_in_conflict(mempool: &Mempool, candidate: &Candidate) -> Option<Txid> {
     let mut ancestors = candidate.parents.iter().flat_map(|txid| mempool.ancestors_of(*txid));
-    ancestors.any(|ancestor| conflicts.contains(&ancestor))
+    ancestors.find(|ancestor| candidate.conflicts.contains(ancestor))
 }
 
 /// Checks that the fee covers what is replaced and its own relay.
@@ -104,16 +103,15 @@ fn pays_for(
 ) -> Result<(), String> {
     let before: Amount =
         replaced.iter().filter_map(|txid| mempool.entry(txid)).map(|entry| entry.fee).sum();
-    let show = |amount: Amount| amount.display_in(bitcoin::Denomination::Bitcoin).to_string();
     let Some(additional) = fee.checked_sub(before) else {
-        let (fee, before) = (show(fee), show(before));
+        let (fee, before) = (show_money(fee), show_money(before));
         return Err(format!(
             "rejecting replacement {txid}, less fees than conflicting txs; {fee} < {before}"
         ));
     };
     let relay = Amount::from_sat(INCREMENTAL_FEE_RATE.fee(size).to_sat());
     if additional < relay {
-        let (additional, relay) = (show(additional), show(relay));
+        let (additional, relay) = (show_money(additional), show_money(relay));
         return Err(format!(
             "rejecting replacement {txid}, not enough additional fees to relay; {additional} < {relay}"
         ));

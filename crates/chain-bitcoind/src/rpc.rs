@@ -115,11 +115,11 @@ impl RpcClient {
             }
             Ok(_) | Err(_) => first,
         };
-        outcome.map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(limit) => {
-                ChainError::Nonsense { method, detail: format!("more than {limit} bytes") }
+        outcome.map_err(|error| {
+            if let ureq::Error::BodyExceedsLimit(limit) = error {
+                return ChainError::Nonsense { method, detail: format!("more than {limit} bytes") };
             }
-            other => self.unavailable(other.to_string()),
+            self.unavailable(error.to_string())
         })
     }
 

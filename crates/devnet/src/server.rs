@@ -61,10 +61,10 @@ async fn answer(State(service): State<Service>, headers: HeaderMap, body: Bytes)
         (StatusCode::INTERNAL_SERVER_ERROR, failure(&Dialect::Old, Value::Null, &error))
     });
     let json = HeaderValue::from_static("application/json");
-    match reply {
-        Value::Null => StatusCode::NO_CONTENT.into_response(),
-        reply => (status, [(header::CONTENT_TYPE, json)], format!("{reply}\n")).into_response(),
+    if reply.is_null() {
+        return StatusCode::NO_CONTENT.into_response();
     }
+    (status, [(header::CONTENT_TYPE, json)], format!("{reply}\n")).into_response()
 }
 
 /// The two shapes of answers.
@@ -94,7 +94,9 @@ fn answer_body(context: &Context, body: &[u8]) -> (StatusCode, Value) {
             let replies = replies.filter(|reply| !reply.is_null()).collect();
             (StatusCode::OK, Value::Array(replies))
         }
-        single => answer_one(context, single),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            answer_one(context, request)
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::json::{self as shape, Decoded, WorkHex};
 use super::params::Params;
 use super::{Context, RpcCode, RpcError};
 use crate::chain::{Chain, StoredBlock, easiest_target};
-use crate::coin::CoinOrigin;
+use crate::coin::{Coin, CoinOrigin};
 use crate::limits::{INCREMENTAL_FEE_RATE, RELAY_FEE_RATE_MIN};
 
 /// The version this server claims: the Bitcoin Core release whose rules and answers it follows.
@@ -100,7 +100,7 @@ pub(super) fn block_header(context: &Context, params: &Params) -> Result<Value, 
     let hash = params.hash(0)?;
     let node = context.node();
     let stored = stored(node.chain(), &hash)?;
-    if params.flag(1, true)? {
+    if params.flag(1)?.unwrap_or(true) {
         return Ok(shape::header(node.chain(), hash, stored));
     }
     Ok(json!(consensus::encode::serialize_hex(&stored.block.header)))
@@ -123,25 +123,21 @@ pub(super) fn block(context: &Context, params: &Params) -> Result<Value, RpcErro
 pub(super) fn tx_out(context: &Context, params: &Params) -> Result<Value, RpcError> {
     let txid = params.hash(0)?;
     let Ok(vout) = u32::try_from(params.integer(1)?) else { return Ok(Value::Null) };
-    let looks_at_mempool = params.flag(2, true)?;
+    let looks_at_mempool = params.flag(2)?.unwrap_or(true);
     let node = context.node();
     let (chain, outpoint) = (node.chain(), OutPoint { txid, vout });
     if looks_at_mempool && node.mempool().spender(&outpoint).is_some() {
         return Ok(Value::Null);
     }
     if let Some(coin) = chain.coin(&outpoint) {
-        let (height, is_coinbase) = match coin.origin {
-            CoinOrigin::Coinbase(height) => (height, true),
-            CoinOrigin::Block(height) => (height, false),
-            CoinOrigin::Mempool => unreachable!("coins of the chain are confirmed"),
-        };
-        let confirmations = chain.height().saturating_sub(height).saturating_add(1);
-        return Ok(shape::unspent(chain, &coin.output, confirmations, is_coinbase));
+        return Ok(shape::unspent(chain, coin));
     }
     let waiting = node.mempool().entry(&txid).filter(|_| looks_at_mempool);
-    let output =
-        waiting.and_then(|entry| entry.transaction.output.get(usize::try_from(vout).ok()?));
-    Ok(output.map_or(Value::Null, |output| shape::unspent(chain, output, 0, false)))
+    let output = waiting.and_then(|entry| {
+        let output = entry.transaction.output.get(usize::try_from(vout).ok()?)?;
+        Some(Coin { output: output.clone(), origin: CoinOrigin::Mempool })
+    });
+    Ok(output.map_or(Value::Null, |coin| shape::unspent(chain, &coin)))
 }
 
 /// `getrawtransaction`.
@@ -152,14 +148,12 @@ pub(super) fn raw_transaction(context: &Context, params: &Params) -> Result<Valu
     let chain = node.chain();
     let waiting = || node.mempool().entry(&txid).map(|entry| (&entry.transaction, None));
     let confirmed = || chain.transaction(&txid).map(|(found, hash)| (found, Some(hash)));
-    let found = match params.value(2) {
-        Value::Null => waiting().or_else(confirmed),
-        _ => {
-            let hash: BlockHash = params.hash(2)?;
-            let block = stored(chain, &hash)?;
-            let mut all = block.block.txdata.iter();
-            all.find(|other| other.compute_txid() == txid).map(|found| (found, Some(hash)))
-        }
+    let found = if params.value(2).is_null() {
+        waiting().or_else(confirmed)
+    } else {
+        let hash: BlockHash = params.hash(2)?;
+        let mut all = stored(chain, &hash)?.block.txdata.iter();
+        all.find(|other| other.compute_txid() == txid).map(|found| (found, Some(hash)))
     };
     let (transaction, block) = found.ok_or_else(|| {
         let message = "No such mempool or blockchain transaction. \

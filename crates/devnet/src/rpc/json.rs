@@ -1,10 +1,11 @@
 //! The shapes of answers: blocks, headers, transactions, scripts and amounts as bitcoind prints them.
 
-use bitcoin::{Address, Amount, BlockHash, Network, Script, Transaction, TxIn, TxOut, consensus};
+use bitcoin::{Address, Amount, BlockHash, Network, Script, Transaction, TxIn, consensus};
 use serde_json::{Map, Value, json};
 use strait_primitives::VBytes;
 
 use crate::chain::{Chain, StoredBlock, easiest_target};
+use crate::coin::{Coin, CoinOrigin};
 use crate::mempool::{Entry, Mempool, chunks};
 use crate::standard::is_anchor;
 
@@ -188,17 +189,18 @@ pub(super) fn script(script: &Script) -> Value {
 }
 
 /// An unspent output.
-pub(super) fn unspent(
-    chain: &Chain,
-    output: &TxOut,
-    confirmations: u32,
-    is_coinbase: bool,
-) -> Value {
+pub(super) fn unspent(chain: &Chain, coin: &Coin) -> Value {
+    let depth = |height: u32| chain.height().saturating_sub(height).saturating_add(1);
+    let (confirmations, is_coinbase) = match coin.origin {
+        CoinOrigin::Coinbase(height) => (depth(height), true),
+        CoinOrigin::Block(height) => (depth(height), false),
+        CoinOrigin::Mempool => (0, false),
+    };
     json!({
         "bestblock": chain.tip_hash(),
         "confirmations": confirmations,
-        "value": amount(output.value),
-        "scriptPubKey": script(&output.script_pubkey),
+        "value": amount(coin.output.value),
+        "scriptPubKey": script(&coin.output.script_pubkey),
         "coinbase": is_coinbase,
     })
 }

@@ -24,14 +24,14 @@ const ESTIMATE_BLOCKS_MAX: i64 = 1_008;
 pub(super) fn raw_mempool(context: &Context, params: &Params) -> Result<Value, RpcError> {
     let node = context.node();
     let mempool = node.mempool();
-    if params.flag(0, false)? {
+    if params.flag(0)?.unwrap_or(false) {
         let entries = mempool
             .entries()
             .map(|entry| (entry.txid.to_string(), shape::mempool_entry(mempool, entry)));
         return Ok(Value::Object(entries.collect()));
     }
     let txids: Vec<Txid> = mempool.entries().map(|entry| entry.txid).collect();
-    if params.flag(1, false)? {
+    if params.flag(1)?.unwrap_or(false) {
         return Ok(json!({ "txids": txids, "mempool_sequence": mempool.changes() }));
     }
     Ok(json!(txids))
@@ -65,7 +65,6 @@ pub(super) fn mempool_info(context: &Context, _: &Params) -> Result<Value, RpcEr
         "minrelaytxfee": rate_btc(RELAY_FEE_RATE_MIN),
         "incrementalrelayfee": rate_btc(INCREMENTAL_FEE_RATE),
         "unbroadcastcount": mempool.len(),
-        "fullrbf": true,
     }))
 }
 

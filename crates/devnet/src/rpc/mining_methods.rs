@@ -50,7 +50,7 @@ pub(super) fn generate_block(context: &Context, params: &Params) -> Result<Value
         Some(script) => script,
         None => descriptor_script(output)?,
     };
-    if !params.flag(2, true)? {
+    if params.flag(2)? == Some(false) {
         return Err(RpcError::parameter("the devnet only mines blocks that it submits"));
     }
     let now_s = context.now_s();

@@ -88,13 +88,12 @@ impl Params {
 
     /// The parameter, which must be there.
     fn required(&self, index: usize) -> Result<&Value, RpcError> {
-        match self.value(index) {
-            Value::Null => {
-                let usage = format!("{} {}", self.method, self.names.join(" "));
-                Err(RpcError::new(RpcCode::Misc, usage))
-            }
-            value => Ok(value),
+        let value = self.value(index);
+        if value.is_null() {
+            let usage = format!("{} {}", self.method, self.names.join(" "));
+            return Err(RpcError::new(RpcCode::Misc, usage));
         }
+        Ok(value)
     }
 
     /// A string that must be there.
@@ -113,13 +112,13 @@ impl Params {
         value.as_i64().ok_or_else(|| RpcError::new(RpcCode::Misc, message))
     }
 
-    /// A truth value, or what stands for it when left out.
-    pub(super) fn flag(&self, index: usize, fallback: bool) -> Result<bool, RpcError> {
-        match self.value(index) {
-            Value::Null => Ok(fallback),
-            Value::Bool(flag) => Ok(*flag),
-            value => Err(wrong_type(value, "bool")),
+    /// A truth value; nothing when left out.
+    pub(super) fn flag(&self, index: usize) -> Result<Option<bool>, RpcError> {
+        let value = self.value(index);
+        if value.is_null() {
+            return Ok(None);
         }
+        value.as_bool().map(Some).ok_or_else(|| wrong_type(value, "bool"))
     }
 
     /// How much to tell: a number, or a truth value for 0 and 1.
@@ -127,7 +126,9 @@ impl Params {
         match self.value(index) {
             Value::Null => Ok(fallback),
             Value::Bool(flag) => Ok(i64::from(*flag)),
-            _ => self.integer(index),
+            Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                self.integer(index)
+            }
         }
     }
 
@@ -171,7 +172,9 @@ impl Params {
             Value::Null => return Ok(None),
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
-            _ => return Err(RpcError::new(RpcCode::Type, "Amount is not a number or string")),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                return Err(RpcError::new(RpcCode::Type, "Amount is not a number or string"));
+            }
         };
         let parsed = match text.parse::<f64>() {
             Ok(number) if text.contains(['e', 'E']) => Amount::from_btc(number).ok(),

@@ -6,7 +6,7 @@
 //!
 //! **Invariant:** `coins` is exactly what the blocks of `active`, in order, leave unspent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bitcoin::params::Params;
@@ -190,26 +190,21 @@ impl Chain {
 
     /// Lifts the ban from the block, its ancestors and its descendants, and moves to the best branch.
     pub(crate) fn reconsider(&mut self, hash: BlockHash) -> Reorganisation {
-        let related: Vec<BlockHash> = self
-            .mined
-            .iter()
-            .filter(|other| self.is_ancestor(&hash, other) || self.is_ancestor(other, &hash))
-            .copied()
-            .collect();
+        let mut related: BTreeSet<BlockHash> = self.branch(hash).map(|(hash, _)| hash).collect();
+        let mut descendants = BTreeSet::from([hash]);
+        for other in &self.mined {
+            let parent = self.block(other).map(|stored| stored.block.header.prev_blockhash);
+            if parent.is_some_and(|parent| descendants.contains(&parent)) {
+                descendants.insert(*other);
+            }
+        }
+        related.extend(descendants);
         for other in related {
             if let Some(stored) = self.blocks.get_mut(&other) {
                 stored.standing = Standing::Eligible;
             }
         }
         self.activate_best()
-    }
-
-    /// True if `descendant` is `ancestor` or builds on it.
-    fn is_ancestor(&self, ancestor: &BlockHash, descendant: &BlockHash) -> bool {
-        let Some(height) = self.block(ancestor).map(|stored| stored.height) else { return false };
-        self.branch(*descendant)
-            .take_while(|(_, stored)| stored.height >= height)
-            .any(|(hash, _)| hash == *ancestor)
     }
 
     /// The block and its ancestors, newest first.
@@ -223,15 +218,22 @@ impl Chain {
 
     /// The block that the best chain should end with.
     fn best_tip(&self) -> BlockHash {
+        let mut barred = BTreeSet::new();
         let mut best: Option<(Work, BlockHash)> = None;
         let current = self.tip_hash();
-        for hash in std::iter::once(&current).chain(&self.mined) {
-            if self.branch(*hash).any(|(_, stored)| stored.standing == Standing::RuledOut) {
+        // Parents were mined before their children, so one pass knows what is barred.
+        for hash in &self.mined {
+            let stored = self.block(hash).expect("every mined block is stored");
+            if stored.standing == Standing::RuledOut
+                || barred.contains(&stored.block.header.prev_blockhash)
+            {
+                barred.insert(*hash);
                 continue;
             }
-            let work = self.block(hash).expect("every mined block is stored").work;
-            if best.is_none_or(|(most, _)| work > most) {
-                best = Some((work, *hash));
+            let is_better =
+                best.is_none_or(|(most, _)| (stored.work, *hash == current) > (most, false));
+            if is_better {
+                best = Some((stored.work, *hash));
             }
         }
         best.expect("the genesis block is never ruled out").1
@@ -247,10 +249,10 @@ impl Chain {
             .take_while(|hash| self.active_height(hash).is_none())
             .collect();
         path.reverse();
-        let first = path.first().copied().unwrap_or(target);
-        let fork_height = match path.is_empty() {
-            true => self.block(&first).expect("the target is stored").height,
-            false => self.block(&first).expect("the path is stored").height.saturating_sub(1),
+        let height_of = |hash: &BlockHash| self.block(hash).map_or(0, |stored| stored.height);
+        let fork_height = match path.first() {
+            Some(first) => height_of(first).saturating_sub(1),
+            None => height_of(&target),
         };
         while self.height() > fork_height {
             change.disconnected.push(self.disconnect_tip());

@@ -13,7 +13,7 @@
 //! by size or age, and the relay rules inside scripts that stand above consensus (minimal `OP_IF`, low S and their
 //! kin).
 //!
-//! **Invariant:** [`node`] and everything below it read no clock, socket or file; time is an argument.
+//! **Invariant:** `node` and everything below it read no clock, socket or file; time is an argument.
 
 mod chain;
 mod coin;

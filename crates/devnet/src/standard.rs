@@ -81,10 +81,8 @@ pub(crate) fn is_dust(output: &TxOut) -> bool {
         return false;
     }
     let size = u64::try_from(output.size()).expect("an output fits in a block");
-    let input = match output.script_pubkey.is_witness_program() {
-        true => WITNESS_INPUT_BYTES,
-        false => LEGACY_INPUT_BYTES,
-    };
+    let is_witness = output.script_pubkey.is_witness_program();
+    let input = if is_witness { WITNESS_INPUT_BYTES } else { LEGACY_INPUT_BYTES };
     let threshold = DUST_FEE_RATE.fee(VBytes(size.saturating_add(input)));
     output.value < Amount::from_sat(threshold.to_sat())
 }

@@ -21,7 +21,7 @@ use crate::stage::{
 };
 
 /// The answer with ids hidden and the interpreter's words cut off.
-fn normal(text: &str) -> String {
+pub(crate) fn normal(text: &str) -> String {
     let mut shown = String::new();
     let mut digits = String::new();
     for character in text.chars().chain(['\n']) {
@@ -34,7 +34,7 @@ fn normal(text: &str) -> String {
         shown.push(character);
     }
     let shown = shown.trim_end();
-    let script = "mempool-script-verify-flag-failed";
+    let script = "script-verify-flag-failed";
     match shown.find(script) {
         Some(start) => shown[..start + script.len()].to_owned(),
         None => shown.to_owned(),
@@ -67,7 +67,7 @@ fn rehearsed(stage: &Stage, transactions: &[Transaction]) -> String {
 }
 
 /// What `sendrawtransaction` says.
-fn sent(stage: &Stage, transaction: &Transaction) -> String {
+pub(crate) fn sent(stage: &Stage, transaction: &Transaction) -> String {
     match stage.send(transaction) {
         Ok(txid) => {
             assert_eq!(txid, json!(transaction.compute_txid().to_string()));
@@ -78,7 +78,7 @@ fn sent(stage: &Stage, transaction: &Transaction) -> String {
 }
 
 /// What `submitpackage` says: the package, each transaction, and how many were replaced.
-fn submitted(stage: &Stage, transactions: &[&Transaction]) -> String {
+pub(crate) fn submitted(stage: &Stage, transactions: &[&Transaction]) -> String {
     let hex: Vec<String> = transactions.iter().copied().map(serialize_hex).collect();
     let answer = match stage.rpc.call("submitpackage", json!([hex, 0])) {
         Ok(answer) => answer,
@@ -485,5 +485,87 @@ fn packages_of_version_2_are_judged_alike() {
         let taker = spend(2, &[&coin_of(&dust_poor, 1), &purse], vec![open_output(sat - 1_000)]);
         row("version 2, dust taken", submitted(&stage, &[&dust_poor, &taker]));
         compare(server.name(), &actual, expected::PACKAGES_2);
+    });
+}
+
+#[test]
+fn what_is_mined_is_the_same() {
+    on_each_server(|server| {
+        let mut stage = Stage::new(server.client(), 8);
+        let sat = stage.coin().value.to_sat();
+        let anchored =
+            |coin: &Coin| spend(3, &[coin], vec![open_output(sat), output(0, anchor_script())]);
+        let bump = |parent: &Transaction, purse: &Coin| {
+            spend(3, &[&coin_of(parent, 1), purse], vec![open_output(sat - 1_000)])
+        };
+        let (parent, purse) = (anchored(&stage.coin()), stage.coin());
+        let child = bump(&parent, &purse);
+        let (orphaned, other_purse) = (anchored(&stage.coin()), stage.coin());
+        let replaced = bump(&orphaned, &other_purse);
+        let replacement = pay(3, &other_purse, 9_000);
+        let cheap = pay(2, &stage.coin(), 10);
+        let cheap_child = pay(2, &coin_of(&cheap, 0), 10_000);
+        submitted(&stage, &[&parent, &child]);
+        submitted(&stage, &[&orphaned, &replaced]);
+        let rows = [("replacement", &replacement), ("cheap", &cheap), ("its child", &cheap_child)];
+        let mut actual: Vec<_> = rows.map(|(name, other)| (name, sent(&stage, other))).into();
+        stage.mine(1);
+        for (name, transaction) in [
+            ("parent mined", &parent),
+            ("child mined", &child),
+            ("orphaned parent mined", &orphaned),
+            ("replaced child mined", &replaced),
+            ("replacement mined", &replacement),
+            ("cheap mined", &cheap),
+            ("its child mined", &cheap_child),
+        ] {
+            let txid = transaction.compute_txid().to_string();
+            let answer = stage.rpc.call("getrawtransaction", json!([txid, 1]));
+            let depth = answer.map(|answer| answer["confirmations"].as_u64().unwrap_or(0));
+            actual
+                .push((name, depth.map_or_else(|_| "gone".to_owned(), |depth| depth.to_string())));
+        }
+        compare(server.name(), &actual, expected::MINED);
+    });
+}
+
+#[test]
+fn blocks_of_chosen_transactions_are_judged_alike() {
+    on_each_server(|server| {
+        let mut stage = Stage::new(server.client(), 2);
+        let (coin, second) = (stage.coin(), stage.coin());
+        let sat = coin.value.to_sat();
+        let missing = OutPoint { txid: Txid::from_byte_array([1; 32]), vout: 0 };
+        let missing = Coin { outpoint: missing, ..coin.clone() };
+        let mut bad_script = pay(2, &coin, 0);
+        bad_script.input[0].witness = Witness::new();
+        let tip = stage.height();
+        let young = Coin { outpoint: tip_coinbase(&stage), ..coin.clone() };
+        let free = pay(2, &coin, 0);
+        let free_child = pay(4, &coin_of(&free, 0), 0);
+        let rows = [
+            ("missing input", vec![pay(2, &missing, 0)]),
+            ("no script", vec![bad_script]),
+            ("non-final", vec![with_lock(pay(2, &coin, 0), tip + 1)]),
+            ("too young", vec![with_sequence(pay(2, &coin, 0), 500)]),
+            ("immature", vec![spend(2, &[&young], vec![open_output(1)])]),
+            ("too much", vec![with_outputs(2, &coin, vec![open_output(sat + 1)])]),
+            ("double spend", vec![pay(2, &second, 0), pay(2, &second, 1)]),
+            ("child before parent", vec![free_child.clone(), free.clone()]),
+            ("no fee and no standard", vec![free, free_child]),
+        ];
+        let payout = format!("raw({})", wsh(&open_script()).to_hex_string());
+        let actual = rows.map(|(name, transactions)| {
+            let hex: Vec<String> = transactions.iter().map(serialize_hex).collect();
+            let answer = stage.rpc.call("generateblock", json!([payout, hex]));
+            (
+                name,
+                match answer {
+                    Ok(_) => "mined".to_owned(),
+                    Err(failure) => normal(&format!("{} {}", failure.code, failure.message)),
+                },
+            )
+        });
+        compare(server.name(), &actual, expected::BLOCKS);
     });
 }

@@ -212,3 +212,48 @@ pub(crate) const PACKAGES_2: &[(&str, &str)] = &[
     ),
     ("version 2, dust taken", "success | 139 vB with 2 | 137 vB with 2 | replaced 0"),
 ];
+
+/// What enters, and how deep each is after one block.
+pub(crate) const MINED: &[(&str, &str)] = &[
+    ("replacement", "sent"),
+    ("cheap", "sent"),
+    ("its child", "sent"),
+    ("parent mined", "1"),
+    ("child mined", "1"),
+    ("orphaned parent mined", "0"),
+    ("replaced child mined", "gone"),
+    ("replacement mined", "1"),
+    ("cheap mined", "1"),
+    ("its child mined", "1"),
+];
+
+/// Blocks of chosen transactions.
+pub(crate) const BLOCKS: &[(&str, &str)] = &[
+    (
+        "missing input",
+        "-25 TestBlockValidity failed: bad-txns-inputs-missingorspent, CheckTxInputs: inputs missing/spent in transaction <id>",
+    ),
+    ("no script", "-25 TestBlockValidity failed: block-script-verify-flag-failed"),
+    ("non-final", "-25 TestBlockValidity failed: bad-txns-nonfinal, non-final transaction"),
+    (
+        "too young",
+        "-25 TestBlockValidity failed: bad-txns-nonfinal, contains a non-BIP68-final transaction <id>",
+    ),
+    (
+        "immature",
+        "-25 TestBlockValidity failed: bad-txns-premature-spend-of-coinbase, tried to spend coinbase at depth 1 in transaction <id>",
+    ),
+    (
+        "too much",
+        "-25 TestBlockValidity failed: bad-txns-in-belowout, value in (50.00) < value out (50.00000001) in transaction <id>",
+    ),
+    (
+        "double spend",
+        "-25 TestBlockValidity failed: bad-txns-inputs-missingorspent, CheckTxInputs: inputs missing/spent in transaction <id>",
+    ),
+    (
+        "child before parent",
+        "-25 TestBlockValidity failed: bad-txns-inputs-missingorspent, CheckTxInputs: inputs missing/spent in transaction <id>",
+    ),
+    ("no fee and no standard", "mined"),
+];

@@ -14,3 +14,4 @@ mod failures;
 mod shapes;
 mod source;
 mod stage;
+mod walk;

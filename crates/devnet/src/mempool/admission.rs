@@ -211,26 +211,39 @@ fn find_coins(
 /// Checks a transaction for a block that holds `before`: consensus alone, no policy. Returns its fee.
 ///
 /// # Errors
-/// [`Reject`] if the next block may not hold it there.
+/// [`Reject`] if the next block may not hold it there, with the names that rules have for blocks.
 pub(crate) fn check_for_block(
     chain: &Chain,
     transaction: &Transaction,
     before: &[Transaction],
 ) -> Result<Amount, Reject> {
+    let txid = transaction.compute_txid();
+    let missing = || Reject {
+        details: format!("CheckTxInputs: inputs missing/spent in transaction {txid}"),
+        ..Reject::missing_inputs()
+    };
     consensus::check_transaction(transaction)?;
-    locks::check_absolute(transaction, chain)?;
-    let mut spent = before.iter().flat_map(|other| &other.input);
-    if spent.any(|taken| {
-        transaction.input.iter().any(|input| input.previous_output == taken.previous_output)
-    }) {
-        return Err(Reject::missing_inputs());
+    locks::check_absolute(transaction, chain)
+        .map_err(|_| Reject::rule("bad-txns-nonfinal", "non-final transaction"))?;
+    let taken: BTreeSet<OutPoint> =
+        before.iter().flat_map(|other| &other.input).map(|input| input.previous_output).collect();
+    if transaction.input.iter().any(|input| taken.contains(&input.previous_output)) {
+        return Err(missing());
     }
     let nothing_waits = Mempool::default();
     let scene = Scene { chain, mempool: &nothing_waits, package: before, now_s: 0 };
-    let coins = scene.coins_of(transaction).ok_or_else(Reject::missing_inputs)?;
-    locks::check_relative(transaction, &coins, chain)?;
-    let fee = consensus::check_value(transaction, &coins, chain.height().saturating_add(1))?;
-    script_check::check_scripts(transaction, &coins)?;
+    let coins = scene.coins_of(transaction).ok_or_else(missing)?;
+    let next_height = chain.height().saturating_add(1);
+    let fee = consensus::check_value(transaction, &coins, next_height).map_err(|reject| {
+        let details = format!("{} in transaction {txid}", reject.details);
+        Reject { details, ..reject }
+    })?;
+    locks::check_relative(transaction, &coins, chain).map_err(|_| {
+        let details = format!("contains a non-BIP68-final transaction {txid}");
+        Reject::rule("bad-txns-nonfinal", details)
+    })?;
+    script_check::check_scripts(transaction, &coins)
+        .map_err(|reject| Reject { reason: "block-script-verify-flag-failed", ..reject })?;
     Ok(fee)
 }
 

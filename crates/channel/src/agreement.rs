@@ -10,6 +10,7 @@ use strait_primitives::{CommitmentNumber, ContractId, MilliSats};
 use strait_wire::{AgreeContract, ContractBytes, FaultCode, Note, OfferContract, RefuseContract};
 
 use crate::channel::Channel;
+use crate::party::contract_party;
 use crate::decision::{ContractAnswer, Decision, Notice, Reaction, RequestError, Violation};
 use crate::event::ChannelEvent;
 use crate::ledger::Agreement;

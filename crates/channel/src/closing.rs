@@ -8,13 +8,15 @@
 //! reconnection both say `Shutdown` again, with fresh ones (BIP-0327 forbids using one twice).
 
 use bitcoin::Transaction;
+use bitcoin::hashes::{Hash, HashEngine, sha256};
 use strait_onchain::{ClosingShare, ClosingTerms, ClosingTransaction};
 use strait_primitives::{FeeRate, Party, Sats, Side};
-use strait_signer::{ClosingNonce, ClosingSession};
+use strait_signer::{ClosingNonce, ClosingSession, ClosingSessionError, PartialSignature, PublicNonce};
+use zeroize::Zeroizing;
 use strait_wire::{CloseOffer, CloseSign, ScriptBytes, Shutdown};
 
-use crate::channel::{Channel, Link};
-use crate::commitments::{outpoint, wallet_script};
+use crate::channel::Channel;
+use crate::commitments::wallet_script;
 use crate::decision::{
     ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation,
 };
@@ -29,11 +31,19 @@ pub(crate) struct CloseSession {
     /// The nonce this node showed, to complete the peer's next offer with.
     nonce: Option<ClosingNonce>,
     /// The nonce the peer showed, to make the next offer with.
-    peer_nonce: Option<[u8; 66]>,
+    peer_nonce: Option<PublicNonce>,
     /// The offer this node has made.
-    offer: Option<(Sats, ClosingSession)>,
+    offer: Option<Offered>,
     /// Offers of the peer on this connection.
     offers: u32,
+}
+
+/// A closing transaction that this node has offered.
+#[derive(Debug)]
+struct Offered {
+    fee: Sats,
+    transaction: ClosingTransaction,
+    session: ClosingSession,
 }
 
 /// What makes two nonces of one moment differ.
@@ -102,7 +112,7 @@ impl Channel {
         };
         self.refuse_queue("closing", out);
         let nonce = self.fresh_nonce(moment, NoncePurpose::Shutdown);
-        out.send(Shutdown { channel: self.id(), script, nonce: nonce.public() });
+        out.send(Shutdown { channel: self.id(), script, nonce: nonce.public().0 });
         self.volatile.close.nonce = Some(nonce);
     }
 
@@ -143,7 +153,7 @@ impl Channel {
             }
             Closing::Forced(_) | Closing::Lost => return Ok(()),
         }
-        self.volatile.close.peer_nonce = Some(shutdown.nonce);
+        self.volatile.close.peer_nonce = Some(PublicNonce(shutdown.nonce));
         if self.volatile.close.nonce.is_none() {
             self.say_shutdown(moment, out);
         }
@@ -158,20 +168,17 @@ impl Channel {
         if payer != live.setup.party || self.volatile.close.offer.is_some() {
             return;
         }
-        let Some(peer_nonce) = self.volatile.close.peer_nonce.take() else { return };
         let fee = live.affordable_fee(payer, moment.close_fee_rate);
+        let Some(peer_nonce) = self.volatile.close.peer_nonce.take() else { return };
         let Some(transaction) = self.closing_transaction(payer, fee) else { return };
         let nonce = self.fresh_nonce(moment, NoncePurpose::Offer);
-        let public = nonce.public();
-        let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
-        let session =
-            self.signer.sign_closing(nonce, &peer_nonce, commitments.funding(), transaction);
+        let public = nonce.public().0;
         // A peer's nonce that is no point makes no session; it will see that its close does not go on.
-        let Ok(session) = session else { return };
-        let partial = session.partial();
+        let Ok(session) = self.close_session(nonce, &peer_nonce, &transaction) else { return };
+        let partial = session.partial_signature().0;
         self.volatile.waiting_since = Some(moment.now);
         out.send(CloseOffer { channel: self.id(), fee, nonce: public, partial });
-        self.volatile.close.offer = Some((fee, session));
+        self.volatile.close.offer = Some(Offered { fee, transaction, session });
     }
 
     /// The peer offers a closing transaction at its own cost: completes it.
@@ -198,21 +205,20 @@ impl Channel {
         let Some(transaction) = self.closing_transaction(payer, offer.fee) else {
             return Err(Violation::Close { what: "a fee that cannot be paid" }.into());
         };
-        let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
         let wrong = || Reaction::Close(Violation::Close { what: "a wrong half signature" });
         let session = self
-            .signer
-            .sign_closing(nonce, &offer.nonce, commitments.funding(), transaction)
+            .close_session(nonce, &PublicNonce(offer.nonce), &transaction)
             .map_err(|_| wrong())?;
-        let partial = session.partial();
-        let signed = session.complete(&offer.partial).map_err(|_| wrong())?;
+        let partial = session.partial_signature().0;
+        let theirs = PartialSignature(offer.partial);
+        let signature = session.complete(&theirs).map_err(|_| wrong())?;
         let next = self.fresh_nonce(moment, NoncePurpose::Next);
-        out_close(self, &signed, out);
+        self.agree_close(&transaction.finalize(&signature), out);
         out.send(CloseSign {
             channel: self.id(),
             fee: offer.fee,
             partial,
-            nonce: next.public(),
+            nonce: next.public().0,
         });
         self.volatile.close.nonce = Some(next);
         Ok(())
@@ -225,18 +231,18 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         self.expect_up("CloseSign")?;
-        let Some((fee, session)) = self.volatile.close.offer.take() else {
+        let Some(Offered { fee, transaction, session }) = self.volatile.close.offer.take() else {
             return Err(unexpected("CloseSign", "not offered"));
         };
         if sign.fee != fee {
             return Err(Violation::Close { what: "the fee of another offer" }.into());
         }
-        let signed = session
-            .complete(&sign.partial)
+        let signature = session
+            .complete(&PartialSignature(sign.partial))
             .map_err(|_| Violation::Close { what: "a wrong half signature" })?;
-        self.volatile.close.peer_nonce = Some(sign.nonce);
+        self.volatile.close.peer_nonce = Some(PublicNonce(sign.nonce));
         self.answered();
-        out_close(self, &signed, out);
+        self.agree_close(&transaction.finalize(&signature), out);
         Ok(())
     }
 
@@ -252,7 +258,7 @@ impl Channel {
             })
         };
         let terms = ClosingTerms {
-            funding_outpoint: outpoint(&live.setup.funding),
+            funding_outpoint: live.setup.funding.outpoint(),
             capacity: live.setup.funding.value,
             opener: share(Party::Opener)?,
             acceptor: share(Party::Acceptor)?,
@@ -269,16 +275,32 @@ impl Channel {
             NoncePurpose::Offer => b"offer",
             NoncePurpose::Next => b"next",
         };
-        self.signer.closing_nonce(&moment.entropy, label)
+        let mut engine = sha256::Hash::engine();
+        engine.input(&moment.entropy);
+        engine.input(label);
+        let entropy = Zeroizing::new(sha256::Hash::from_engine(engine).to_byte_array());
+        let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
+        self.signer.closing_nonce(entropy, commitments.funding())
     }
-}
 
-/// A closing transaction is complete: saves it, broadcasts it, tells.
-fn out_close(channel: &mut Channel, signed: &Transaction, out: &mut Decision) {
-    let transaction = bitcoin::consensus::serialize(signed);
-    channel.record(ChannelEvent::CloseAgreed { transaction }, out);
-    out.effects.push(ChannelEffect::Broadcast(signed.clone()));
-    out.notice(Notice::CloseAgreed);
+    fn close_session(
+        &self,
+        nonce: ClosingNonce,
+        theirs: &PublicNonce,
+        transaction: &ClosingTransaction,
+    ) -> Result<ClosingSession, ClosingSessionError> {
+        let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
+        let signing = &self.live().signing;
+        self.signer.sign_closing(signing, nonce, commitments.funding(), theirs, transaction)
+    }
+
+    /// A closing transaction is complete: saves it, broadcasts it, tells.
+    fn agree_close(&mut self, signed: &Transaction, out: &mut Decision) {
+        let transaction = bitcoin::consensus::serialize(signed);
+        self.record(ChannelEvent::CloseAgreed { transaction }, out);
+        out.effects.push(ChannelEffect::Broadcast(signed.clone()));
+        out.notice(Notice::CloseAgreed);
+    }
 }
 
 impl Closing {

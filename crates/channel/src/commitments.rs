@@ -4,21 +4,32 @@
 //! hash of this channel goes where in them.
 
 use bitcoin::hashes::Hash;
-use bitcoin::secp256k1::Message;
-use bitcoin::{OutPoint, Script, Transaction, Txid};
+use bitcoin::{Script, Transaction, Txid};
 use strait_onchain::{
     ChannelKeyBytes, ChannelPublicKeys, Commitment, CommitmentContext, CommitmentSignatures,
     CommitmentSpec, CommitmentTerms, FundingScript, LockSpec, Role, WalletScript,
 };
 use strait_primitives::{CommitmentNumber, Digest, RevocationHash, SchnorrSignature, Side};
-use strait_signer::{ChannelSigner, verify_schnorr};
+use strait_signer::{ChannelSigner, SigningState, verify_commitment};
 use strait_wire::{ChannelKeys, ScriptBytes};
 
 use strait_primitives::Party;
 use crate::decision::Violation;
+use crate::event::Signed;
 use crate::ledger::Ledger;
-use crate::setup::{FundingOutput, Setup};
+use crate::setup::Setup;
 use crate::state::Live;
+
+/// What differs from one commitment of a side to the next.
+#[derive(Clone, Copy)]
+pub(crate) struct Content<'a> {
+    /// Its number.
+    pub(crate) number: CommitmentNumber,
+    /// The broadcaster's hash of that number.
+    pub(crate) hash: RevocationHash,
+    /// Who owns what.
+    pub(crate) ledger: &'a Ledger,
+}
 
 /// Builders of both sides' commitments of one channel.
 #[derive(Debug, Clone)]
@@ -26,7 +37,6 @@ pub struct Commitments {
     holder: CommitmentContext,
     counterparty: CommitmentContext,
     funding: FundingScript,
-    counterparty_key: bitcoin::secp256k1::XOnlyPublicKey,
 }
 
 impl Commitments {
@@ -42,7 +52,6 @@ impl Commitments {
             holder: context(setup, Side::Holder, own, other, &funding)?,
             counterparty: context(setup, Side::Counterparty, other, own, &funding)?,
             funding,
-            counterparty_key: other.funding.x_only_public_key().0,
         })
     }
 
@@ -61,26 +70,35 @@ impl Commitments {
         &self.funding
     }
 
-    pub(crate) fn holder_sighash(
+    /// Signs the counterparty's commitment to a ledger.
+    ///
+    /// # Panics
+    /// If the rules of signing forbid it: the machine would be about to lose money.
+    pub(crate) fn sign_counterparty(
         &self,
-        live: &Live,
-        number: CommitmentNumber,
-        hash: RevocationHash,
-        ledger: &Ledger,
-    ) -> Message {
-        let commitment = self.build(Side::Holder, &live.setup, number, hash, ledger);
-        self.holder.sighash(&commitment)
+        setup: &Setup,
+        signing: &SigningState,
+        signer: &ChannelSigner,
+        content: Content<'_>,
+    ) -> Signed {
+        let Content { number, hash, ledger } = content;
+        let commitment = self.build(Side::Counterparty, setup, number, hash, ledger);
+        signer
+            .sign_counterparty_commitment(signing, &self.counterparty, &commitment)
+            .expect("the machine signs only what the rules allow")
+            .into()
     }
 
-    pub(crate) fn counterparty_sighash(
+    /// True if the counterparty signed this node's commitment to a ledger.
+    pub(crate) fn verify_holder(
         &self,
-        live: &Live,
-        number: CommitmentNumber,
-        hash: RevocationHash,
-        ledger: &Ledger,
-    ) -> Message {
-        let commitment = self.build(Side::Counterparty, &live.setup, number, hash, ledger);
-        self.counterparty.sighash(&commitment)
+        setup: &Setup,
+        content: Content<'_>,
+        signature: &SchnorrSignature,
+    ) -> bool {
+        let Content { number, hash, ledger } = content;
+        let commitment = self.build(Side::Holder, setup, number, hash, ledger);
+        verify_commitment(&self.holder, &commitment, signature).is_ok()
     }
 
     /// The commitment of `broadcaster` to a ledger.
@@ -109,20 +127,16 @@ impl Commitments {
         self.of(broadcaster).build(&spec).expect("a ledger keeps the rules of commitments")
     }
 
-    /// True if the counterparty made this signature.
-    #[must_use]
-    pub fn verify_counterparty(&self, message: &Message, signature: &SchnorrSignature) -> bool {
-        verify_schnorr(&self.counterparty_key, message, signature)
-    }
-
     pub(crate) fn holder_transaction(&self, live: &Live, signer: &ChannelSigner) -> Transaction {
         let rounds = &live.rounds;
         let hash = signer.revocation_hash(rounds.number);
         let commitment =
             self.build(Side::Holder, &live.setup, rounds.number, hash, &rounds.ledger);
-        let message = self.holder.sighash(&commitment);
+        let own = signer
+            .sign_holder_commitment(&live.signing, &self.holder, &commitment)
+            .expect("the machine publishes only what the rules allow");
         let signatures = CommitmentSignatures {
-            broadcaster: signer.sign_commitment(&message),
+            broadcaster: own,
             countersignatory: rounds.holder_signature,
         };
         self.holder.finalize(&commitment, &signatures)
@@ -163,7 +177,7 @@ fn context(
         opener: role(Party::Opener, party),
         delay: setup.delay_of(party),
         countersignatory_wallet: wallet_script(setup.wallet_scripts.get(!party))?,
-        funding_outpoint: outpoint(&setup.funding),
+        funding_outpoint: setup.funding.outpoint(),
         capacity: setup.funding.value,
     };
     CommitmentContext::new(terms, funding.clone())
@@ -173,7 +187,7 @@ fn context(
 /// A peer's keys as points.
 pub(crate) fn public_keys(keys: &ChannelKeys) -> Result<ChannelPublicKeys, Violation> {
     let ChannelKeys { funding, penalty, delayed, lock } = *keys;
-    ChannelPublicKeys::try_from(&ChannelKeyBytes { funding, penalty, delayed, lock })
+    ChannelPublicKeys::try_from(ChannelKeyBytes { funding, penalty, delayed, lock })
         .map_err(|_| Violation::Material { what: "public key" })
 }
 
@@ -192,12 +206,15 @@ pub(crate) fn wallet_script(script: &ScriptBytes) -> Result<WalletScript, Violat
         .map_err(|_| Violation::Material { what: "wallet script" })
 }
 
-/// The funding output's place.
-pub(crate) fn outpoint(funding: &FundingOutput) -> OutPoint {
-    OutPoint { txid: Txid::from_byte_array(funding.txid.to_bytes()), vout: funding.index }
-}
 
 /// A transaction's id as the messages and the log carry it.
-pub(crate) fn txid_digest(txid: Txid) -> Digest {
+#[must_use]
+pub fn txid_digest(txid: Txid) -> Digest {
     Digest::from_bytes(txid.to_byte_array())
+}
+
+/// The transaction that a message or the log names.
+#[must_use]
+pub fn txid_of(digest: Digest) -> Txid {
+    Txid::from_byte_array(digest.to_bytes())
 }

@@ -7,10 +7,29 @@ use strait_primitives::{
     BlockHeight, CommitmentNumber, ContractId, Digest, KeySalt, NodeId, RequestKey, RevocationHash,
     RevocationSecret, SchnorrSignature,
 };
+use strait_signer::SignedCommitment;
 use strait_wire::{AcceptChannel, OpenChannel, Operations, ScriptBytes, TurnMove, TurnWish};
 
 use crate::ledger::{Agreement, ContractChange};
 use crate::setup::FundingOutput;
+
+/// A signature of this node on a commitment of the counterparty, and the hash that it signs: one number is never signed
+/// with two contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct Signed {
+    /// The signature.
+    #[n(0)]
+    pub signature: SchnorrSignature,
+    /// What it signs.
+    #[n(1)]
+    pub digest: Digest,
+}
+
+impl From<SignedCommitment> for Signed {
+    fn from(signed: SignedCommitment) -> Self {
+        Self { signature: signed.signature, digest: signed.digest }
+    }
+}
 
 /// A request that a proposal carries out: what makes it idempotent across restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -103,7 +122,7 @@ pub enum ChannelEvent {
         funding: FundingOutput,
         /// The signature sent.
         #[n(2)]
-        signature: SchnorrSignature,
+        signature: Signed,
     },
     /// Both commitments 0 are signed: the channel exists as soon as its funding output does.
     #[n(3)]
@@ -116,10 +135,7 @@ pub enum ChannelEvent {
         holder_signature: SchnorrSignature,
         /// This node's signature on the counterparty's commitment 0.
         #[n(2)]
-        counterparty_signature: SchnorrSignature,
-        /// The signed funding transaction, where this node has it: consensus encoding.
-        #[cbor(n(3), with = "minicbor::bytes")]
-        funding_transaction: Option<Vec<u8>>,
+        counterparty_signature: Signed,
     },
     /// The opening came to nothing; no witness of this node had left.
     #[n(4)]
@@ -155,7 +171,7 @@ pub enum ChannelEvent {
         requests: Vec<CarriedRequest>,
         /// The signature on the counterparty's commitment.
         #[n(4)]
-        signature: SchnorrSignature,
+        signature: Signed,
     },
     /// This node accepts the next number and will never broadcast the one before.
     #[n(8)]
@@ -174,7 +190,7 @@ pub enum ChannelEvent {
         holder_signature: SchnorrSignature,
         /// The signature on the counterparty's commitment.
         #[n(4)]
-        counterparty_signature: SchnorrSignature,
+        counterparty_signature: Signed,
         /// Whether this node asked for the turn.
         #[n(5)]
         turn: TurnWish,

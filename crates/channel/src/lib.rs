@@ -35,11 +35,11 @@ mod state;
 
 pub use agreement::ContractPolicy;
 pub use channel::{Channel, Link, Request};
-pub use commitments::Commitments;
+pub use commitments::{Commitments, txid_digest, txid_of};
 pub use decision::{
     ChannelEffect, ContractAnswer, Decision, Moment, Notice, Reaction, RequestError, Violation,
 };
-pub use event::{AbandonReason, CarriedRequest, ChannelEvent, ForceReason};
+pub use event::{AbandonReason, CarriedRequest, ChannelEvent, ForceReason, Signed};
 pub use ledger::{
     Agreement, Agreements, ContractChange, Contracts, DUST_LIMIT, LOCKS_MAX, Ledger, LedgerError,
     LiveContract, Lock, LockedOutput, RoundContext, Rules,
@@ -48,6 +48,6 @@ pub use opening::{Answer, Offer, OpeningPolicy, channel_id};
 pub use party::{Pair, channel_party, contract_party};
 pub use setup::{FundingOutput, Setup};
 pub use state::{
-    ChannelState, Closing, Funded, Live, LockHistory, LockSpan, Offered, OpeningSigned, Outstanding,
+    Answered as AnsweredState, ChannelState, Closing, Funded, Live, LockHistory, LockSpan, Offered, OpeningSigned, Outstanding,
     Phase, Rounds,
 };

@@ -17,18 +17,18 @@ use bitcoin::{Amount, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use strait_onchain::{ChannelKeyBytes, FundingPlan, FundingTransaction, WalletCoin};
 use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, Digest, FeeRate, KeySalt, NodeId, Party,
-    RevocationHash, Sats, SchnorrSignature, Side, Timestamp,
+    RevocationHash, Sats, SchnorrSignature, Timestamp,
 };
-use strait_signer::ChannelSigner;
+use strait_signer::{ChannelSigner, SigningState};
 use strait_wire::{
     AcceptChannel, ChannelKeys, Contribution, FaultCode, FundingInput, Note, OpenChannel, Parameters, ScriptBytes,
     SignOpening,
 };
 
 use crate::channel::{Channel, Link, Volatile};
-use crate::commitments::{Commitments, funding_script, public_keys, txid_digest, wallet_script};
+use crate::commitments::{Commitments, Content, funding_script, public_keys, txid_digest, wallet_script};
 use crate::decision::{Decision, Notice, Reaction, Violation};
-use crate::event::ChannelEvent;
+use crate::event::{ChannelEvent, Signed};
 use crate::ledger::{LOCKS_MAX, Ledger};
 use crate::limits::{CAPACITY_MIN, DELAY_MAX, DELAY_MIN, DEPTH_MAX, DUST_EXPOSURE_MAX, OPENING_WITHIN};
 use crate::round::unexpected;
@@ -233,7 +233,7 @@ impl Channel {
                 let [first, _] = open.revocation;
                 let own = self.sign_first(&commitments, &setup, first);
                 self.open(message, commitments, &setup, own, None::<fn() -> Transaction>, out)?;
-                out.send(opening_message(self.id(), funding.txid, own));
+                out.send(opening_message(self.id(), funding.txid, own.signature));
                 Ok(())
             }
             Phase::OpeningSigned(signed) => {
@@ -258,7 +258,7 @@ impl Channel {
         message: &SignOpening,
         commitments: Commitments,
         setup: &Setup,
-        own: SchnorrSignature,
+        own: Signed,
         sign_funding: Option<impl FnOnce() -> Transaction>,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
@@ -268,9 +268,8 @@ impl Channel {
         }
         let number = CommitmentNumber::FIRST;
         let hash = self.signer.revocation_hash(number);
-        let commitment = commitments.build(Side::Holder, setup, number, hash, &first_ledger(setup));
-        let sighash = commitments.of(Side::Holder).sighash(&commitment);
-        if !commitments.verify_counterparty(&sighash, &message.signature) {
+        let content = Content { number, hash, ledger: &first_ledger(setup) };
+        if !commitments.verify_holder(setup, content, &message.signature) {
             return Err(Violation::Signature { number }.into());
         }
         let transaction = sign_funding.map(|sign| sign());
@@ -282,7 +281,6 @@ impl Channel {
             funding: setup.funding,
             holder_signature: message.signature,
             counterparty_signature: own,
-            funding_transaction: transaction.as_ref().map(bitcoin::consensus::serialize),
         };
         self.record(event, out);
         self.volatile.link = Link::Up;
@@ -303,7 +301,7 @@ impl Channel {
         let [first, _] = self.live().rounds.counterparty_hashes;
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
         let own = self.sign_first(commitments, &setup, first);
-        out.send(opening_message(self.id(), setup.funding.txid, own));
+        out.send(opening_message(self.id(), setup.funding.txid, own.signature));
         self.volatile.link = Link::Up;
     }
 
@@ -312,18 +310,18 @@ impl Channel {
         commitments: &Commitments,
         setup: &Setup,
         hash: RevocationHash,
-    ) -> SchnorrSignature {
-        let ledger = first_ledger(setup);
-        let number = CommitmentNumber::FIRST;
-        let commitment = commitments.build(Side::Counterparty, setup, number, hash, &ledger);
-        self.signer.sign_commitment(&commitments.of(Side::Counterparty).sighash(&commitment))
+    ) -> Signed {
+        let content = Content { number: CommitmentNumber::FIRST, hash, ledger: &first_ledger(setup) };
+        let unsigned = SigningState::new();
+        let signing = self.state.live().map_or(&unsigned, |live| &live.signing);
+        commitments.sign_counterparty(setup, signing, &self.signer, content)
     }
 }
 
 impl OpeningSigned {
     /// What the opener says once it has signed.
     pub(crate) const fn message(&self, channel: ChannelId) -> SignOpening {
-        opening_message(channel, self.funding.txid, self.signature)
+        opening_message(channel, self.funding.txid, self.signature.signature)
     }
 }
 

@@ -15,6 +15,7 @@ use strait_wire::limits::{OPERATIONS_BYTES_MAX, OPERATIONS_MAX};
 use strait_wire::{Accept, Finalize, Operation, Operations, Propose, RequestTurn, TurnMove, TurnWish};
 
 use crate::channel::{Channel, Link, reads_height};
+use crate::commitments::Content;
 use crate::decision::{Decision, Moment, Notice, Reaction, RequestError, Violation};
 use crate::event::{CarriedRequest, ChannelEvent};
 use crate::ledger::{ContractChange, Contracts, Ledger, LedgerError, RoundContext};
@@ -68,14 +69,16 @@ impl Channel {
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
         let live = self.live();
         let [_, hash] = live.rounds.counterparty_hashes;
-        let sighash = commitments.counterparty_sighash(live, number, hash, &draft.ledger);
-        let signature = self.signer.sign_commitment(&sighash);
+        let content = Content { number, hash, ledger: &draft.ledger };
+        let signed =
+            commitments.sign_counterparty(&live.setup, &live.signing, &self.signer, content);
+        let signature = signed.signature;
         let event = ChannelEvent::Proposed {
             number,
             operations: operations.clone(),
             contracts,
             requests: draft.requests,
-            signature,
+            signature: signed,
         };
         self.record(event, out);
         self.volatile.waiting_since = Some(moment.now);
@@ -170,14 +173,14 @@ impl Channel {
         ledger.apply_all(operations.as_slice(), &mut ctx).map_err(ledger_reaction)?;
         let contracts = ctx.into_changes();
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
-        let own_hash = self.signer.revocation_hash(number);
-        let own = commitments.holder_sighash(live, number, own_hash, &ledger);
-        if !commitments.verify_counterparty(&own, &holder_signature) {
+        let own = Content { number, hash: self.signer.revocation_hash(number), ledger: &ledger };
+        if !commitments.verify_holder(&live.setup, own, &holder_signature) {
             return Err(Violation::Signature { number }.into());
         }
         let [_, hash] = live.rounds.counterparty_hashes;
-        let theirs = commitments.counterparty_sighash(live, number, hash, &ledger);
-        let counterparty_signature = self.signer.sign_commitment(&theirs);
+        let theirs = Content { number, hash, ledger: &ledger };
+        let counterparty_signature =
+            commitments.sign_counterparty(&live.setup, &live.signing, &self.signer, theirs);
         let turn = self.wants_turn();
         let event = ChannelEvent::Accepted {
             number,
@@ -211,9 +214,11 @@ impl Channel {
     /// # Panics
     /// Unless this node holds the counterparty's signature on `number`: it would be left with nothing to enforce.
     fn release(&self, number: CommitmentNumber) -> RevocationSecret {
-        let rounds = &self.live().rounds;
-        assert_eq!(rounds.number, number, "a secret is released for a held commitment only");
-        self.signer.secret(before(number))
+        let live = self.live();
+        assert_eq!(live.rounds.number, number, "a secret is released for a held commitment only");
+        self.signer
+            .release_secret(&live.signing, before(number))
+            .expect("a newer commitment is held and none is published")
     }
 
     /// The peer has accepted: this node revokes its own commitment before, and the payments are irrevocable.
@@ -233,9 +238,8 @@ impl Channel {
         }
         self.check_secret(live, number, &accept.secret)?;
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
-        let own_hash = self.signer.revocation_hash(number);
-        let own = commitments.holder_sighash(live, number, own_hash, ledger);
-        if !commitments.verify_counterparty(&own, &accept.signature) {
+        let own = Content { number, hash: self.signer.revocation_hash(number), ledger };
+        if !commitments.verify_holder(&live.setup, own, &accept.signature) {
             return Err(Violation::Signature { number }.into());
         }
         let requests = requests.clone();
@@ -262,7 +266,7 @@ impl Channel {
         let Some((number, turn)) = self.live().rounds.last_finalize else {
             panic!("only a round that was proposed here is finalized here");
         };
-        let secret = self.signer.secret(before(number));
+        let secret = self.release(number);
         let next_hash = self.signer.revocation_hash(after(number));
         out.send(Finalize { channel: self.id(), number, secret, next_hash, turn });
     }
@@ -318,11 +322,10 @@ impl Channel {
     ) -> Result<(), Reaction> {
         let revoked = before(number);
         let [shown, _] = live.rounds.counterparty_hashes;
-        let wrong = || Reaction::Close(Violation::Secret { number: revoked });
-        if secret_hash(secret) != shown {
-            return Err(wrong());
-        }
-        live.rounds.secrets.check(revoked, secret).map_err(|_| wrong())
+        let mut secrets = live.rounds.secrets.clone();
+        secrets
+            .insert(revoked, *secret, &shown)
+            .map_err(|_| Violation::Secret { number: revoked }.into())
     }
 
     /// The live part, if the connection has got so far that rounds may run.

@@ -4,7 +4,10 @@ use strait_primitives::{BlockDelta, Digest, MilliSats, Sats};
 use strait_wire::{ChannelKeys, Parameters, ScriptBytes};
 
 use crate::ledger::{LOCKS_MAX, Rules};
+use bitcoin::OutPoint;
+
 use crate::Pair;
+use crate::commitments::txid_of;
 use strait_primitives::Party;
 
 /// The funding output.
@@ -19,6 +22,14 @@ pub struct FundingOutput {
     /// What it is worth.
     #[n(2)]
     pub value: Sats,
+}
+
+impl FundingOutput {
+    /// Its place.
+    #[must_use]
+    pub fn outpoint(&self) -> OutPoint {
+        OutPoint { txid: txid_of(self.txid), vout: self.index }
+    }
 }
 
 /// The channel's constants.

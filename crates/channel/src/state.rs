@@ -7,6 +7,7 @@ mod rounds;
 
 use strait_primitives::{ChannelId, CommitmentNumber, KeySalt, NodeId, RevocationSecret};
 
+pub(crate) use self::fold::setup_of;
 pub use self::history::{LockHistory, LockSpan};
 pub use self::opening::{Answered, Offered, OpeningSigned};
 pub use self::rounds::{Closing, Funded, Live, Outstanding, Rounds};
@@ -79,7 +80,7 @@ impl ChannelState {
     #[must_use]
     pub fn last_secret(&self) -> Option<(CommitmentNumber, RevocationSecret)> {
         let rounds = &self.live()?.rounds;
-        let number = rounds.counterparty_revoked?;
+        let number = rounds.secrets.last()?;
         let secret = rounds.secrets.secret(number)?;
         Some((number, secret))
     }

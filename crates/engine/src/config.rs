@@ -1,7 +1,7 @@
 //! What an operator decides about the engine, checked before it gets here.
 
 use strait_channel::OpeningPolicy;
-use strait_primitives::{BlockDelta, FeeRate, MilliSats, Millis, NodeId};
+use strait_primitives::{BlockDelta, FeeRate, MilliSats, NodeId};
 
 /// The engine's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,4 @@ pub struct EngineConfig {
     pub reserve_fee_rate: FeeRate,
     /// Confirmations after which a channel's end is final.
     pub final_depth: BlockDelta,
-    /// Requests whose outcome is remembered; older keys are forgotten first.
-    pub requests_max: usize,
-    /// How often waiting openings and rounds are looked at.
-    pub tick: Millis,
 }

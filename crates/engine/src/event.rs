@@ -2,7 +2,7 @@
 //!
 //! Indices are the storage format and never reused (`docs/storage-format.md`).
 
-use bitcoin::{BlockHash, Transaction};
+use bitcoin::BlockHash;
 use strait_channel::ChannelEvent;
 use strait_primitives::{
     BlockHeight, ChannelId, ContractId, Digest, ModuleHash, NodeId, RequestKey,
@@ -103,12 +103,5 @@ pub enum Event {
         /// What.
         #[n(1)]
         event: WatchEvent,
-    },
-    /// Coins are being sent: kept until they are mined.
-    #[n(8)]
-    CoinsSent {
-        /// The signed transaction.
-        #[cbor(n(0), with = "strait_onchain::cbor::consensus")]
-        transaction: Transaction,
     },
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use strait_primitives::{ChannelId, CommitmentNumber, RequestKey};
 
 use crate::PaymentDone;
+use crate::limits::REQUESTS_MAX;
 use crate::event::RequestSubject;
 
 /// A request that was begun.
@@ -73,11 +74,11 @@ impl RequestBook {
         self.known.is_empty()
     }
 
-    pub(crate) fn note(&mut self, key: RequestKey, request: KnownRequest, limit: usize) {
+    pub(crate) fn note(&mut self, key: RequestKey, request: KnownRequest) {
         if self.known.insert(key, request).is_none() {
             self.order.push_back(key);
         }
-        while self.order.len() > limit {
+        while self.order.len() > REQUESTS_MAX {
             if let Some(oldest) = self.order.pop_front() {
                 self.known.remove(&oldest);
             }

@@ -1,1 +1,38 @@
-//! Keys, scripts, transactions and weights of the protocol: pure functions.
+//! Keys, scripts, transactions and weights of the channel protocol: pure functions from facts to bytes.
+//!
+//! The channel machine builds commitments here, the signer signs the hashes they yield, the watcher builds its
+//! claims here. Nothing in this crate holds a secret, decides a policy or remembers anything.
+//!
+//! **Invariant:** no clock, entropy, file, socket or thread; the same facts give the same bytes on every machine.
+//!
+//! Spec: `docs/protocol/`, sections 1, 2, 3, 4, 7 and 8.
+
+pub mod cbor;
+mod closing;
+mod commitment;
+mod funding;
+mod keys;
+pub mod limits;
+mod opening;
+mod output;
+mod party;
+mod script;
+mod spend;
+mod wallet_script;
+
+pub use closing::{ClosingError, ClosingShare, ClosingTerms, ClosingTransaction};
+pub use commitment::{
+    BuildError, Commitment, CommitmentContext, CommitmentOutput, CommitmentSignatures,
+    CommitmentSpec, CommitmentTerms, LockSpec, OutputKind, Role, TermsError,
+};
+pub use funding::{FundingError, FundingScript};
+pub use keys::{ChannelKeyBytes, ChannelPublicKeys, KeyError, KeyKind};
+pub use opening::{
+    Contribution, FundingOutput, FundingPlan, FundingTransaction, OpeningError, WitnessError,
+};
+pub use party::WalletCoin;
+pub use spend::{
+    AnchorChild, AnchorChildError, AnchorCoin, Claim, ClaimError, ClaimKey, ClaimTransaction, Coin,
+    SignatureRequest, SpendError,
+};
+pub use wallet_script::{WalletScript, WalletScriptError};

@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use crate::limits::FRAME_BYTES_MAX;
 use crate::{
-    Accept, AcceptChannel, AgreeContract, CloseOffer, CloseSign, Fault, Finalize,
-    Hello, OfferContract, OpenChannel, Propose, Reestablish, RefuseContract, RequestTurn, Shutdown,
+    Accept, AcceptChannel, AgreeContract, CloseOffer, CloseSign, Fault, Finalize, Hello,
+    OfferContract, OpenChannel, Propose, Reestablish, RefuseContract, RequestTurn, Shutdown,
     SignOpening,
 };
 

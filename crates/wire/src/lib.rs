@@ -25,8 +25,7 @@ pub use closing::{CloseOffer, CloseSign, Shutdown};
 pub use contract::{AgreeContract, OfferContract, RefuseContract};
 pub use frame::{FrameError, Message};
 pub use opening::{
-    AcceptChannel, ChannelKeys, Contribution, FundingInput, OpenChannel,
-    Parameters, SignOpening,
+    AcceptChannel, ChannelKeys, Contribution, FundingInput, OpenChannel, Parameters, SignOpening,
 };
 pub use operation::{CancelReason, Operation, Operations, OperationsError};
 pub use reestablish::{OutstandingRound, Reestablish, RoundRole};

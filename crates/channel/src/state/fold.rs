@@ -2,16 +2,16 @@
 //! again here, so a log that breaks one stops the node instead of being believed.
 
 use strait_primitives::{
-    BlockHeight, CommitmentNumber, RevocationHash, RevocationSecret, Sats, SchnorrSignature, Side,
+    BlockHeight, CommitmentNumber, Digest, RevocationHash, RevocationSecret, Sats, SchnorrSignature, Side,
 };
-use strait_signer::SecretStore;
+use strait_signer::{SecretStore, SigningEvent, SigningState};
 use strait_wire::{AcceptChannel, OpenChannel, Operations, ScriptBytes, TurnMove};
 
 use super::{
     Answered, ChannelState, Closing, Funded, Live, LockHistory, Offered, OpeningSigned, Outstanding,
     Phase, Rounds,
 };
-use crate::event::ChannelEvent;
+use crate::event::{ChannelEvent, Signed};
 use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
 use crate::setup::{FundingOutput, Setup};
 use crate::Pair;
@@ -58,9 +58,8 @@ impl ChannelState {
             ChannelEvent::Opened {
                 funding,
                 holder_signature,
-                counterparty_signature: _,
-                funding_transaction,
-            } => self.open(*funding, *holder_signature, funding_transaction.as_deref()),
+                counterparty_signature,
+            } => self.open(*funding, *holder_signature, counterparty_signature.digest),
             ChannelEvent::Abandoned { reason: _ } => {
                 assert!(self.live().is_none(), "a live channel cannot be abandoned");
                 self.phase = Phase::Abandoned;
@@ -74,7 +73,7 @@ impl ChannelState {
         &mut self,
         accept: &AcceptChannel,
         funding: FundingOutput,
-        signature: SchnorrSignature,
+        signature: Signed,
     ) {
         let Phase::Offered(offered) = &self.phase else { panic!("only an offer can be signed") };
         self.phase = Phase::OpeningSigned(Box::new(OpeningSigned {
@@ -89,7 +88,7 @@ impl ChannelState {
         &mut self,
         funding: FundingOutput,
         holder_signature: SchnorrSignature,
-        funding_transaction: Option<&[u8]>,
+        digest: Digest,
     ) {
         let (open, accept) = match &self.phase {
             Phase::Answered(answered) => (&answered.open, &answered.accept),
@@ -108,9 +107,12 @@ impl ChannelState {
             Party::Opener => Side::Holder,
             Party::Acceptor => Side::Counterparty,
         };
+        let number = CommitmentNumber::FIRST;
+        let mut signing = SigningState::new();
+        signing.apply(SigningEvent::CounterpartySigned { number, digest });
+        signing.apply(SigningEvent::HolderVerified { number });
         self.phase = Phase::Live(Box::new(Live {
             setup,
-            funding_transaction: funding_transaction.map(<[u8]>::to_vec),
             funded: Funded::Waiting,
             rounds: Rounds {
                 number: CommitmentNumber::FIRST,
@@ -120,13 +122,13 @@ impl ChannelState {
                 outstanding: None,
                 last_finalize: None,
                 secrets: SecretStore::default(),
-                counterparty_revoked: None,
                 counterparty_hashes: theirs,
             },
             offers: Default::default(),
             agreements: Default::default(),
             history: LockHistory::default(),
             closing: Closing::Running,
+            signing,
         }));
     }
 
@@ -165,10 +167,11 @@ impl Live {
                 assert!(self.rounds.outstanding.is_none(), "one round at a time");
                 assert_eq!(self.rounds.turn, Side::Holder, "only the holder of the turn proposes");
                 self.history.note(*number, &ledger);
+                self.note_signed(*number, signature.digest);
                 self.rounds.outstanding = Some(Outstanding::Proposed {
                     number: *number,
                     operations: operations.clone(),
-                    signature: *signature,
+                    signature: signature.signature,
                     ledger,
                     requests: requests.clone(),
                 });
@@ -185,19 +188,24 @@ impl Live {
                 assert!(self.rounds.outstanding.is_none(), "one round at a time");
                 assert_eq!(self.rounds.turn, Side::Counterparty, "only the other proposes to us");
                 self.history.note(*number, &ledger);
+                self.signing.apply(SigningEvent::HolderVerified { number: *number });
+                self.note_signed(*number, counterparty_signature.digest);
+                self.signing.apply(SigningEvent::HolderRevoked { number: before(*number) });
                 let previous = core::mem::replace(&mut self.rounds.ledger, ledger);
                 self.rounds.number = *number;
                 self.rounds.holder_signature = *holder_signature;
                 self.rounds.outstanding = Some(Outstanding::Accepted {
                     previous,
                     operations: operations.clone(),
-                    signature: *counterparty_signature,
+                    signature: counterparty_signature.signature,
                     turn: *turn,
                 });
             }
             ChannelEvent::Revoked { number, holder_signature, secret, next_hash, turn } => {
                 self.end_own_round(*number, *holder_signature, *turn);
+                self.signing.apply(SigningEvent::HolderVerified { number: *number });
                 self.learn_secret(*number, *secret, *next_hash);
+                self.signing.apply(SigningEvent::HolderRevoked { number: before(*number) });
             }
             ChannelEvent::Finalized { number, secret, next_hash, turn } => {
                 self.end_their_round(*number, *turn);
@@ -226,10 +234,14 @@ impl Live {
             ChannelEvent::ShutdownReceived { script } => self.shut_down(Side::Counterparty, script),
             ChannelEvent::CloseAgreed { transaction } => self.agree_close(transaction),
             ChannelEvent::ForceClosed { reason } => {
-                assert!(self.closing != Closing::Lost, "a lost channel never broadcasts");
+                let number = self.rounds.number;
+                self.signing.apply(SigningEvent::HolderPublished { number });
                 self.closing = Closing::Forced(*reason);
             }
-            ChannelEvent::DataLost { proven: _ } => self.closing = Closing::Lost,
+            ChannelEvent::DataLost { proven: _ } => {
+                self.signing.apply(SigningEvent::DataLost);
+                self.closing = Closing::Lost;
+            }
             ChannelEvent::Spent { txid, height } => {
                 let mined = match self.funded {
                     Funded::Mined(mined) | Funded::Spent { mined, .. } => mined,
@@ -327,18 +339,22 @@ impl Live {
         secret: RevocationSecret,
         next_hash: RevocationHash,
     ) {
-        let revoked = number.previous().expect("a round leads to at least one");
-        assert_eq!(self.rounds.counterparty_lowest(), revoked, "secrets come in order");
+        let revoked = before(number);
+        let [shown, next] = self.rounds.counterparty_hashes;
         self.rounds
             .secrets
-            .insert(revoked, &secret)
+            .insert(revoked, secret, &shown)
             .expect("a recorded secret fitted when it was recorded");
-        self.rounds.counterparty_revoked = Some(revoked);
-        let [_, next] = self.rounds.counterparty_hashes;
+        self.signing.apply(SigningEvent::CounterpartyRevoked { number: revoked });
         self.rounds.counterparty_hashes = [next, next_hash];
     }
 
+    fn note_signed(&mut self, number: CommitmentNumber, digest: Digest) {
+        self.signing.apply(SigningEvent::CounterpartySigned { number, digest });
+    }
+
     fn shut_down(&mut self, side: Side, script: &ScriptBytes) {
+        self.signing.apply(SigningEvent::Shutdown);
         let (mut holder, mut counterparty) = match &self.closing {
             Closing::Running => (None, None),
             Closing::ShuttingDown { holder, counterparty } => {
@@ -367,4 +383,8 @@ impl Live {
         self.closing =
             Closing::Agreed { transaction: transaction.to_vec(), holder, counterparty };
     }
+}
+
+fn before(number: CommitmentNumber) -> CommitmentNumber {
+    number.previous().expect("a round leads to at least one")
 }

@@ -1,8 +1,8 @@
 //! The phases before both commitments 0 are signed.
 
-use strait_primitives::SchnorrSignature;
 use strait_wire::{AcceptChannel, OpenChannel};
 
+use crate::event::Signed;
 use crate::setup::FundingOutput;
 
 /// The opener has asked.
@@ -38,5 +38,5 @@ pub struct OpeningSigned {
     pub funding: FundingOutput,
     /// The signature on the acceptor's commitment 0; sent again after a reconnection.
     #[n(3)]
-    pub signature: SchnorrSignature,
+    pub signature: Signed,
 }

@@ -3,7 +3,7 @@
 use strait_primitives::{
     BlockHeight, CommitmentNumber, Digest, RevocationHash, SchnorrSignature, Side,
 };
-use strait_signer::SecretStore;
+use strait_signer::{SecretStore, SigningState};
 use strait_wire::{Operations, ScriptBytes, TurnMove, TurnWish};
 
 use super::LockHistory;
@@ -17,27 +17,27 @@ pub struct Live {
     /// The channel's constants.
     #[n(0)]
     pub setup: Setup,
-    /// The signed funding transaction, where this node has it, to broadcast it again until it is mined.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub funding_transaction: Option<Vec<u8>>,
     /// Whether the funding output stands on chain.
-    #[n(2)]
+    #[n(1)]
     pub funded: Funded,
     /// Where the rounds stand.
-    #[n(3)]
+    #[n(2)]
     pub rounds: Rounds,
     /// Contracts this node has offered and the peer has not answered.
-    #[n(4)]
+    #[n(3)]
     pub offers: Agreements,
     /// Contracts both have agreed to and no round has opened.
-    #[n(5)]
+    #[n(4)]
     pub agreements: Agreements,
     /// What a penalty needs beside the secrets.
-    #[n(6)]
+    #[n(5)]
     pub history: LockHistory,
     /// How it ends.
-    #[n(7)]
+    #[n(6)]
     pub closing: Closing,
+    /// What was signed and given away: asked before every signature and every secret.
+    #[n(7)]
+    pub signing: SigningState,
 }
 
 /// Where the funding output stands.
@@ -165,11 +165,8 @@ pub struct Rounds {
     /// The counterparty's revealed secrets.
     #[n(6)]
     pub secrets: SecretStore,
-    /// The highest number the counterparty has revoked.
-    #[n(7)]
-    pub counterparty_revoked: Option<CommitmentNumber>,
     /// Hashes of the counterparty's secrets: of its lowest unrevoked number, and of the next.
-    #[n(8)]
+    #[n(7)]
     pub counterparty_hashes: [RevocationHash; 2],
 }
 
@@ -188,7 +185,7 @@ impl Rounds {
     /// The counterparty's lowest number that it has not revoked.
     #[must_use]
     pub fn counterparty_lowest(&self) -> CommitmentNumber {
-        match self.counterparty_revoked {
+        match self.secrets.last() {
             None => CommitmentNumber::FIRST,
             Some(number) => number.next().expect("a channel ends before its numbers do"),
         }

@@ -1,0 +1,220 @@
+//! Messages to channels, and what channels want done.
+
+use std::error::Error;
+
+use strait_channel::{Channel, ChannelEffect, ChannelEvent, Decision, Notice, Reaction};
+use strait_primitives::{ChannelId, NodeId};
+use strait_wire::{Fault, FaultCode, Message};
+
+use crate::effect::{Effect, Report};
+use crate::engine::{Engine, Moment, Policy, Step};
+use crate::event::Event;
+use crate::peers::{Greeting, fault};
+
+impl Engine {
+    pub(crate) fn handle_peer_message(
+        &mut self,
+        peer: NodeId,
+        message: Message,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        match (self.connected.get(&peer), &message) {
+            // What is left of a connection that is gone.
+            (None, _) => {}
+            (Some(_), Message::Hello(hello)) => self.handle_hello(peer, hello, out),
+            (Some(Greeting::Awaited), _) => {
+                let what = format!("{} before a greeting", message.name());
+                fault(peer, None, FaultCode::Violation, &what, out);
+                out.effects.push(Effect::Disconnect(peer));
+            }
+            (Some(Greeting::Done), Message::Fault(complaint)) => {
+                self.handle_complaint(peer, complaint, moment, out);
+            }
+            (Some(Greeting::Done), _) => self.route(peer, message, moment, out),
+        }
+    }
+
+    fn route(&mut self, peer: NodeId, message: Message, moment: &Moment<'_>, out: &mut Step) {
+        let Some(id) = message.channel() else { return };
+        if let Message::OpenChannel(open) = message {
+            return self.handle_open_channel(peer, open, moment, out);
+        }
+        if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
+            let what = format!("{} for a channel that is not known here", message.name());
+            return fault(peer, Some(id), FaultCode::UnknownChannel, &what, out);
+        }
+        match message {
+            Message::AcceptChannel(accept) => {
+                self.handle_accept_channel(id, accept, moment, out);
+            }
+            Message::SignOpening(sign) => self.handle_sign_opening(id, &sign, moment, out),
+            message => {
+                let mut failed = None;
+                self.with_channel(id, moment, out, |channel, moment, decision| {
+                    if let Err(reaction) = channel.handle_message(message, moment, decision) {
+                        channel.react(&reaction, decision);
+                        failed = Some(reaction);
+                    }
+                });
+                if let Some(reaction) = failed {
+                    report_fault(peer, id, &reaction, out);
+                }
+            }
+        }
+        self.dirty.insert(id);
+    }
+
+    /// A peer says that something is wrong. Its word moves nothing of value: it is heard where an opening fails, and
+    /// where it asks to be closed because it lost its data.
+    fn handle_complaint(
+        &mut self,
+        peer: NodeId,
+        complaint: &Fault,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let what = complaint.note.as_str().to_owned();
+        out.effects.push(Effect::Report(Report::PeerComplaint { peer, what: what.clone() }));
+        let Some(id) = complaint.channel else { return };
+        if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
+            return;
+        }
+        match complaint.code {
+            FaultCode::DataLost => self.with_channel(id, moment, out, |channel, _, decision| {
+                channel.force_close(strait_channel::ForceReason::PeerLost, decision);
+            }),
+            _ => self.fail_opening(id, &what, moment, out),
+        }
+    }
+
+    /// Lets a channel act, and carries out what it decides.
+    pub(crate) fn with_channel(
+        &mut self,
+        id: ChannelId,
+        moment: &Moment<'_>,
+        out: &mut Step,
+        act: impl FnOnce(&mut Channel, &strait_channel::Moment<'_>, &mut Decision),
+    ) {
+        let (tip, rate) = (self.tip().height, self.fee_rate());
+        let policy = Policy {
+            modules: &self.book.modules,
+            contracts: moment.contracts,
+            collateral_max: self.config.contract_collateral_max,
+        };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let inner = Self::channel_moment(tip, rate, &policy, moment, id);
+        let mut decision = Decision::default();
+        act(channel, &inner, &mut decision);
+        self.absorb(id, decision, moment, out);
+    }
+
+    /// Takes a channel's decision into the node's step.
+    pub(crate) fn absorb(
+        &mut self,
+        id: ChannelId,
+        decision: Decision,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let Some(peer) = self.channels.get(&id).map(Channel::peer) else { return };
+        for event in decision.events {
+            self.note_event(id, &event, out);
+            out.events.push(Event::Channel { channel: id, event });
+        }
+        for effect in decision.effects {
+            match effect {
+                ChannelEffect::Send(message) => {
+                    out.effects.push(Effect::Send(peer, Box::new(message)));
+                }
+                ChannelEffect::Disconnect => out.effects.push(Effect::Disconnect(peer)),
+                ChannelEffect::Broadcast(transaction) => {
+                    self.broadcast_for(id, transaction, moment, out);
+                }
+                ChannelEffect::Notice(notice) => self.handle_notice(id, notice, moment, out),
+            }
+        }
+        self.dirty.insert(id);
+        self.drop_if_over(id);
+    }
+
+    fn note_event(&mut self, id: ChannelId, event: &ChannelEvent, out: &mut Step) {
+        self.book.note_channel_event(id, event);
+        let report = match event {
+            ChannelEvent::Opened { funding, .. } => {
+                self.funding_outputs.insert(funding.outpoint(), id);
+                Report::ChannelOpened(id)
+            }
+            ChannelEvent::ForceClosed { .. } => Report::ForceClosed(id),
+            ChannelEvent::Resolved => Report::ChannelResolved(id),
+            _ => return,
+        };
+        out.effects.push(Effect::Report(report));
+    }
+
+    /// Forgets a channel whose end is final.
+    fn drop_if_over(&mut self, id: ChannelId) {
+        if self.channels.get(&id).is_some_and(|channel| channel.state().is_over()) {
+            self.channels.remove(&id);
+            self.watchers.remove(&id);
+            self.dirty.remove(&id);
+            self.funding_outputs.retain(|_, channel| *channel != id);
+        }
+    }
+
+    fn handle_notice(
+        &mut self,
+        id: ChannelId,
+        notice: Notice,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        match notice {
+            Notice::Irrevocable { number, requests } => {
+                self.tell_irrevocable(id, number, &requests, out);
+            }
+            Notice::Received { number: _, operations } => {
+                report_received(id, &operations, out);
+            }
+            Notice::Refused { request, reason } => self.tell_refused(id, request, reason, out),
+            Notice::Opened => self.tell_opened(id, out),
+            Notice::Abandoned => self.tell_abandoned(id, "the peer did not go on", out),
+            Notice::ContractAnswered { contract, answer } => {
+                self.tell_contract_answer(id, contract, answer, moment, out);
+            }
+            Notice::CloseAgreed => self.tell_closing(id, out),
+        }
+    }
+}
+
+/// Tells a peer, and this node's operator, how it broke the protocol.
+pub(crate) fn report_fault(peer: NodeId, id: ChannelId, reaction: &Reaction, out: &mut Step) {
+    let code = match reaction {
+        Reaction::Close(_) => FaultCode::Violation,
+        Reaction::Refuse { code, .. } => *code,
+        Reaction::Retry(_) => return,
+    };
+    fault(peer, Some(id), code, &chain_of(reaction), out);
+}
+
+/// An error and all its causes in one line.
+fn chain_of(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn report_received(id: ChannelId, operations: &strait_wire::Operations, out: &mut Step) {
+    let list = operations.as_slice();
+    let (count, total) = crate::payments::payments_in(list);
+    if count > 0 {
+        let report = Report::PaymentsReceived { channel: id, count, total };
+        out.effects.push(Effect::Report(report));
+    }
+    out.effects.push(Effect::Report(Report::Round { operations: list.len() as u64 }));
+}

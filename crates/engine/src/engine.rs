@@ -1,0 +1,302 @@
+//! The engine itself: every machine of the node, and the one door for inputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bitcoin::OutPoint;
+use strait_channel::{Channel, ContractPolicy};
+use strait_contract::{ContractRuntime, Terms};
+use strait_log::Unsaved;
+use strait_primitives::{
+    BlockHeight, ChannelId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
+};
+use strait_signer::Seed;
+use strait_wallet::{Account, AddressGap, FeeReserve, Wallet, bump_reserve};
+use strait_watcher::Watcher;
+use thiserror::Error;
+
+use crate::config::EngineConfig;
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::input::Input;
+use crate::payments::Waiters;
+use crate::state::{BlockPoint, Book, NodeState};
+
+/// What a step may look at beside the node itself.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// Entropy made for this step alone.
+    pub entropy: [u8; 32],
+    /// What runs contracts.
+    pub contracts: &'a dyn ContractRuntime,
+}
+
+/// Why a node cannot be taken up from its log.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// The wallet in the log is not this seed's, or of another network.
+    #[error("the log holds another wallet than the seed's")]
+    Wallet(#[from] strait_wallet::LoadError),
+}
+
+/// Events and effects of one step.
+#[derive(Debug, Default)]
+pub(crate) struct Step {
+    pub(crate) events: Vec<Event>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// A node as a value.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) config: EngineConfig,
+    pub(crate) seed: Seed,
+    pub(crate) wallet: Wallet,
+    pub(crate) channels: BTreeMap<ChannelId, Channel>,
+    pub(crate) watchers: BTreeMap<ChannelId, Watcher>,
+    pub(crate) book: Book,
+    /// Peers with a stream, and what was said on it.
+    pub(crate) connected: BTreeMap<NodeId, crate::peers::Greeting>,
+    /// Channels that have something to do at the next [`Engine::poll`].
+    pub(crate) dirty: BTreeSet<ChannelId>,
+    /// Commands that wait for an outcome.
+    pub(crate) waiters: Waiters,
+    /// What block space costs, as last told.
+    pub(crate) fee_estimate: Option<FeeRate>,
+    /// Where live channels' funding outputs are: what a block is searched for.
+    pub(crate) funding_outputs: BTreeMap<OutPoint, ChannelId>,
+    next: EventSeq,
+}
+
+impl Engine {
+    /// A node whose log is empty. The wallet begins at `birthday`, the last block already known.
+    pub fn create(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+    ) -> (Self, Unsaved<Event, Effect>) {
+        let point = strait_wallet::BlockPoint { height: birthday.height, hash: birthday.hash };
+        let (wallet, change) = Wallet::create(account, point, AddressGap::DEFAULT);
+        let mut engine = Self::with_wallet(config, seed, wallet, EventSeq::ZERO.next());
+        let mut out = Step::default();
+        engine.record(Event::Wallet(change), &mut out);
+        let BlockPoint { height, hash } = birthday;
+        engine.record(Event::BlockConnected { height, hash }, &mut out);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    /// Takes a node up again; `state` is the fold of its log, whose last event is `head`.
+    ///
+    /// # Errors
+    /// [`RestoreError`] if the log is not this seed's.
+    pub fn restore(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        state: NodeState,
+        head: EventSeq,
+    ) -> Result<Self, RestoreError> {
+        let wallet = Wallet::load(account, &state.wallet, AddressGap::DEFAULT)?;
+        let mut engine = Self::with_wallet(config, seed, wallet, head.next());
+        engine.book = state.book;
+        engine.watchers =
+            state.watchers.into_iter().map(|(id, state)| (id, Watcher::restore(state))).collect();
+        for (id, state) in state.channels {
+            let signer = engine.seed.channel(&state.salt);
+            if let Some(live) = state.live() {
+                engine.funding_outputs.insert(live.setup.funding_outpoint(), id);
+            }
+            engine.channels.insert(id, Channel::restore(state, signer));
+        }
+        Ok(engine)
+    }
+
+    fn with_wallet(config: EngineConfig, seed: Seed, wallet: Wallet, next: EventSeq) -> Self {
+        Self {
+            config,
+            seed,
+            wallet,
+            channels: BTreeMap::new(),
+            watchers: BTreeMap::new(),
+            book: Book::default(),
+            connected: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            waiters: Waiters::default(),
+            fee_estimate: None,
+            funding_outputs: BTreeMap::new(),
+            next,
+        }
+    }
+
+    /// The durable state, for a snapshot: equal to the fold of all events handed out so far.
+    #[must_use]
+    pub fn state(&self) -> NodeState {
+        NodeState {
+            channels: self.channels.iter().map(|(id, c)| (*id, c.state().clone())).collect(),
+            watchers: self.watchers.iter().map(|(id, w)| (*id, w.state().clone())).collect(),
+            wallet: self.wallet.state(),
+            book: self.book.clone(),
+        }
+    }
+
+    /// The last event handed out; it may not be saved yet.
+    #[must_use]
+    pub fn head(&self) -> EventSeq {
+        EventSeq::new(self.next.to_u64() - 1)
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// The last blocks of the best chain, oldest first: from where the chain is followed.
+    pub fn recent_blocks(&self) -> impl Iterator<Item = &BlockPoint> {
+        self.book.blocks.iter()
+    }
+
+    /// The best block.
+    ///
+    /// # Panics
+    /// Never: a node begins with a block, and keeps more than any reorganisation removes.
+    #[must_use]
+    pub fn tip(&self) -> BlockPoint {
+        self.book.tip().expect("a node begins with a block")
+    }
+
+    /// Something happened outside.
+    pub fn handle(&mut self, input: Input, moment: &Moment<'_>) -> Unsaved<Event, Effect> {
+        let mut out = Step::default();
+        match input {
+            Input::PeerConnected(peer) => self.handle_connected(peer, moment, &mut out),
+            Input::PeerDisconnected(peer) => self.handle_disconnected(peer),
+            Input::PeerMessage(peer, message) => {
+                self.handle_peer_message(peer, *message, moment, &mut out);
+            }
+            Input::Command(id, command) => self.handle_command(id, *command, moment, &mut out),
+            Input::BlockConnected { height, block } => {
+                self.handle_block(height, &block, moment, &mut out);
+            }
+            Input::BlockDisconnected { height, hash } => {
+                self.handle_block_disconnected(height, hash, &mut out);
+            }
+            Input::MempoolTransaction(transaction) => {
+                self.handle_mempool(&transaction, moment, &mut out);
+            }
+            Input::FeeEstimate(rate) => self.fee_estimate = Some(rate),
+            Input::Tick => self.handle_tick(moment, &mut out),
+        }
+        self.seal(out)
+    }
+
+    /// After a batch of inputs: lets every channel that has something to propose propose it.
+    pub fn poll(&mut self, moment: &Moment<'_>) -> Unsaved<Event, Effect> {
+        let mut out = Step::default();
+        for id in core::mem::take(&mut self.dirty) {
+            self.with_channel(id, moment, &mut out, |channel, moment, decision| {
+                channel.poll(moment, decision);
+            });
+        }
+        self.seal(out)
+    }
+
+    /// When [`Input::Tick`] has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.channels.values().filter_map(Channel::deadline).min()
+    }
+
+    /// The first things a node does after a start: stays connected to its peers.
+    pub fn start(&mut self) -> Unsaved<Event, Effect> {
+        let mut out = Step::default();
+        let mut peers: BTreeSet<NodeId> = self.channels.values().map(Channel::peer).collect();
+        peers.extend(self.book.peers.keys());
+        for peer in peers {
+            let address = self.book.peers.get(&peer).cloned().flatten();
+            out.effects.push(Effect::KeepConnected(peer, address.into_iter().collect()));
+        }
+        self.rebroadcast(&mut out);
+        self.seal(out)
+    }
+
+    fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
+        let first = self.next;
+        self.next = first.advanced(out.events.len() as u64);
+        Unsaved::new(first, out.events, out.effects)
+    }
+
+    /// Folds an event of the node itself into the book, and hands it out to be saved.
+    pub(crate) fn record(&mut self, event: Event, out: &mut Step) {
+        self.book.apply(&event);
+        out.events.push(event);
+    }
+
+    /// What block space costs: as told by the chain, or the operator's fallback.
+    pub(crate) fn fee_rate(&self) -> FeeRate {
+        self.fee_estimate.unwrap_or(self.config.fallback_fee_rate)
+    }
+
+    /// What closing every channel at once would need.
+    pub(crate) fn fee_reserve(&self) -> FeeReserve {
+        bump_reserve(self.live_channels(), self.config.reserve_fee_rate)
+    }
+
+    pub(crate) fn live_channels(&self) -> usize {
+        self.channels.values().filter(|channel| channel.state().live().is_some()).count()
+    }
+
+    /// A channel's moment within the node's.
+    pub(crate) fn channel_moment<'a>(
+        tip: BlockHeight,
+        rate: FeeRate,
+        policy: &'a Policy<'a>,
+        moment: &Moment<'a>,
+        channel: ChannelId,
+    ) -> strait_channel::Moment<'a> {
+        strait_channel::Moment {
+            now: moment.now,
+            tip,
+            contracts: moment.contracts,
+            policy,
+            close_fee_rate: rate,
+            entropy: derive_entropy(&moment.entropy, channel.as_bytes()),
+        }
+    }
+}
+
+/// The operator's rules for contracts that peers offer.
+pub(crate) struct Policy<'a> {
+    pub(crate) modules: &'a BTreeMap<ModuleHash, u64>,
+    pub(crate) contracts: &'a dyn ContractRuntime,
+    pub(crate) collateral_max: MilliSats,
+}
+
+impl ContractPolicy for Policy<'_> {
+    fn judge(&self, terms: &Terms, own_collateral: MilliSats) -> Result<(), String> {
+        if !self.modules.contains_key(&terms.module) || !self.contracts.is_loaded(&terms.module) {
+            return Err(format!("module {} is not allowed here", terms.module));
+        }
+        if own_collateral > self.collateral_max {
+            return Err(format!(
+                "a collateral of {own_collateral} from this side, at most {} is allowed",
+                self.collateral_max
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Entropy for one of several uses within a step.
+pub(crate) fn derive_entropy(entropy: &[u8; 32], purpose: &[u8]) -> [u8; 32] {
+    use bitcoin::hashes::{Hash, HashEngine, sha256};
+    let mut engine = sha256::Hash::engine();
+    engine.input(b"strait/entropy/1");
+    engine.input(entropy);
+    engine.input(purpose);
+    sha256::Hash::from_engine(engine).to_byte_array()
+}

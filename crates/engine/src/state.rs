@@ -1,0 +1,165 @@
+//! The durable state of a node: a fold of its log and nothing else.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bitcoin::BlockHash;
+use strait_channel::{CarriedRequest, ChannelEvent, ChannelState};
+use strait_primitives::{BlockHeight, ChannelId, CommitmentNumber, ModuleHash, NodeId};
+use strait_wallet::WalletState;
+use strait_watcher::WatcherState;
+
+use crate::event::Event;
+use crate::limits::RECENT_BLOCKS;
+use crate::requests::{KnownRequest, RequestBook, RequestFate};
+
+/// A block of the best chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct BlockPoint {
+    /// Its height.
+    #[n(0)]
+    pub height: BlockHeight,
+    /// Its hash.
+    #[cbor(n(1), with = "strait_onchain::cbor::consensus")]
+    pub hash: BlockHash,
+}
+
+/// What a node remembers beside channels, watchers and the wallet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, minicbor::Encode, minicbor::Decode)]
+pub struct Book {
+    /// The last blocks of the best chain, oldest first.
+    #[n(0)]
+    pub blocks: VecDeque<BlockPoint>,
+    /// Peers to stay connected to, and where they are.
+    #[n(1)]
+    pub peers: BTreeMap<NodeId, Option<String>>,
+    /// Modules that contracts may use, with their lengths in bytes.
+    #[n(2)]
+    pub modules: BTreeMap<ModuleHash, u64>,
+    /// Requests that were begun.
+    #[n(3)]
+    pub requests: RequestBook,
+}
+
+/// All that a node must not forget.
+#[derive(Debug, Clone, PartialEq, Eq, Default, minicbor::Encode, minicbor::Decode)]
+pub struct NodeState {
+    /// Channels that are not over.
+    #[n(0)]
+    pub channels: BTreeMap<ChannelId, ChannelState>,
+    /// Guards of channels whose funding output was spent.
+    #[n(1)]
+    pub watchers: BTreeMap<ChannelId, WatcherState>,
+    /// The wallet.
+    #[n(2)]
+    pub wallet: WalletState,
+    /// The rest.
+    #[n(3)]
+    pub book: Book,
+}
+
+impl NodeState {
+    /// Folds one event in.
+    ///
+    /// # Panics
+    /// If the event cannot follow this state: this node did not write this log.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Channel { channel, event } => self.apply_channel(*channel, event),
+            Event::Watch { channel, event } => {
+                self.watchers.entry(*channel).or_default().apply(event);
+            }
+            Event::Wallet(change) => self.wallet.apply(change),
+            Event::BlockConnected { .. }
+            | Event::BlockDisconnected { .. }
+            | Event::PeerKnown { .. }
+            | Event::ModuleAdded { .. }
+            | Event::RequestBegun { .. } => self.book.apply(event),
+        }
+    }
+
+    fn apply_channel(&mut self, id: ChannelId, event: &ChannelEvent) {
+        self.book.note_channel_event(id, event);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.apply(event);
+            if channel.is_over() {
+                self.channels.remove(&id);
+                self.watchers.remove(&id);
+            }
+            return;
+        }
+        let channel = ChannelState::begin(event).expect("a channel's first event begins it");
+        assert_eq!(channel.id, id, "an event belongs to its channel");
+        self.channels.insert(id, channel);
+    }
+}
+
+impl Book {
+    /// The best block.
+    #[must_use]
+    pub fn tip(&self) -> Option<BlockPoint> {
+        self.blocks.back().copied()
+    }
+
+    /// Folds an event of the node itself in; a channel's, a watcher's or the wallet's leave it as it is.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::BlockConnected { height, hash } => {
+                self.blocks.push_back(BlockPoint { height: *height, hash: *hash });
+                while self.blocks.len() > RECENT_BLOCKS {
+                    self.blocks.pop_front();
+                }
+            }
+            Event::BlockDisconnected { height } => {
+                let last = self.blocks.pop_back().expect("only a connected block is disconnected");
+                assert_eq!(last.height, *height, "blocks leave from the tip");
+            }
+            Event::PeerKnown { node, address } => {
+                self.peers.insert(*node, address.clone());
+            }
+            Event::ModuleAdded { module, size_bytes } => {
+                self.modules.insert(*module, *size_bytes);
+            }
+            Event::RequestBegun { key, digest, subject } => {
+                let fate = RequestFate::Became(*subject);
+                self.requests.note(*key, KnownRequest { digest: *digest, fate });
+            }
+            Event::Channel { .. } | Event::Watch { .. } | Event::Wallet(_) => {}
+        }
+    }
+
+    /// A proposal makes the requests it carries known.
+    pub(crate) fn note_channel_event(&mut self, channel: ChannelId, event: &ChannelEvent) {
+        if let ChannelEvent::Proposed { number, operations, requests, .. } = event {
+            self.note_round(channel, *number, operations.as_slice().len(), requests);
+        }
+    }
+
+    fn note_round(
+        &mut self,
+        channel: ChannelId,
+        number: CommitmentNumber,
+        operations: usize,
+        requests: &[CarriedRequest],
+    ) {
+        for (request, first_index) in placed(operations, requests) {
+            let count = request.operations;
+            let fate = RequestFate::InRound { channel, number, first_index, count };
+            self.requests.note(request.key, KnownRequest { digest: request.digest, fate });
+        }
+    }
+}
+
+/// Requests with the place of their first operation: they fill a round's end, behind what the node itself put first.
+pub(crate) fn placed(
+    operations: usize,
+    requests: &[CarriedRequest],
+) -> impl Iterator<Item = (&CarriedRequest, u32)> {
+    let total = u32::try_from(operations).expect("a round carries a few thousand operations");
+    let carried: u32 = requests.iter().map(|request| request.operations).sum();
+    let mut next = total.checked_sub(carried).expect("a round holds what it carries");
+    requests.iter().map(move |request| {
+        let first = next;
+        next += request.operations;
+        (request, first)
+    })
+}

@@ -1,0 +1,154 @@
+//! The child that pays a commitment's fee: it spends the anchor and confirmed coins of the wallet.
+//!
+//! It goes out in one package with its parent. Spec: protocol, section 3; BIP-0431.
+
+use bitcoin::absolute::LockTime;
+use bitcoin::transaction::Version;
+use bitcoin::{Amount, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
+use strait_primitives::{FeeRate, Sats, VBytes};
+use thiserror::Error;
+
+use super::claim::Coin;
+use crate::limits::{ANCHOR_CHILD_SIZE_MAX, DUST_LIMIT};
+use crate::opening::{psbt_of, total_of, wallet_spend_size};
+use crate::output::ANCHOR_SCRIPT;
+use crate::party::WalletCoin;
+use crate::wallet_script::WalletScript;
+
+/// An anchor and the commitment it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnchorCoin {
+    /// The anchor.
+    pub coin: Coin,
+    /// The commitment's size with both signatures.
+    pub parent_size: VBytes,
+    /// The fee that the commitment pays itself.
+    pub parent_fee: Sats,
+}
+
+/// Why no child pays this fee.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AnchorChildError {
+    /// A coin is not taproot.
+    #[error("the coin {outpoint} is not taproot")]
+    NotTaproot {
+        /// The coin.
+        outpoint: bitcoin::OutPoint,
+    },
+    /// The coins do not cover the fee and a change output.
+    #[error("the coins hold {coins:?} where {needed:?} are needed")]
+    Underfunded {
+        /// What the coins and the anchor hold; `None` above all the money there is.
+        coins: Option<Sats>,
+        /// The fee and the smallest change.
+        needed: Option<Sats>,
+    },
+    /// Too many coins.
+    #[error("a child of {actual:?}, at most {limit:?}")]
+    TooLarge {
+        /// Its size.
+        actual: VBytes,
+        /// The most that nodes relay.
+        limit: VBytes,
+    },
+}
+
+/// An unsigned child of a commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorChild {
+    /// The transaction, without witnesses. Its first input is the anchor, which needs none.
+    unsigned: Transaction,
+    /// What its inputs spend, in their order.
+    spent: Vec<TxOut>,
+    /// What it leaves to miners.
+    fee: Sats,
+}
+
+impl AnchorChild {
+    /// Builds the child that brings parent and child together to `fee_rate`, all coins' rest to `change`.
+    ///
+    /// The coins must be confirmed; which ones is the wallet's choice.
+    ///
+    /// # Errors
+    /// [`AnchorChildError`] if the coins are too few, too many or of the wrong kind.
+    pub fn new(
+        anchor: AnchorCoin,
+        coins: &[WalletCoin],
+        change: WalletScript,
+        fee_rate: FeeRate,
+    ) -> Result<Self, AnchorChildError> {
+        if let Some(coin) = coins.iter().find(|coin| !coin.output.script_pubkey.is_p2tr()) {
+            return Err(AnchorChildError::NotTaproot { outpoint: coin.outpoint });
+        }
+        let size = Self::size_with(coins.len());
+        if size > ANCHOR_CHILD_SIZE_MAX {
+            return Err(AnchorChildError::TooLarge { actual: size, limit: ANCHOR_CHILD_SIZE_MAX });
+        }
+        let fee = Self::fee_with(anchor, coins.len(), fee_rate);
+        let held = total_of(coins).and_then(|coins| coins.checked_add(anchor.coin.value));
+        let rest = held
+            .and_then(|held| held.checked_sub(fee))
+            .filter(|rest| *rest >= DUST_LIMIT)
+            .ok_or_else(|| AnchorChildError::Underfunded {
+            coins: held,
+            needed: fee.checked_add(DUST_LIMIT),
+        })?;
+        let outpoints = coins.iter().map(|coin| coin.outpoint);
+        let input = core::iter::once(anchor.coin.outpoint).chain(outpoints).map(|outpoint| TxIn {
+            previous_output: outpoint,
+            script_sig: ScriptBuf::new(),
+            sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
+            witness: Witness::new(),
+        });
+        let unsigned = Transaction {
+            version: Version::non_standard(3),
+            lock_time: LockTime::ZERO,
+            input: input.collect(),
+            output: vec![TxOut {
+                value: Amount::from_sat(rest.to_sat()),
+                script_pubkey: change.to_script_buf(),
+            }],
+        };
+        let anchor_output = TxOut {
+            value: Amount::from_sat(anchor.coin.value.to_sat()),
+            script_pubkey: ANCHOR_SCRIPT.to_script_buf(),
+        };
+        let coins = coins.iter().map(|coin| coin.output.clone());
+        let spent = core::iter::once(anchor_output).chain(coins).collect();
+        Ok(Self { unsigned, spent, fee })
+    }
+
+    /// The most that a child with this many coins takes.
+    #[must_use]
+    pub fn size_with(coins: usize) -> VBytes {
+        // The anchor's input has an empty witness: counted as a key path, the size is a little too large.
+        wallet_spend_size(coins + 1, 1)
+    }
+
+    /// The fee of a child with this many coins: what the rate asks of both, less what the parent pays, and never less
+    /// than what the child alone must pay to be relayed.
+    #[must_use]
+    pub fn fee_with(anchor: AnchorCoin, coins: usize, fee_rate: FeeRate) -> Sats {
+        let size = Self::size_with(coins);
+        let both = VBytes(size.0.saturating_add(anchor.parent_size.0));
+        let owed = fee_rate.fee(both).saturating_sub(anchor.parent_fee);
+        owed.max(FeeRate::RELAY_FLOOR.fee(size))
+    }
+
+    /// What it leaves to miners.
+    #[must_use]
+    pub const fn fee(&self) -> Sats {
+        self.fee
+    }
+
+    /// The transaction for a wallet to sign: the anchor is complete already, the coins follow in their order.
+    #[must_use]
+    pub fn to_psbt(&self) -> Psbt {
+        let mut psbt = psbt_of(&self.unsigned, &self.spent);
+        if let Some(anchor) = psbt.inputs.first_mut() {
+            anchor.final_script_witness = Some(Witness::new());
+        }
+        psbt
+    }
+}

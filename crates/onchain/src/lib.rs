@@ -10,6 +10,8 @@
 pub mod cbor;
 mod closing;
 mod commitment;
+#[cfg(test)]
+mod fixture;
 mod funding;
 mod keys;
 pub mod limits;

@@ -10,6 +10,8 @@
 
 mod channel_signer;
 mod closing;
+#[cfg(test)]
+mod fixture;
 mod node_key;
 mod psbt;
 mod rules;

@@ -271,7 +271,10 @@ impl SigningState {
         Ok(())
     }
 
-    /// Whether a cooperative close may be signed. A restored store may: the operator approves its amounts.
+    /// Whether a cooperative close may be signed.
+    ///
+    /// A store that may not hold the latest state does not know which rounds are outstanding: there the operator has
+    /// approved the amounts.
     ///
     /// # Errors
     /// [`Refusal`] unless rounds have ended and none is outstanding.
@@ -279,13 +282,18 @@ impl SigningState {
         if self.rounds == Rounds::Open {
             return Err(Refusal::RoundsOpen);
         }
-        if self.counterparty_signed() != self.holder_verified {
-            return Err(Refusal::RoundOutstanding {
-                counterparty: self.counterparty_signed(),
-                holder: self.holder_verified,
-            });
+        match self.standing {
+            Standing::Current if self.counterparty_signed() != self.holder_verified => {
+                Err(Refusal::RoundOutstanding {
+                    counterparty: self.counterparty_signed(),
+                    holder: self.holder_verified,
+                })
+            }
+            Standing::Current
+            | Standing::Quarantined
+            | Standing::LossAccepted
+            | Standing::DataLost => Ok(()),
         }
-        Ok(())
     }
 
     /// Refuses all of a round to a store that may not hold the latest state.

@@ -1,0 +1,142 @@
+//! What a watcher remembers: the fold of its events.
+
+use bitcoin::OutPoint;
+use strait_primitives::{BlockHeight, FeeRate};
+
+use crate::event::{ClaimPlan, WatchEvent};
+use crate::output::{OutputContent, OutputSpend};
+use crate::spend::FundingSpend;
+
+/// An output that costs more than it holds.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(crate) struct Left {
+    /// The output.
+    #[cbor(n(0), with = "strait_onchain::cbor::consensus")]
+    pub(crate) outpoint: OutPoint,
+    /// The tip at which it first did, without a break.
+    #[n(1)]
+    pub(crate) since: BlockHeight,
+}
+
+/// The durable state of one channel's watcher. The default is that of a channel whose funding output is unspent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct WatcherState {
+    /// What spent the funding output, while that block stands.
+    #[n(0)]
+    spend: Option<FundingSpend>,
+    /// Claims as they were planned, the latest last; none whose every input a later one took over. They outlive
+    /// reorganisations, for what was broadcast is not unsent.
+    #[n(1)]
+    plans: Vec<ClaimPlan>,
+    /// Outputs that are not worth their claim, while that tip stands; in none of them is a plan under way.
+    #[n(2)]
+    left: Vec<Left>,
+}
+
+impl WatcherState {
+    /// What spent the funding output.
+    #[must_use]
+    pub const fn spend(&self) -> Option<&FundingSpend> {
+        self.spend.as_ref()
+    }
+
+    /// The claims as they were last planned.
+    #[must_use]
+    pub fn plans(&self) -> &[ClaimPlan] {
+        &self.plans
+    }
+
+    /// The plan that last took in this output.
+    pub(crate) fn plan_of(&self, outpoint: &OutPoint) -> Option<&ClaimPlan> {
+        self.plans.iter().rev().find(|plan| plan.inputs.contains(outpoint))
+    }
+
+    /// Since when this output has cost more than it holds.
+    pub(crate) fn left_since(&self, outpoint: &OutPoint) -> Option<BlockHeight> {
+        self.left.iter().find(|left| left.outpoint == *outpoint).map(|left| left.since)
+    }
+
+    /// True if a block at or above this height did something that this state holds.
+    pub(crate) fn is_touched_from(&self, height: BlockHeight) -> bool {
+        let spends = self.spend.iter();
+        spends.clone().any(|spend| spend.height >= height)
+            || spends
+                .flat_map(|spend| &spend.outputs)
+                .filter_map(|output| output.spend)
+                .any(|spend| spend.height >= height)
+            || self.left.iter().any(|left| left.since >= height)
+    }
+
+    /// Folds one event in. Total over events that a watcher wrote; its promises are asserted again.
+    pub fn apply(&mut self, event: &WatchEvent) {
+        match event {
+            WatchEvent::FundingSpent(spend) => {
+                assert!(self.spend.is_none(), "a funding output is spent once");
+                assert!(spend.outputs.iter().all(|output| output.spend.is_none()), "it is news");
+                spend.assert_conserved();
+                self.spend = Some(spend.clone());
+            }
+            WatchEvent::OutputSpent { content, spend } => self.end_output(content, spend),
+            WatchEvent::BlockDisconnected { height } => self.disconnect(*height),
+            WatchEvent::ClaimPlanned(plan) => self.note_plan(plan),
+            WatchEvent::OutputLeft { outpoint, since } => {
+                assert!(self.left_since(outpoint).is_none(), "{outpoint} is left once");
+                self.left.push(Left { outpoint: *outpoint, since: *since });
+            }
+        }
+    }
+
+    fn end_output(&mut self, content: &OutputContent, end: &OutputSpend) {
+        let spend = self.spend.as_mut().expect("outputs are spent after the funding output");
+        assert!(end.height >= spend.height, "nothing is spent before it is there");
+        let outpoint = spend.outpoint(end.vout);
+        let output = spend.outputs.iter_mut().find(|output| output.vout == end.vout);
+        let output = output.expect("only outputs that are there are spent");
+        assert!(output.is_followed(), "{outpoint} is followed");
+        assert_eq!(output.content, *content, "the event names what the output holds");
+        assert!(output.spend.is_none(), "{outpoint} is spent once");
+        output.spend = Some(*end);
+    }
+
+    fn disconnect(&mut self, height: BlockHeight) {
+        self.left.retain(|left| left.since < height);
+        if self.spend.as_ref().is_some_and(|spend| spend.height >= height) {
+            self.spend = None;
+        }
+        for output in self.spend.iter_mut().flat_map(|spend| &mut spend.outputs) {
+            output.spend = output.spend.filter(|spend| spend.height < height);
+        }
+        assert!(!self.is_touched_from(height), "nothing of block {height} is left");
+    }
+
+    fn note_plan(&mut self, plan: &ClaimPlan) {
+        assert!(!plan.inputs.is_empty(), "a claim takes something");
+        for outpoint in &plan.inputs {
+            assert!(!self.is_spent(outpoint), "{outpoint} is spent and not to be claimed");
+        }
+        self.left.retain(|left| !plan.inputs.contains(&left.outpoint));
+        self.plans.push(plan.clone());
+        let plans = core::mem::take(&mut self.plans);
+        for (index, older) in plans.iter().enumerate() {
+            let later = plans.get(index.saturating_add(1)..).unwrap_or_default();
+            let is_taken = |outpoint| later.iter().any(|plan| plan.inputs.contains(outpoint));
+            if !older.inputs.iter().all(is_taken) {
+                self.plans.push(older.clone());
+            }
+        }
+        assert_eq!(self.plans.last(), Some(plan), "the latest plan is last");
+    }
+
+    /// True if a block spent this output.
+    pub(crate) fn is_spent(&self, outpoint: &OutPoint) -> bool {
+        self.spend.as_ref().is_some_and(|spend| {
+            let place = |vout| spend.outpoint(vout);
+            spend.outputs.iter().any(|o| o.spend.is_some() && place(o.vout) == *outpoint)
+        })
+    }
+
+    /// The lowest rate at which an output may be claimed again.
+    pub(crate) fn floor_of(&self, outpoint: &OutPoint) -> Option<FeeRate> {
+        self.plan_of(outpoint).map(|plan| plan.fee_rate)
+    }
+}

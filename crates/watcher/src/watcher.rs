@@ -1,0 +1,170 @@
+//! The machine: blocks in, events out; a tip in, claims out.
+
+use bitcoin::Transaction;
+use strait_primitives::{BlockDelta, BlockHeight, Side};
+
+use crate::event::WatchEvent;
+use crate::facts::ChannelFacts;
+use crate::limits::LEFT_BLOCKS;
+use crate::output::{OutputSpend, SpendPath, TrackedOutput};
+use crate::plan::{Plan, PollRequest, plan};
+use crate::prospect::{Prospect, prospect};
+use crate::spend::{BlockSpends, FundingSpend, SpendKind, Standing};
+use crate::state::WatcherState;
+
+/// Follows one channel's money on chain.
+///
+/// | state | what is known |
+/// |---|---|
+/// | funding output unspent | nothing; [`Watcher::standing`] is `None` |
+/// | spent | what by, each output, its end or what this node plans for it |
+/// | resolved | every output ended for good: [`Watcher::is_resolved`] |
+///
+/// Call order: each block in the chain's order through [`Watcher::handle_block`], each block lost through
+/// [`Watcher::handle_block_disconnected`], highest first; after every batch [`Watcher::poll`]. All events returned are
+/// folded in already and must be logged before anything else of the answer is acted on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watcher {
+    /// All that it knows: the fold of its events.
+    state: WatcherState,
+}
+
+impl Watcher {
+    /// A watcher of a channel whose funding output is unspent.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The watcher that wrote this state.
+    #[must_use]
+    pub const fn load(state: WatcherState) -> Self {
+        Self { state }
+    }
+
+    /// All that it knows.
+    #[must_use]
+    pub const fn state(&self) -> &WatcherState {
+        &self.state
+    }
+
+    /// Folds in an event from the log.
+    pub fn apply(&mut self, event: &WatchEvent) {
+        self.state.apply(event);
+    }
+
+    /// Reads a block that joined the best chain: a spend of the funding output, and spends of that transaction's outputs.
+    #[must_use = "events must reach the log"]
+    pub fn handle_block(
+        &mut self,
+        spends: &BlockSpends<'_>,
+        height: BlockHeight,
+        facts: &dyn ChannelFacts,
+    ) -> Vec<WatchEvent> {
+        let mut events = Vec::new();
+        if self.state.spend().is_none() {
+            let funding = facts.context(Side::Holder).terms().funding_outpoint;
+            if let Some((transaction, _)) = spends.of(&funding) {
+                events = self.handle_funding_spend(transaction, height, facts);
+            }
+        }
+        let ends = self.ends_in(spends, height);
+        ends.iter().for_each(|event| self.state.apply(event));
+        events.extend(ends);
+        events
+    }
+
+    /// Notes a transaction in the best chain that spends the funding output. Nothing happens if it was noted before.
+    ///
+    /// # Panics
+    /// If the transaction does not spend the funding output, or another one is already noted: the caller must say first
+    /// that its block is gone.
+    #[must_use = "events must reach the log"]
+    pub fn handle_funding_spend(
+        &mut self,
+        transaction: &Transaction,
+        height: BlockHeight,
+        facts: &dyn ChannelFacts,
+    ) -> Vec<WatchEvent> {
+        let funding = facts.context(Side::Holder).terms().funding_outpoint;
+        let is_spend = transaction.input.iter().any(|input| input.previous_output == funding);
+        assert!(is_spend, "the transaction spends {funding}");
+        if let Some(known) = self.state.spend() {
+            assert_eq!(known.txid, transaction.compute_txid(), "{funding} is spent once");
+            return Vec::new();
+        }
+        let event = WatchEvent::FundingSpent(FundingSpend::classify(transaction, height, facts));
+        self.state.apply(&event);
+        vec![event]
+    }
+
+    /// Forgets what this block and all above it did: they left the best chain.
+    #[must_use = "events must reach the log"]
+    pub fn handle_block_disconnected(&mut self, height: BlockHeight) -> Vec<WatchEvent> {
+        if !self.state.is_touched_from(height) {
+            return Vec::new();
+        }
+        let event = WatchEvent::BlockDisconnected { height };
+        self.state.apply(&event);
+        vec![event]
+    }
+
+    /// Plans what is to be broadcast at this tip. Asked again it answers the same, without events, so that every claim
+    /// is broadcast each block until it is mined.
+    pub fn poll(&mut self, request: &PollRequest, facts: &dyn ChannelFacts) -> Plan {
+        let seen = self.state.spend().map(|spend| spend.height);
+        assert!(seen <= Some(request.tip), "the tip {} is behind {seen:?}", request.tip);
+        let plan = plan(&self.state, request, facts);
+        plan.events.iter().for_each(|event| self.state.apply(event));
+        plan
+    }
+
+    /// What the spend of the funding output means, by what is known now; `None` while it is unspent.
+    #[must_use]
+    pub fn standing(&self, facts: &dyn ChannelFacts) -> Option<Standing> {
+        self.state.spend().map(|spend| spend.standing(facts))
+    }
+
+    /// True once everything is over and `depth` blocks deep, so that the channel may be forgotten: each output is spent,
+    /// or is nothing to this node, or has long cost more than it holds.
+    #[must_use]
+    pub fn is_resolved(
+        &self,
+        tip: BlockHeight,
+        depth: BlockDelta,
+        facts: &dyn ChannelFacts,
+    ) -> bool {
+        let is_final = |height: BlockHeight| height.depth_at(tip) >= depth;
+        let Some(spend) = self.state.spend().filter(|spend| is_final(spend.height)) else {
+            return false;
+        };
+        spend.outputs.iter().filter(|output| output.is_followed()).all(|output| {
+            match output.spend {
+                Some(end) => is_final(end.height),
+                None => match prospect(spend, output, facts) {
+                    Prospect::Nothing => true,
+                    Prospect::AwaitsPreimage { expiry } => is_final(expiry),
+                    Prospect::Claim(_) => {
+                        let since = self.state.left_since(&spend.outpoint(output.vout));
+                        since.is_some_and(|since| since.depth_at(tip) >= LEFT_BLOCKS.max(depth))
+                    }
+                },
+            }
+        })
+    }
+
+    /// The ends that a block brings to outputs that had none.
+    fn ends_in(&self, spends: &BlockSpends<'_>, height: BlockHeight) -> Vec<WatchEvent> {
+        let Some(spend) = self.state.spend() else { return Vec::new() };
+        let SpendKind::Commitment { revocation_hash, .. } = spend.kind else { return Vec::new() };
+        let end = |output: &TrackedOutput| {
+            let (transaction, witness) = spends.of(&spend.outpoint(output.vout))?;
+            let path = SpendPath::read(witness, &output.content, &revocation_hash)?;
+            let (vout, txid) = (output.vout, transaction.compute_txid());
+            let end = OutputSpend { vout, txid, height, path };
+            Some(WatchEvent::OutputSpent { content: output.content, spend: end })
+        };
+        let unspent = spend.outputs.iter().filter(|output| output.spend.is_none());
+        unspent.filter_map(end).collect()
+    }
+}

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct ConnectPeerRequest {
     /// The peer's node id in hex, 33 bytes.
     pub node_id: String,
-    /// Where it listens, as a libp2p multiaddr: `/ip4/192.0.2.1/tcp/9735`.
+    /// Where it listens, as a libp2p multiaddr: `/ip4/192.0.2.1/tcp/9736`.
     pub address: String,
 }
 

@@ -196,7 +196,7 @@ impl Backend for ScriptedNode {
         Ok(StatusResponse {
             version: "0.1.0".into(),
             node_id: NodeId::from_bytes([3; NodeId::LEN]).to_string(),
-            listen_addresses: vec!["/ip4/127.0.0.1/tcp/9735".into()],
+            listen_addresses: vec!["/ip4/127.0.0.1/tcp/9736".into()],
             chain: ChainStatus {
                 network: Network::Regtest,
                 state: ChainState::Synced,

@@ -104,7 +104,10 @@ async fn page<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Json<EventPage
             Ok(events)
         })
         .await?;
-    let next_from = events.last().map_or(from.to_u64(), |last: &Event| last.seq.saturating_add(1));
+    let next_from = match events.last() {
+        Some(Event { seq, .. }) => seq.saturating_add(1),
+        None => from.to_u64(),
+    };
     Ok(Json(EventPage { events, next_from }))
 }
 
@@ -114,7 +117,7 @@ where
     S: Stream<Item = Result<Event, ApiError>>,
 {
     events.scan(Ok(()), |before: &mut Result<(), ()>, event| {
-        let item = before.is_ok().then(|| event);
+        let item = before.is_ok().then_some(event);
         if matches!(item, Some(Err(_))) {
             *before = Err(());
         }

@@ -2,4 +2,5 @@
 //!
 //! The `strait` binary is a thin shell around this library, so that tests reach every part of it.
 
+pub mod cli;
 pub mod config;

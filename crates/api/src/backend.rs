@@ -29,8 +29,9 @@ impl<T, F: Future<Output = Result<T, ApiError>> + Send> Answer<T> for F {}
 ///
 /// **Keys.** A method with a [`RequestKey`] acts at most once for each key: asked again with the same key and the
 /// same request, it gives the first answer (waiting for it if it is still being worked out); with another request,
-/// it fails with `IDEMPOTENCY_KEY_REUSED`. Keys of different methods never collide. An `Ok`, and an `Err` whose code
-/// is not `STILL_RUNNING`, are final: they rest on what is durable.
+/// it fails with `IDEMPOTENCY_KEY_REUSED`. Keys of different methods never collide. An `Ok` is
+/// final: it rests on what is durable. So is an `Err`, unless its code is `STILL_RUNNING` or `INTERNAL`: a caller that
+/// sees another code may take it that nothing happened and nothing will.
 ///
 /// **Patience.** The futures run in tasks of their own. The interface never drops one because a caller went away.
 pub trait Backend: Send + Sync + 'static {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strait_api_types::ErrorDetail;
+use strait_api_types::{ErrorCode, ErrorDetail};
 use thiserror::Error;
 
 /// Why a request got no good answer.
@@ -76,4 +76,42 @@ pub enum ClientError {
     /// The event stream is not server-sent events, or holds one above the limit.
     #[error("the event stream does not parse")]
     Stream,
+}
+
+/// What a failed request did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was never sent: the URL or the token is not usable.
+    NotSent,
+    /// It never reached the node.
+    NotReached,
+    /// The node refused it, and that is final.
+    Refused,
+    /// Nobody knows: ask again with the same key.
+    Unknown,
+}
+
+impl ClientError {
+    /// What the failed request did.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Url { .. } | Self::Token => Outcome::NotSent,
+            Self::Unreachable { .. } => Outcome::NotReached,
+            Self::Refused { error, .. } => {
+                if matches!(error.code, ErrorCode::StillRunning | ErrorCode::Internal) {
+                    Outcome::Unknown
+                } else {
+                    Outcome::Refused
+                }
+            }
+            Self::Broken { .. }
+            | Self::Truncated { .. }
+            | Self::TooLong { .. }
+            | Self::Ended
+            | Self::Silent { .. }
+            | Self::Unreadable { .. }
+            | Self::Stream => Outcome::Unknown,
+        }
+    }
 }

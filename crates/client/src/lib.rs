@@ -5,7 +5,7 @@
 //! private network.
 //!
 //! A method that moves money takes an [`IdempotencyKey`] that the caller made **before** the first attempt. After
-//! any error but [`ClientError::Refused`] the outcome is unknown: ask again with the same key.
+//! an error, [`ClientError::outcome`] says what became of the request; where that is unknown, ask again with the same key.
 //!
 //! **Invariant:** nothing here retries a request that moves money, invents a key or reads a file.
 
@@ -17,6 +17,6 @@ mod key;
 mod sse;
 
 pub use client::Client;
-pub use error::ClientError;
+pub use error::{ClientError, Outcome};
 pub use events::EventStream;
 pub use key::IdempotencyKey;

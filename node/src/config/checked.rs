@@ -1,6 +1,6 @@
 //! The configuration as the node uses it: every value in bounds, every unit in its type.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -211,7 +211,7 @@ impl TryFrom<RawConfig> for Config {
             rpc_url: check.text("rpc_url", rpc_url, shape::rpc_url),
             p2p_listen: check.listen(raw.p2p_listen),
             log_level: check.text("log_level", raw.log_level, shape::log_level),
-            metrics: SocketAddr::new(address.unwrap_or(IpAddr::from([127, 0, 0, 1])), port),
+            metrics: SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port),
             api: check.api(raw.api, &data_dir),
             chain: check.chain(raw.chain),
             channel: check.channel(&raw.channel),
@@ -235,7 +235,7 @@ impl Checker {
     fn api(&mut self, raw: RawApi, data_dir: &std::path::Path) -> ApiConfig {
         let listen = self
             .parsed("api.listen", &raw.listen, "ADDRESS:PORT is right: 127.0.0.1:9737")
-            .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+            .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
         if !listen.ip().is_loopback() && !raw.allow_remote {
             self.wrong(
                 "api.listen",

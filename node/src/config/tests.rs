@@ -212,20 +212,18 @@ fn numbers_become_gauges() {
 #[test]
 fn every_key_is_named_in_every_place() {
     let known: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
-    let mut full = RawConfig::default();
-    full.rpc_url = Some(String::new());
-    full.data_dir = Some(String::new());
+    let text = || Some(String::new());
+    let mut full = RawConfig { rpc_url: text(), data_dir: text(), ..RawConfig::default() };
     full.api.token_file = Some(String::new());
     full.chain.network = Some(String::new());
     full.chain.cookie_file = Some(String::new());
     full.wallet.seed_file = Some(String::new());
     let mut fields = Vec::new();
     for (name, value) in Table::try_from(full).unwrap() {
-        match value {
-            Value::Table(section) => {
-                fields.extend(section.keys().map(|field| format!("{name}.{field}")));
-            }
-            _ => fields.push(name),
+        if let Value::Table(section) = value {
+            fields.extend(section.keys().map(|field| format!("{name}.{field}")));
+        } else {
+            fields.push(name);
         }
     }
     let sorted = |mut names: Vec<String>| {

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use strait_net::{Events, Frame, Handle, Identity, Net, NetEvent, Options, SendError};
+use strait_net::{Events, Frame, Handle, Identity, Limits, Net, NetEvent, Options, SendError};
 use strait_primitives::NodeId;
 use tokio::time::Instant;
 
@@ -32,7 +32,10 @@ fn main() -> Result<(), Failure> {
 
 /// One node.
 async fn node(secret: u8, listen: &str) -> Result<(Handle, Events), Failure> {
-    let options = Options::new(Identity::from_secret([secret; 32])?, vec![listen.parse()?]);
+    // The default allowance is far below what loopback carries, and would be all that one sees.
+    let limits = Limits { incoming_bytes_per_second: 1 << 40, ..Limits::default() };
+    let identity = Identity::from_secret([secret; 32])?;
+    let options = Options { limits, ..Options::new(identity, vec![listen.parse()?]) };
     let (service, handle, events) = Net::bind(options).await?;
     tokio::spawn(service.run(core::future::pending()));
     Ok((handle, events))

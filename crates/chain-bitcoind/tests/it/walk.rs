@@ -15,8 +15,8 @@ use crate::stage::{Coin, Stage, anchor_script, coin_of, open_output, output, spe
 
 /// Steps of each walk.
 const STEPS: u64 = 150;
-/// Seeds walked.
-const SEEDS: [u64; 3] = [1, 2, 3];
+/// Seeds walked; 29 once found two rules asked in the wrong order.
+const SEEDS: [u64; 3] = [1, 2, 29];
 /// Coins below this are left alone, but for anchors.
 const COIN_SAT_MIN: u64 = 1_000_000;
 /// Coins at the start.

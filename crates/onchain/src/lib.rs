@@ -32,7 +32,7 @@ pub use funding::{FundingError, FundingScript};
 pub use key_path::{WitnessError, key_path_signatures};
 pub use keys::{ChannelKeyBytes, ChannelPublicKeys, KeyError, KeyKind};
 pub use opening::{Contribution, FundingOutput, FundingPlan, FundingTransaction, OpeningError};
-pub use party::{WalletCoin};
+pub use party::WalletCoin;
 pub use spend::{
     AnchorChild, AnchorChildError, AnchorCoin, Claim, ClaimError, ClaimKey, ClaimTransaction, Coin,
     SignatureRequest, SpendError,

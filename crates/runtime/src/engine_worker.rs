@@ -18,6 +18,8 @@ use crate::writer::Batch;
 /// What the engine's thread owns.
 pub(crate) struct EngineWorker {
     pub(crate) engine: Engine,
+    /// What the node decided before it had a thread.
+    pub(crate) first: Option<Unsaved<Event, Effect>>,
     pub(crate) contracts: Arc<dyn ContractRuntime>,
     pub(crate) inbox: mpsc::Receiver<Input>,
     pub(crate) outbox: SyncSender<Batch>,
@@ -29,8 +31,9 @@ pub(crate) struct EngineWorker {
 impl EngineWorker {
     /// Runs until everyone who could give inputs is gone, or the writer is.
     pub(crate) fn run(mut self) {
+        let first = self.first.take();
         let started = self.engine.start(now());
-        if self.pass_on(vec![started], now()).is_err() {
+        if self.pass_on(first.into_iter().chain([started]).collect(), now()).is_err() {
             return;
         }
         let mut inputs = Vec::with_capacity(BATCH_MAX);

@@ -26,5 +26,4 @@ mod service;
 mod writer;
 
 pub use handle::{AskError, Handle};
-pub use observe::ChainHealth;
-pub use service::{Halt, Options, Runtime, StartError};
+pub use service::{Halt, Options, Runtime, StartError, known_blocks};

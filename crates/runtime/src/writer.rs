@@ -123,9 +123,10 @@ impl WriterWorker {
 }
 
 fn records_of(batch: &Batch) -> impl Iterator<Item = Record> {
-    batch.unsaved.iter().flat_map(|unsaved| {
+    let at = batch.at;
+    batch.unsaved.iter().flat_map(move |unsaved| {
         let first = unsaved.first();
         let numbered = unsaved.events().iter().zip(0_u64..);
-        numbered.map(move |(event, offset)| encode(event, first.advanced(offset), batch.at))
+        numbered.map(move |(event, offset)| encode(event, first.advanced(offset), at))
     })
 }

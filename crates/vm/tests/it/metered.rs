@@ -1,0 +1,1 @@
+//! The example contract in its compiled form, through the same door as a channel uses.

@@ -35,7 +35,9 @@ fn per_call(calls: u32, mut call: impl FnMut()) -> Duration {
 #[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 fn main() {
     let vm = Vm::start(&Options::default()).expect("the engine starts");
-    let compile = per_call(1, || drop(vm.load(MODULE).expect("metered is sound")));
+    let compile = per_call(1, || {
+        vm.load(MODULE).expect("metered is sound");
+    });
     let terms = Terms {
         module: vm.load(MODULE).expect("loaded above"),
         params: Params::new(PARAMS).expect("short"),

@@ -40,6 +40,8 @@ pub(crate) struct Admitted {
     pub(crate) core: Range<usize>,
     /// The cells of each function's frame, in order.
     pub(crate) frames: Vec<u32>,
+    /// Pages of memory that every call starts with.
+    pub(crate) memory_pages: u64,
     /// What the component has, for those who append to it.
     pub(crate) counts: Counts,
 }
@@ -141,6 +143,7 @@ struct Shape {
     instances: u32,
     has_interface: bool,
     frames: Vec<u32>,
+    memory_pages: u64,
     counts: Counts,
 }
 
@@ -153,7 +156,7 @@ impl Shape {
         }
         match self.inside.last() {
             None => self.see_component(payload),
-            Some(Level::CoreModule) => see_core(payload),
+            Some(Level::CoreModule) => self.see_core(payload),
             Some(Level::NamingComponent) => see_naming(payload),
         }
     }
@@ -216,6 +219,59 @@ impl Shape {
         Ok(())
     }
 
+    /// The core module: nothing that runs before the call, nothing larger than a call may have.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a foreign, growing enum; the validator bounds the rest"
+    )]
+    fn see_core(&mut self, payload: &Payload<'_>) -> Result<(), LoadError> {
+        match payload {
+            Payload::ImportSection(_) => Err(LoadError::Imports { name: "a core import".into() }),
+            Payload::StartSection { .. } => Err(LoadError::Forbidden { what: "a start function" }),
+            Payload::TagSection(_) => Err(LoadError::Forbidden { what: "exception tags" }),
+            Payload::MemorySection(section) => {
+                for memory in section.clone() {
+                    let pages = memory.map_err(invalid)?.initial;
+                    let limit = u64::from(MEMORY_PAGES_MAX.0);
+                    self.memory_pages = self.memory_pages.max(pages);
+                    if pages > limit {
+                        return Err(LoadError::NeedsTooMuch {
+                            name: "pages of memory",
+                            actual: pages,
+                            limit,
+                        });
+                    }
+                }
+                Ok(())
+            }
+            Payload::TableSection(section) => {
+                if section.count() > 1 {
+                    return Err(LoadError::Forbidden { what: "more than one table" });
+                }
+                for table in section.clone() {
+                    let actual = table.map_err(invalid)?.ty.initial;
+                    if actual > TABLE_ELEMENTS_MAX {
+                        return Err(LoadError::NeedsTooMuch {
+                            name: "elements of a table",
+                            actual,
+                            limit: TABLE_ELEMENTS_MAX,
+                        });
+                    }
+                }
+                Ok(())
+            }
+            Payload::ExportSection(section) => {
+                for export in section.clone() {
+                    if [SET, LEFT].contains(&export.map_err(invalid)?.name) {
+                        return Err(LoadError::Forbidden { what: "an export named as a counter" });
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn see_core_instance(&mut self, instance: &Instance<'_>) -> Result<(), LoadError> {
         self.core_instances += 1;
         match instance {
@@ -239,59 +295,12 @@ impl Shape {
         if self.frames.len() > FUNCTIONS_MAX {
             return Err(needs("functions", self.frames.len(), FUNCTIONS_MAX));
         }
-        Ok(Admitted { core, frames: self.frames, counts: self.counts })
-    }
-}
-
-/// The core module: nothing that runs before the call, nothing larger than a call may have.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "a foreign, growing enum; the validator bounds the rest"
-)]
-fn see_core(payload: &Payload<'_>) -> Result<(), LoadError> {
-    match payload {
-        Payload::ImportSection(_) => Err(LoadError::Imports { name: "a core import".into() }),
-        Payload::StartSection { .. } => Err(LoadError::Forbidden { what: "a start function" }),
-        Payload::TagSection(_) => Err(LoadError::Forbidden { what: "exception tags" }),
-        Payload::MemorySection(section) => {
-            for memory in section.clone() {
-                let pages = memory.map_err(invalid)?.initial;
-                let limit = u64::from(MEMORY_PAGES_MAX.0);
-                if pages > limit {
-                    return Err(LoadError::NeedsTooMuch {
-                        name: "pages of memory",
-                        actual: pages,
-                        limit,
-                    });
-                }
-            }
-            Ok(())
-        }
-        Payload::TableSection(section) => {
-            if section.count() > 1 {
-                return Err(LoadError::Forbidden { what: "more than one table" });
-            }
-            for table in section.clone() {
-                let actual = table.map_err(invalid)?.ty.initial;
-                if actual > TABLE_ELEMENTS_MAX {
-                    return Err(LoadError::NeedsTooMuch {
-                        name: "elements of a table",
-                        actual,
-                        limit: TABLE_ELEMENTS_MAX,
-                    });
-                }
-            }
-            Ok(())
-        }
-        Payload::ExportSection(section) => {
-            for export in section.clone() {
-                if [SET, LEFT].contains(&export.map_err(invalid)?.name) {
-                    return Err(LoadError::Forbidden { what: "an export named as a counter" });
-                }
-            }
-            Ok(())
-        }
-        _ => Ok(()),
+        Ok(Admitted {
+            core,
+            frames: self.frames,
+            memory_pages: self.memory_pages,
+            counts: self.counts,
+        })
     }
 }
 

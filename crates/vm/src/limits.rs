@@ -4,10 +4,14 @@
 pub const CALL_FUEL: u64 = 5_000;
 /// What each byte costs that goes into a call or comes out of it.
 pub const BYTE_FUEL: u64 = 1;
+/// What an instruction on many bytes costs before its first byte: it leaves the code for the engine.
+pub const BULK_FUEL: u32 = 40;
 /// Bytes that one unit of fuel copies or clears.
 pub const BULK_BYTES_PER_FUEL: u32 = 8;
 /// What a new page of memory costs: clearing its 65,536 bytes.
 pub const PAGE_FUEL: u32 = 8_192;
+/// Pages that a memory starts with at no price; more cost [`PAGE_FUEL`] each, as if the call had asked for them.
+pub const FREE_PAGES: u64 = 4;
 
 /// Cells that every frame takes besides its values: return address, saved registers, spill room.
 pub const FRAME_CELLS: u32 = 16;

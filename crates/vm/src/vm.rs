@@ -19,6 +19,7 @@ use crate::graft::grafted;
 use crate::interface::{
     ApplyParams, INSTANCE, InitParams, OutcomeParams, OutcomeResult, StateResult,
 };
+use crate::limits::{CALL_FUEL, FREE_PAGES, PAGE_FUEL};
 use crate::meter::{Counters, LEFT, SET, metered};
 use crate::options::Options;
 use crate::slots::Slots;
@@ -56,6 +57,8 @@ struct Loaded {
     pre: InstancePre<Guard>,
     counters: Counters,
     exports: Exports,
+    /// Fuel that a call costs before its first instruction and byte.
+    entry_fuel: u64,
 }
 
 /// Where the functions are.
@@ -139,7 +142,9 @@ impl Vm {
         instance
             .get_typed_func::<OutcomeParams<'_>, OutcomeResult>(&mut store, exports.outcome)
             .map_err(wrong("outcome: func(list<u8>) -> division"))?;
-        Ok(Loaded { pre, counters: metered.counters, exports })
+        let paid_pages = admitted.memory_pages.saturating_sub(FREE_PAGES);
+        let entry_fuel = CALL_FUEL + paid_pages * u64::from(PAGE_FUEL);
+        Ok(Loaded { pre, counters: metered.counters, exports, entry_fuel })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use wasmparser::Operator;
 
-use crate::limits::PAGE_FUEL;
+use crate::limits::{BULK_FUEL, PAGE_FUEL};
 
 /// What kind of counting an instruction needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) fn price(operator: &Operator<'_>) -> Price {
     let class = class(operator);
     let fuel = match class {
         Class::Call => 4,
-        Class::Bulk => 4,
+        Class::Bulk => BULK_FUEL,
         Class::Grow => PAGE_FUEL / 8,
         Class::Plain | Class::Forbidden(_) if is_marker(operator) => 0,
         Class::Plain | Class::Forbidden(_) if is_slow(operator) => 8,

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Exports, Vm};
 use crate::interface::{WitCollateral, WitDivision, WitParty, WitRefusal};
-use crate::limits::{BYTE_FUEL, CALL_FUEL, LOCK_BYTES};
+use crate::limits::{BYTE_FUEL, LOCK_BYTES};
 use crate::verdict::{fault, of_running, of_starting};
 
 /// What `init` and `apply` answer.
@@ -98,7 +98,7 @@ impl Vm {
         let module =
             self.module(call.module).ok_or(LocalFault::ModuleMissing { module: *call.module })?;
         let out_of_fuel = Failure::OutOfFuel { limit: call.fuel };
-        let entry = CALL_FUEL.saturating_add(price_of_bytes(fed_bytes));
+        let entry = module.entry_fuel.saturating_add(price_of_bytes(fed_bytes));
         let fuel = call.fuel.0.checked_sub(entry).ok_or_else(|| out_of_fuel.clone())?;
 
         let _slot = self.slots.take();

@@ -21,7 +21,14 @@ fn prices_are_those_of_metering_version_1() {
     check("(if (i32.const 0) (then (drop (i32.const 1))))", 2);
     check("(if (i32.const 1) (then (drop (i32.const 1))))", 4);
     check("(drop (memory.grow (i32.const 1)))", 1 + 1_024 + 8_192 + 1);
-    check("(memory.copy (i32.const 0) (i32.const 0) (i32.const 80))", 3 + 4 + 10);
+    check("(memory.copy (i32.const 0) (i32.const 0) (i32.const 80))", 3 + 40 + 10);
+}
+
+#[test]
+fn a_large_memory_costs_as_much_as_if_it_had_grown() {
+    let used = |memory| Guest { memory, ..Guest::default() }.apply_once().unwrap().used.0;
+    assert_eq!(used("4"), used("1"));
+    assert_eq!(used("6") - used("4"), 2 * 8_192);
 }
 
 #[test]

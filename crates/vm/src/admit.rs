@@ -81,13 +81,11 @@ pub(crate) fn admitted(wasm: &[u8]) -> Result<Admitted, LoadError> {
             ValidPayload::End(types) => {
                 let types = types.as_ref();
                 // Every level reports; the last one is the component itself.
-                if shape.inside.is_empty() {
-                    shape.counts = Counts {
-                        types: types.component_type_count(),
-                        functions: types.component_function_count(),
-                        core_functions: types.function_count(),
-                    };
-                }
+                shape.counts = Counts {
+                    types: types.component_type_count(),
+                    functions: types.component_function_count(),
+                    core_functions: types.function_count(),
+                };
             }
         }
     }
@@ -136,14 +134,23 @@ enum Level {
 /// What has been seen so far.
 #[derive(Debug, Default)]
 struct Shape {
+    /// The levels entered and not left; empty in the outermost component.
     inside: Vec<Level>,
+    /// Where the core module is.
     core: Option<Range<usize>>,
+    /// Nested components: at most one.
     naming_components: u32,
+    /// Core instances: exactly one.
     core_instances: u32,
+    /// Instances of nested components: at most one.
     instances: u32,
+    /// The contract interface is exported.
     has_interface: bool,
+    /// The cells of each function's frame, in order.
     frames: Vec<u32>,
+    /// Pages of memory that every call starts with.
     memory_pages: u64,
+    /// Index spaces of the level that ended last.
     counts: Counts,
 }
 

@@ -16,6 +16,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) struct Clock {
     /// Dropping it wakes the thread, which ends.
     stop: Option<Sender<()>>,
+    /// Taken when dropped.
     thread: Option<JoinHandle<()>>,
 }
 

@@ -6,7 +6,9 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// Counts free places.
 #[derive(Debug)]
 pub(crate) struct Slots {
+    /// Places that nobody holds.
     free: Mutex<u32>,
+    /// Told whenever a place comes back.
     returned: Condvar,
 }
 

@@ -2,7 +2,7 @@
 
 use strait_contract::{Call, CallError, Failure, LocalFault, TrapReason};
 use thiserror::Error;
-use wasmtime::{Error, Trap, WasmBacktrace};
+use wasmtime::{Error, OutOfMemory, Trap, WasmBacktrace};
 
 use crate::meter::Counters;
 
@@ -21,6 +21,9 @@ pub(crate) enum MemoryStop {
 pub(crate) fn of_running(error: &Error, call: Call<'_>, counters: &Counters) -> CallError {
     if let Some(known) = of_memory(error, call) {
         return known;
+    }
+    if error.is::<OutOfMemory>() {
+        return fault(error);
     }
     let Some(trap) = error.downcast_ref::<Trap>() else {
         // The engine ran the code to its end and could not read the answer as a value of the interface.

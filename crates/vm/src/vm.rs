@@ -40,11 +40,18 @@ pub enum StartError {
     Clock(#[source] std::io::Error),
 }
 
-/// Runs contracts in wasmtime. Shared by reference between threads; a call blocks the caller's thread while it runs.
+/// Runs contracts in wasmtime.
+///
+/// Shared by reference between threads. A call blocks the caller's thread while it runs and uses its stack: the thread
+/// needs 1 MiB of it, half of which contracts may fill.
 pub struct Vm {
+    /// The compiler and its settings.
     engine: Engine,
+    /// Has no definitions: contracts import nothing.
     linker: Linker<Guard>,
+    /// Every module that was loaded, by the hash of the bytes as they came. Never shrinks.
     modules: RwLock<BTreeMap<ModuleHash, Arc<Loaded>>>,
+    /// As many places as the engine's pool has.
     slots: Slots,
     /// Ticks of the clock that a call may take.
     ticks: u64,
@@ -54,8 +61,11 @@ pub struct Vm {
 
 /// A compiled module with everything that a call looks up.
 struct Loaded {
+    /// The compiled module, its imports (none) resolved.
     pre: InstancePre<Guard>,
+    /// Tells a counter's stop from a trap of the module's own.
     counters: Counters,
+    /// The functions of the interface and of the counters.
     exports: Exports,
     /// Fuel that a call costs before its first instruction and byte.
     entry_fuel: u64,
@@ -63,7 +73,9 @@ struct Loaded {
 
 /// Where the functions are.
 struct Exports {
+    /// Sets both counters.
     set: ComponentExportIndex,
+    /// Reads the fuel left.
     left: ComponentExportIndex,
     init: ComponentExportIndex,
     apply: ComponentExportIndex,
@@ -72,6 +84,7 @@ struct Exports {
 
 /// What one call may have of this machine.
 struct Guard {
+    /// The largest memory that its terms give.
     memory_bytes: u64,
 }
 

@@ -19,7 +19,8 @@ fn play(actions: &[(Party, Action)]) -> Result<(u64, u64, Finality), u32> {
         let call = Call { who: *who, action: &bytes, height: 7 };
         state = Metered::apply(&state, call).map_err(|refusal| refusal.code)?;
         let division = Metered::outcome(&state);
-        assert_eq!(division.first_msat + division.second_msat, 1_050, "after {action:?}");
+        let total_msat = division.first_msat.checked_add(division.second_msat);
+        assert_eq!(total_msat, Some(1_050), "after {action:?}");
     }
     let division = Metered::outcome(&state);
     Ok((division.first_msat, division.second_msat, division.finality))

@@ -6,10 +6,9 @@ use std::time::Duration;
 use strait_chain::ChainError;
 use strait_channel::ChannelEvent;
 use strait_engine::{Answer, CommandError, Event, Report};
-use strait_primitives::BlockHeight;
+use strait_primitives::{BlockHeight, Side};
 use strait_telemetry::{
     ChainErrorKind, ChannelPhase, Component, Direction, ErrorKind, Health, Metrics, Outcome,
-    Side,
 };
 use strait_wire::Message;
 

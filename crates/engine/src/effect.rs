@@ -55,11 +55,6 @@ pub enum Report {
         /// How many.
         operations: u64,
     },
-    /// Contract actions that were carried out.
-    ContractCalls {
-        /// How many.
-        count: u64,
-    },
     /// How the node is, now and then.
     Overview(Box<NodeView>),
     /// A peer broke the protocol.

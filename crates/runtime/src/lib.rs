@@ -17,6 +17,7 @@
 //! effects leave only through the writer thread, opened by a receipt.
 
 mod chain_worker;
+mod counted;
 mod engine_worker;
 mod handle;
 mod inbox;

@@ -130,7 +130,9 @@ impl Observer {
 
 const fn kind_of(error: &ChainError) -> ChainErrorKind {
     match error {
-        ChainError::Unavailable { .. } | ChainError::WarmingUp { .. } => ChainErrorKind::Unreachable,
+        ChainError::Unavailable { .. } | ChainError::WarmingUp { .. } => {
+            ChainErrorKind::Unreachable
+        }
         ChainError::Unauthorised { .. } => ChainErrorKind::Unauthorized,
         ChainError::Refused { .. } => ChainErrorKind::Refused,
         _ => ChainErrorKind::BadAnswer,

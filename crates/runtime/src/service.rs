@@ -14,11 +14,12 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
 use crate::chain_worker::{ChainOrders, ChainWorker};
+use crate::counted::Counted;
 use crate::engine_worker::EngineWorker;
 use crate::handle::{Desk, Handle};
 use crate::inbox::Inbox;
-use crate::observe::Observer;
 use crate::net_worker;
+use crate::observe::Observer;
 use crate::writer::WriterWorker;
 
 /// Decisions that may wait for the writer: one being written, a few behind it.
@@ -100,6 +101,8 @@ impl Runtime {
     /// # Errors
     /// [`StartError`] if the operating system refuses.
     pub fn start(options: Options) -> Result<Self, StartError> {
+        let inner = options.contracts;
+        let contracts = Arc::new(Counted { inner, metrics: Arc::clone(&options.metrics) });
         let observer = Observer { metrics: options.metrics, health: options.health };
         let (inbox, inputs) = Inbox::new();
         let (orders, taken) = ChainOrders::new();
@@ -110,7 +113,7 @@ impl Runtime {
         let engine_worker = EngineWorker {
             engine: options.engine,
             first: options.first,
-            contracts: options.contracts,
+            contracts,
             inbox: inputs,
             outbox,
             observer: observer.clone(),

@@ -1,10 +1,11 @@
 //! What spends the funding output is called by its name.
 
+use bitcoin::Amount;
 use strait_onchain::Role;
-use strait_primitives::{CommitmentNumber, Party, Sats, Side};
-use strait_watcher::{OutputContent, SpendKind, Standing};
+use strait_primitives::{BlockHeight, CommitmentNumber, Party, Sats, Side};
+use strait_watcher::{OutputContent, SpendKind, Standing, Watcher};
 
-use crate::channel::{Channel, Knowledge, TestLedger, TestLock};
+use crate::channel::{Channel, Knowledge, TestLedger, TestLock, View};
 use crate::node::{Node, World};
 
 const LOCK: TestLock = TestLock { id: 1, offered_by: Party::Opener, sat: 50_000, expiry: 140 };
@@ -96,4 +97,30 @@ fn a_commitment_whose_secret_comes_late_is_punished_all_the_same() {
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0].input.len(), 2, "the balance and the lock");
     world.chain.judge(&claims[0]).unwrap();
+}
+
+#[test]
+fn a_transaction_that_pays_more_than_there_was_is_no_commitment() {
+    let world = world();
+    let mut spend = world.channel.commitment(Party::Acceptor, 3);
+    let forged = Amount::from_sat(spend.output[3].value.to_sat() + 1);
+    spend.output[3].value = forged;
+    let view = View { channel: &world.channel, knowledge: &knowledge() };
+    let mut watcher = Watcher::new();
+    let events = watcher.handle_funding_spend(&spend, world.chain.tip(), &view);
+    assert_eq!(events.len(), 1);
+    assert_eq!(watcher.standing(&view), Some(Standing::Unknown));
+}
+
+#[test]
+fn a_lock_whose_preimage_may_yet_come_keeps_its_channel_until_it_has_long_expired() {
+    let mut world = world();
+    world.nodes = [Node::new(Knowledge::at(Party::Acceptor, 3)), Node::new(knowledge())];
+    let spend = world.channel.commitment(Party::Opener, 3);
+    world.mine(&[spend]);
+    // To the acceptor all is over but the lock offered to it: its balance is in its wallet, the rest is the opener's.
+    for tip in 101..=LOCK.expiry + 20 {
+        let is_resolved = world.nodes[0].is_resolved(&world.channel, BlockHeight::new(tip));
+        assert_eq!(is_resolved, tip >= LOCK.expiry + 5, "at {tip}");
+    }
 }

@@ -1,8 +1,8 @@
 //! What claims pay, how they are grouped, and what is not worth claiming.
 
-use bitcoin::Transaction;
+use bitcoin::{OutPoint, Transaction};
 use strait_primitives::{BlockDelta, FeeRate, Party, Sats};
-use strait_watcher::{LEFT_BLOCKS, WatchEvent};
+use strait_watcher::{LEFT_BLOCKS, PlannedClaim, WatchEvent};
 
 use crate::channel::{Channel, Knowledge, TestLedger, TestLock, payment_hash};
 use crate::node::{Node, RATE, World};
@@ -71,13 +71,26 @@ fn a_claim_that_the_other_side_wins_takes_no_other_with_it_and_resets_no_fee() {
     let stolen = claims(&mut world, Party::Acceptor);
     let balance = stolen.iter().max_by_key(|claim| claim.output[0].value).unwrap();
     world.mine(core::slice::from_ref(balance));
-    let rest = claims(&mut world, Party::Opener);
-    assert_eq!(rest.iter().map(|claim| claim.input.len()).sum::<usize>(), 2, "both locks");
     let tip = world.chain.tip();
     let after = world.nodes[0].plan(&world.channel, tip, rate(1)).claims;
+    let inputs = |claims: &[PlannedClaim]| -> Vec<OutPoint> {
+        let all = claims.iter().flat_map(|claim| claim.transaction.claims());
+        all.map(|claim| claim.coin().outpoint).collect()
+    };
+    assert_eq!(inputs(&after).len(), 2, "both locks");
     let large = after.iter().max_by_key(|claim| claim.transaction.claims()[0].coin().value);
-    assert!(large.unwrap().fee_rate.to_sat_per_kvb() >= before[0], "no fee is reset");
-    world.mine(&rest);
+    assert!(large.unwrap().fee_rate.to_sat_per_kvb() > before[0], "no fee is reset");
+
+    // The theft is undone: the balance is to be had again, and no claim of the first plan comes back beside the new.
+    let _lost = world.disconnect(1);
+    let tip = world.chain.tip();
+    let again = world.nodes[0].plan(&world.channel, tip, rate(1)).claims;
+    let mut places = inputs(&again);
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!((places.len(), inputs(&again).len()), (3, 3));
+    let all = claims(&mut world, Party::Opener);
+    world.mine(&all);
     world.settle(Party::Opener);
 }
 
@@ -172,6 +185,11 @@ fn what_costs_more_than_it_holds_is_left_and_said_and_taken_when_it_is_cheap_aga
     assert!(!node.is_resolved(channel, before));
     assert!(node.is_resolved(channel, later), "given up after a week");
 
+    node.disconnect(tip);
+    let _plan = node.plan(channel, tip, rate(100));
+    let said = node.log.iter().filter(|e| matches!(e, WatchEvent::OutputLeft { .. })).count();
+    assert_eq!(said, 2, "its time counts again from the block that came anew");
+
     let plan = node.plan(channel, tip, rate(1));
     assert_eq!((plan.claims.len(), plan.left.len()), (1, 0));
     assert!(!node.is_resolved(channel, later), "worth it again");
@@ -210,4 +228,26 @@ fn one_penalty_takes_all_181_outputs_of_a_full_commitment() {
     let outputs = &world.nodes[0].watcher.state().spend().unwrap().outputs;
     assert!(outputs.iter().filter(|output| output.is_followed()).all(|o| o.spend.is_some()));
     world.settle(Party::Acceptor);
+}
+
+#[test]
+fn a_claim_whose_path_changes_replaces_what_was_sent() {
+    let mut world = world(&[LATE]);
+    let spend = world.channel.commitment(Party::Opener, 1);
+    world.mine(&[spend]);
+    while world.chain.tip().to_u32() < LATE.expiry {
+        world.mine(&[]);
+    }
+    // The acceptor is refunded, from the opener's commitment; then the opener's secret comes after all.
+    let tip = world.chain.tip();
+    let refund = world.nodes[1].plan(&world.channel, tip, RATE).claims;
+    assert_eq!(refund.len(), 1);
+    let node = &mut world.nodes[1];
+    (node.knowledge.counterparty_lowest, node.knowledge.counterparty_highest) = (2, 2);
+    let logged = node.log.len();
+    let penalty = node.plan(&world.channel, tip, RATE).claims;
+    assert_eq!(penalty.len(), 2, "the lock and the balance");
+    assert!(penalty[0].fee_rate > refund[0].fee_rate, "or no node would take it");
+    assert_ne!(penalty[0].transaction.txid(), refund[0].transaction.txid());
+    assert_eq!(world.nodes[1].log.len(), logged + 2);
 }

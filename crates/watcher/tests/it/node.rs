@@ -159,5 +159,10 @@ impl World {
 
     fn check_conserved(&self) {
         assert!(self.chain.value() <= CAPACITY.to_sat(), "no satoshi is made");
+        let spends = self.nodes.iter().map(|node| node.watcher.state().spend().unwrap());
+        let ends = spends.clone().flat_map(|spend| &spend.outputs).filter_map(|o| o.spend);
+        for height in ends.map(|end| end.height).chain(spends.map(|spend| spend.height)) {
+            assert!(height.depth_at(self.chain.tip()) >= DEPTH_DEFAULT, "{height} is not deep");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Closer, state, locks and reorganisation: a table of all, and where every satoshi ends.
 
+use strait_onchain::Role;
 use strait_primitives::{Party, Sats};
+use strait_watcher::OutputContent;
 
 use crate::channel::{CAPACITY, Channel, Knowledge, TestLedger, TestLock, payment_hash};
 use crate::node::{Node, World};
@@ -96,6 +98,24 @@ fn expected(closer: Party, closing: Closing, locks: Locks) -> (u64, u64) {
     )
 }
 
+/// What a watcher says that a side took, before fees.
+fn taken_by(node: &Node, closer: Party, party: Party) -> u64 {
+    let spend = node.watcher.state().spend().unwrap();
+    let taken = spend.outputs.iter().filter(|output| {
+        let taker = match (output.content, output.spend) {
+            (OutputContent::Countersignatory, None) => Some(Role::Countersignatory),
+            (content, Some(spend)) => spend.path.taker(&content),
+            (_, None) => None,
+        };
+        match taker {
+            Some(Role::Broadcaster) => closer == party,
+            Some(Role::Countersignatory) => closer != party,
+            None => false,
+        }
+    });
+    taken.map(|output| output.value.to_sat()).sum()
+}
+
 fn check(closer: Party, closing: Closing, locks: Locks, undone: Undone) {
     let row = format!("{closer:?} {closing:?} {locks:?} {undone:?}");
     let channel = Channel::new(ledgers(locks));
@@ -131,6 +151,12 @@ fn check(closer: Party, closing: Closing, locks: Locks, undone: Undone) {
     }
     world.settle(closer);
     let (opener, acceptor) = expected(closer, closing, locks);
+    if closing != Closing::Cooperative {
+        for node in &world.nodes {
+            let taken = [Party::Opener, Party::Acceptor].map(|party| taken_by(node, closer, party));
+            assert_eq!(taken, [opener, acceptor], "{row}: what {:?} saw", node.knowledge.party);
+        }
+    }
     for (party, due) in [(Party::Opener, opener), (Party::Acceptor, acceptor)] {
         let fees = due.checked_sub(world.balance(party));
         let fees = fees.unwrap_or_else(|| panic!("{row}: {party:?} has too much"));

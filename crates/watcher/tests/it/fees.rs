@@ -88,7 +88,7 @@ fn a_claim_that_the_other_side_wins_takes_no_other_with_it_and_resets_no_fee() {
     let mut places = inputs(&again);
     places.sort_unstable();
     places.dedup();
-    assert_eq!((places.len(), inputs(&again).len()), (3, 3));
+    assert_eq!((places.len(), again.len()), (3, 3), "each on its own");
     let all = claims(&mut world, Party::Opener);
     world.mine(&all);
     world.settle(Party::Opener);
@@ -234,10 +234,10 @@ fn one_penalty_takes_all_181_outputs_of_a_full_commitment() {
 fn a_claim_whose_path_changes_replaces_what_was_sent() {
     let mut world = world(&[LATE]);
     let spend = world.channel.commitment(Party::Opener, 1);
-    world.mine(&[spend]);
     while world.chain.tip().to_u32() < LATE.expiry {
         world.mine(&[]);
     }
+    world.mine(&[spend]);
     // The acceptor is refunded, from the opener's commitment; then the opener's secret comes after all.
     let tip = world.chain.tip();
     let refund = world.nodes[1].plan(&world.channel, tip, RATE).claims;

@@ -1,2 +1,52 @@
-//! The `strait` binary.
-fn main() {}
+//! The `strait` binary: reads the command line, runs what it says, and turns the outcome into an exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use strait_node::cli::{Cli, CliError, Command, Exit, run_client_command, run_config_command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::from(Exit::Done.code()),
+        Err(error) => {
+            report(&error);
+            ExitCode::from(error.exit().code())
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<(), CliError> {
+    let (data, words) = (&mut io::stdout(), &mut io::stderr());
+    match &cli.command {
+        Command::Config(command) => {
+            run_config_command(&cli.globals, command, std::env::vars(), data, words)
+        }
+        Command::Client(command) => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| CliError::Start { source })?
+            .block_on(run_client_command(&cli.globals, command, data, words)),
+        Command::Node(_) | Command::Devnet(_) | Command::Demo(_) => Err(CliError::Argument {
+            argument: "COMMAND",
+            value: "node, devnet, demo".into(),
+            right: "this build holds the client and config commands only",
+        }),
+    }
+}
+
+/// Tells the whole chain of causes, and what to do.
+fn report(error: &CliError) {
+    let mut text = format!("strait: {error}");
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    // Nobody can be told that stderr is gone.
+    let _gone = writeln!(io::stderr(), "{text}");
+}

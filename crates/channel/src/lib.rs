@@ -19,6 +19,7 @@
 //! is an error to be returned; what this node promised itself is an assertion.
 
 mod agreement;
+mod chain;
 mod channel;
 mod closing;
 mod commitments;

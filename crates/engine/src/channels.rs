@@ -170,8 +170,8 @@ impl Engine {
         out: &mut Step,
     ) {
         match notice {
-            Notice::Irrevocable { number, requests } => {
-                self.tell_irrevocable(id, number, &requests, out);
+            Notice::Irrevocable { number: _, requests } => {
+                self.tell_irrevocable(id, &requests, out);
             }
             Notice::Received { number: _, operations } => {
                 report_received(id, &operations, out);

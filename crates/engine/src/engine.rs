@@ -104,11 +104,11 @@ impl Engine {
         let mut engine = Self::with_wallet(config, seed, wallet, head.next());
         engine.book = state.book;
         engine.watchers =
-            state.watchers.into_iter().map(|(id, state)| (id, Watcher::restore(state))).collect();
+            state.watchers.into_iter().map(|(id, state)| (id, Watcher::load(state))).collect();
         for (id, state) in state.channels {
-            let signer = engine.seed.channel(&state.salt);
+            let signer = engine.seed.channel_signer(&state.salt);
             if let Some(live) = state.live() {
-                engine.funding_outputs.insert(live.setup.funding_outpoint(), id);
+                engine.funding_outputs.insert(live.setup.funding.outpoint(), id);
             }
             engine.channels.insert(id, Channel::restore(state, signer));
         }
@@ -183,7 +183,7 @@ impl Engine {
                 self.handle_block(height, &block, moment, &mut out);
             }
             Input::BlockDisconnected { height, hash } => {
-                self.handle_block_disconnected(height, hash, &mut out);
+                self.handle_block_disconnected(height, hash, moment, &mut out);
             }
             Input::MempoolTransaction(transaction) => {
                 self.handle_mempool(&transaction, moment, &mut out);
@@ -211,9 +211,12 @@ impl Engine {
         self.channels.values().filter_map(Channel::deadline).min()
     }
 
-    /// The first things a node does after a start: stays connected to its peers.
-    pub fn start(&mut self) -> Unsaved<Event, Effect> {
+    /// The first things a node does after a start: it connects to its peers, and brings on its way what was not mined.
+    pub fn start(&mut self, now: Timestamp) -> Unsaved<Event, Effect> {
         let mut out = Step::default();
+        for channel in self.channels.values_mut() {
+            channel.start_clock(now);
+        }
         let mut peers: BTreeSet<NodeId> = self.channels.values().map(Channel::peer).collect();
         peers.extend(self.book.peers.keys());
         for peer in peers {

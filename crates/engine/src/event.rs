@@ -5,7 +5,7 @@
 use bitcoin::BlockHash;
 use strait_channel::ChannelEvent;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, Digest, ModuleHash, NodeId, RequestKey,
+    BlockHeight, ChannelId, ContractId, Digest, ModuleHash, NodeId, RequestKey, Sats,
 };
 use strait_wallet::WalletChange;
 use strait_watcher::WatchEvent;
@@ -22,9 +22,9 @@ pub enum RequestSubject {
     /// A contract being opened.
     #[n(2)]
     OpenContract(#[n(0)] ContractId),
-    /// Coins sent, by the hash of the transaction in its byte order on the wire.
+    /// Coins sent: the hash of the transaction in its byte order on the wire, the amount, and the fee.
     #[n(3)]
-    SendCoins(#[n(0)] Digest),
+    SendCoins(#[n(0)] Digest, #[n(1)] Sats, #[n(2)] Sats),
 }
 
 /// One event.

@@ -23,6 +23,7 @@ mod channels;
 mod closes;
 mod coins;
 mod command;
+mod commands;
 mod config;
 mod contracts;
 mod effect;
@@ -30,6 +31,7 @@ mod engine;
 mod event;
 mod fee_bump;
 mod input;
+mod limits;
 mod on_chain;
 mod openings;
 mod payments;
@@ -39,14 +41,15 @@ mod state;
 mod views;
 
 pub use answer::{Answer, CommandError, PaymentDone};
-pub use command::{Command, CommandId};
+pub use command::{CloseMode, Command, CommandId, Payment, SendAmount};
 pub use config::EngineConfig;
 pub use effect::{Effect, Report};
 pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
 pub use input::Input;
-pub use requests::{KnownRequest, RequestBook};
-pub use state::{BlockPoint, NodeState};
+pub use requests::{KnownRequest, RequestBook, RequestFate};
+pub use state::{BlockPoint, Book, NodeState};
 pub use views::{
-    ChannelView, ContractView, NodeView, PeerView, WalletView,
+    ChannelStage, ChannelView, ContractStage, ContractView, NodeView, PeerLink, PeerView,
+    WalletView,
 };

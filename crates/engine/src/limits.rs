@@ -1,15 +1,13 @@
 //! The engine's bounds, with unit and reason.
 
-use strait_primitives::{BlockDelta, Sats};
+use strait_primitives::Sats;
 
 /// Requests whose outcome is remembered: the oldest key is forgotten first. About 100 bytes each. Part of the fold, so
 /// a constant: a node that replays must forget what it forgot.
 pub(crate) const REQUESTS_MAX: usize = 1 << 18;
 /// Recent blocks kept, to find the fork of a reorganisation: two days.
 pub(crate) const RECENT_BLOCKS: usize = 288;
-/// Blocks after which an accepted channel that was never funded is forgotten: two weeks.
-pub(crate) const UNFUNDED_BLOCKS: BlockDelta = BlockDelta::new(2_016);
 /// Coins one opening or payment may spend, so that its transaction stays well below what nodes relay.
 pub(crate) const INPUTS_MAX: usize = 100;
-/// What a wallet payment of "everything" leaves is never below this.
+/// The smallest channel this node asks for; peers that follow the protocol accept no smaller one.
 pub(crate) const CAPACITY_MIN: Sats = Sats::from_const(20_000);

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use strait_primitives::{ChannelId, CommitmentNumber, RequestKey};
 
 use crate::PaymentDone;
-use crate::limits::REQUESTS_MAX;
 use crate::event::RequestSubject;
+use crate::limits::REQUESTS_MAX;
 
 /// A request that was begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]

@@ -295,7 +295,7 @@ impl ChannelView {
         self.peer_balance = ledger.balance(!party);
         self.reserve = live.setup.rules().reserve;
         self.number = live.rounds.agreed();
-        self.funding = Some(live.setup.funding_outpoint());
+        self.funding = Some(live.setup.funding.outpoint());
         self.contracts = ledger.contracts().count();
         self.locks = ledger.locks().count();
         if let Funded::Spent { txid, .. } = live.funded {

@@ -15,11 +15,13 @@
 //!
 //! **Invariant:** no other crate can construct a [`Receipt`]; this crate constructs one in one place.
 
+mod memory;
 mod receipt;
 mod record;
 mod store;
 mod unsaved;
 
+pub use memory::{Fault, InjectedFault, MemoryDisk, MemoryStore, WriteNumber};
 pub use receipt::Receipt;
 pub use record::{Record, RecordKind, RecordVersion, Snapshot};
 pub use store::{AppendError, Epoch, EventStore, StoreError, Writer};

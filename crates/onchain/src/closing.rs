@@ -8,7 +8,7 @@ use bitcoin::secp256k1::Message;
 use bitcoin::sighash::{Prevouts, SighashCache, TapSighashType};
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
-use strait_primitives::{FeeRate, MilliSats, Sats, SchnorrSignature, VBytes, Party};
+use strait_primitives::{FeeRate, MilliSats, Party, Sats, SchnorrSignature, VBytes};
 use thiserror::Error;
 
 use crate::funding::FundingScript;

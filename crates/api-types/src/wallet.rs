@@ -1,0 +1,75 @@
+//! `/v1/wallet`: the coins on the chain.
+
+use serde::{Deserialize, Serialize};
+
+/// The wallet's balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WalletResponse {
+    /// Coins in blocks.
+    pub confirmed_sat: u64,
+    /// Coins not yet in a block.
+    pub unconfirmed_sat: u64,
+    /// Coins of young coinbase transactions, not yet spendable.
+    pub immature_sat: u64,
+    /// What may be spent now: the confirmed coins less the reserve.
+    pub spendable_sat: u64,
+    /// What is set aside to pay the fees of closing all channels at once.
+    pub reserve_sat: u64,
+    /// Height of the last block the wallet has read.
+    pub tip_height: u32,
+}
+
+/// A fresh address of the wallet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AddressResponse {
+    /// The address.
+    pub address: String,
+}
+
+/// Asks for a payment on the chain. Answered when the transaction is durable and handed to the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SendRequest {
+    /// Where to.
+    pub address: String,
+    /// How much: a number of satoshis, or `"all"` for everything that may be spent, the fee taken from it.
+    pub amount_sat: SendAmount,
+    /// Fee rate in satoshis per 1,000 virtual bytes; estimated if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee_rate_sat_per_kvb: Option<u64>,
+}
+
+/// How much to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum SendAmount {
+    /// This many satoshis.
+    Exact(u64),
+    /// Everything that may be spent.
+    All(SendAll),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum SendAll {
+    /// Everything that may be spent.
+    All,
+}
+
+/// The transaction that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SendResponse {
+    /// Its id.
+    pub txid: String,
+    /// What the address receives.
+    pub amount_sat: u64,
+    /// What the transaction costs.
+    pub fee_sat: u64,
+}

@@ -1,0 +1,107 @@
+//! What the interface asks of a node.
+
+use bytes::Bytes;
+use futures::Stream;
+use strait_api_types::{
+    ActResponse, AddressResponse, Channel, ChannelList, CloseMode, Contract, ContractList, Event,
+    Module, ModuleList, PaymentResponse, Peer, PeerList, SendResponse, SettleResponse,
+    StatusResponse, WalletResponse,
+};
+use strait_primitives::{ChannelId, ContractId, EventSeq, RequestKey};
+
+use crate::{ApiError, ConnectPeer, OpenChannel, OpenContract, Pay, SendCoins};
+
+/// Whether a stream of events goes on after what the log holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// It waits for what happens next, and never ends by itself.
+    Forever,
+    /// It ends after the last event that was durable when it began.
+    UntilNow,
+}
+
+/// The answer to a question that was put to the node.
+pub trait Answer<T>: Future<Output = Result<T, ApiError>> + Send {}
+
+impl<T, F: Future<Output = Result<T, ApiError>> + Send> Answer<T> for F {}
+
+/// A node, as the interface sees it: the runtime in production, a scripted double in tests.
+///
+/// **Keys.** A method with a [`RequestKey`] acts at most once for each key: asked again with the same key and the
+/// same request, it gives the first answer (waiting for it if it is still being worked out); with another request,
+/// it fails with `IDEMPOTENCY_KEY_REUSED`. Keys of different methods never collide. An `Ok` is
+/// final: it rests on what is durable. So is an `Err`, unless its code is `STILL_RUNNING` or `INTERNAL`: a caller that
+/// sees another code may take it that nothing happened and nothing will.
+///
+/// **Patience.** The futures run in tasks of their own. The interface never drops one because a caller went away.
+pub trait Backend: Send + Sync + 'static {
+    /// The events of [`Backend::events`]. Polled only when the caller's connection can take more.
+    type Events: Stream<Item = Result<Event, ApiError>> + Send + 'static;
+
+    /// The node at a glance.
+    fn status(&self) -> impl Answer<StatusResponse>;
+
+    /// All peers, by node id.
+    fn peers(&self) -> impl Answer<PeerList>;
+
+    /// Connects to a peer and stays connected; answers when the connection stands.
+    fn connect_peer(&self, request: ConnectPeer) -> impl Answer<Peer>;
+
+    /// All channels, by id.
+    fn channels(&self) -> impl Answer<ChannelList>;
+
+    /// One channel, or `CHANNEL_NOT_FOUND`.
+    fn channel(&self, channel: ChannelId) -> impl Answer<Channel>;
+
+    /// Opens a channel; answers when the opening is durable.
+    fn open_channel(&self, key: RequestKey, request: OpenChannel) -> impl Answer<Channel>;
+
+    /// Closes a channel; answers when the decision is durable.
+    fn close_channel(
+        &self,
+        key: RequestKey,
+        channel: ChannelId,
+        mode: CloseMode,
+    ) -> impl Answer<Channel>;
+
+    /// Pays a batch as a whole or not at all; answers when it is irrevocable.
+    fn pay(&self, key: RequestKey, request: Pay) -> impl Answer<PaymentResponse>;
+
+    /// All modules, by hash.
+    fn modules(&self) -> impl Answer<ModuleList>;
+
+    /// Checks a module and keeps it, or `MODULE_REFUSED`. Adding it again is the same as adding it once.
+    fn add_module(&self, wasm: Bytes) -> impl Answer<Module>;
+
+    /// All contracts, by id.
+    fn contracts(&self) -> impl Answer<ContractList>;
+
+    /// One contract, or `CONTRACT_NOT_FOUND`.
+    fn contract(&self, contract: ContractId) -> impl Answer<Contract>;
+
+    /// Opens a contract; answers when its opening is irrevocable.
+    fn open_contract(&self, key: RequestKey, request: OpenContract) -> impl Answer<Contract>;
+
+    /// Applies actions in order, all or none; answers when they are irrevocable.
+    fn act(
+        &self,
+        key: RequestKey,
+        contract: ContractId,
+        actions: Vec<Vec<u8>>,
+    ) -> impl Answer<ActResponse>;
+
+    /// Settles a contract whose state is final; answers when that is irrevocable.
+    fn settle(&self, key: RequestKey, contract: ContractId) -> impl Answer<SettleResponse>;
+
+    /// The wallet's balance.
+    fn wallet(&self) -> impl Answer<WalletResponse>;
+
+    /// A fresh address, durable before it is told.
+    fn new_address(&self) -> impl Answer<AddressResponse>;
+
+    /// Pays on the chain; answers when the transaction is durable and handed to the chain.
+    fn send_coins(&self, key: RequestKey, request: SendCoins) -> impl Answer<SendResponse>;
+
+    /// Public events from `from` on, that place included, in the order of the log, at most one for each place.
+    fn events(&self, from: EventSeq, follow: Follow) -> impl Answer<Self::Events>;
+}

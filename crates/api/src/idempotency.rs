@@ -1,0 +1,106 @@
+//! The `Idempotency-Key` header: the caller's name for one intention to move money.
+
+use axum::http::HeaderMap;
+use bitcoin_hashes::{Hash, HashEngine, sha256};
+use strait_api_types::{ErrorCode, IDEMPOTENCY_KEY_BYTES_MAX};
+use strait_primitives::RequestKey;
+
+use crate::ApiError;
+
+/// The header's name.
+const HEADER: &str = "idempotency-key";
+
+/// What is being asked. A key means one thing per operation, so one that is used for a channel and for a payment is
+/// two requests and never gives the wrong kind of answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    OpenChannel,
+    CloseChannel,
+    Pay,
+    OpenContract,
+    Act,
+    Settle,
+    SendCoins,
+}
+
+impl Operation {
+    /// The name that is hashed with the key. It is in the logs of nodes: never change one.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::OpenChannel => "open_channel",
+            Self::CloseChannel => "close_channel",
+            Self::Pay => "pay",
+            Self::OpenContract => "open_contract",
+            Self::Act => "act",
+            Self::Settle => "settle",
+            Self::SendCoins => "send_coins",
+        }
+    }
+}
+
+/// Reads the key of a request that moves money.
+pub(crate) fn request_key(
+    operation: Operation,
+    headers: &HeaderMap,
+) -> Result<RequestKey, ApiError> {
+    const RIGHT: &str = "send Idempotency-Key with 1 to 255 visible ASCII characters, new for every \
+        intention and the same when you ask again";
+    let mut values = headers.get_all(HEADER).iter();
+    let (value, second) = (values.next(), values.next());
+    let Some(value) = value else {
+        return Err(ApiError::new(
+            ErrorCode::IdempotencyKeyMissing,
+            "this request moves money and has no Idempotency-Key header",
+            RIGHT,
+        ));
+    };
+    let key = value.as_bytes();
+    let fits = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len());
+    if second.is_some() || !fits || !key.iter().all(u8::is_ascii_graphic) {
+        return Err(ApiError::invalid_field("Idempotency-Key", "is not one usable key", RIGHT));
+    }
+    Ok(derive(operation, key))
+}
+
+/// The first 16 bytes of SHA-256 over the operation's name, a zero byte and the key.
+fn derive(operation: Operation, key: &[u8]) -> RequestKey {
+    let mut engine = sha256::Hash::engine();
+    engine.input(operation.name().as_bytes());
+    engine.input(&[0]);
+    engine.input(key);
+    let digest = sha256::Hash::from_engine(engine).to_byte_array();
+    let (head, _) = digest.split_at(RequestKey::LEN);
+    RequestKey::from_slice(head).expect("split at exactly this length")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(keys: &[&str], expect: Result<(), ErrorCode>) {
+        let mut headers = HeaderMap::new();
+        for key in keys {
+            headers.append(HEADER, key.parse().unwrap());
+        }
+        let found = request_key(Operation::Pay, &headers).map(|_| ()).map_err(|e| e.code());
+        assert_eq!(found, expect, "{keys:?}");
+    }
+
+    #[test]
+    fn a_key_is_required_once_and_must_be_visible_ascii() {
+        check(&["order-17"], Ok(()));
+        check(&[], Err(ErrorCode::IdempotencyKeyMissing));
+        check(&["a", "b"], Err(ErrorCode::InvalidField));
+        check(&[""], Err(ErrorCode::InvalidField));
+        check(&["two words"], Err(ErrorCode::InvalidField));
+        check(&[&"k".repeat(255)], Ok(()));
+        check(&[&"k".repeat(256)], Err(ErrorCode::InvalidField));
+    }
+
+    #[test]
+    fn the_derivation_is_fixed_because_logs_hold_it() {
+        let key = derive(Operation::Pay, b"order-17");
+        assert_eq!(key.to_string(), "2081081af014285d90ba48269fbbdc6c");
+        assert_ne!(key, derive(Operation::Act, b"order-17"));
+    }
+}

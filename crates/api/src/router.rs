@@ -1,0 +1,162 @@
+//! The routes of `/v1` and what every request passes on its way to them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use strait_api_types::ErrorCode;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+
+use crate::routes::{channels, contracts, events, node, payments, wallet};
+use crate::token::Token;
+use crate::{ApiError, Backend};
+
+/// What the handlers share.
+pub(crate) struct Shared<B> {
+    /// The node.
+    backend: Arc<B>,
+    /// What every caller must show.
+    token: Token,
+    /// How long a caller waits for an answer; the work itself has no limit.
+    answer_within: Duration,
+    /// One permit for each question the node is working on, so that callers who leave cannot pile up work.
+    work: Arc<Semaphore>,
+    /// Becomes true when the server stops; event streams end then.
+    stopping: watch::Receiver<bool>,
+}
+
+/// The handlers' state.
+pub(crate) type Api<B> = Arc<Shared<B>>;
+
+impl<B: Backend> Shared<B> {
+    pub(crate) fn new(
+        backend: Arc<B>,
+        token: Token,
+        answer_within: Duration,
+        questions_max: usize,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        let work = Arc::new(Semaphore::new(questions_max));
+        Self { backend, token, answer_within, work, stopping }
+    }
+
+    /// Puts a question to the node in a task of its own, and waits a while for the answer.
+    ///
+    /// Neither a caller that leaves nor the time limit stops the task.
+    pub(crate) async fn ask<T, F, Q>(&self, question: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<B>) -> Q,
+        Q: Future<Output = Result<T, ApiError>> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.work).try_acquire_owned().map_err(|_full| {
+            ApiError::new(
+                ErrorCode::Busy,
+                "the node is working on as many requests as it takes",
+                "ask again in a second, with the same idempotency key",
+            )
+        })?;
+        let answer = question(Arc::clone(&self.backend));
+        let task = tokio::spawn(async move {
+            let answer = answer.await;
+            drop(permit);
+            answer
+        });
+        match timeout(self.answer_within, task).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(lost)) => Err(ApiError::internal(&lost)),
+            Err(_elapsed) => Err(ApiError::new(
+                ErrorCode::StillRunning,
+                format!("no answer within {} ms; the work goes on", self.answer_within.as_millis()),
+                "ask again with the same idempotency key to learn how it ended",
+            )),
+        }
+    }
+
+    /// Resolves when the server stops.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut stopping = self.stopping.clone();
+        async move {
+            // An error means that the server is gone, which is a stop too.
+            let _gone = stopping.wait_for(|stop| *stop).await;
+        }
+    }
+}
+
+/// Builds the routes.
+pub(crate) fn router<B: Backend>(shared: Api<B>) -> Router {
+    Router::new()
+        .route("/v1/status", get(node::status::<B>))
+        .route("/v1/peers", get(node::peers::<B>).post(node::connect_peer::<B>))
+        .route("/v1/channels", get(channels::channels::<B>).post(channels::open_channel::<B>))
+        .route("/v1/channels/{channel_id}", get(channels::channel::<B>))
+        .route("/v1/channels/{channel_id}/close", post(channels::close_channel::<B>))
+        .route("/v1/payments", post(payments::pay::<B>))
+        .route(
+            "/v1/contracts/modules",
+            get(contracts::modules::<B>).post(contracts::add_module::<B>),
+        )
+        .route("/v1/contracts", get(contracts::contracts::<B>).post(contracts::open_contract::<B>))
+        .route("/v1/contracts/{contract_id}", get(contracts::contract::<B>))
+        .route("/v1/contracts/{contract_id}/actions", post(contracts::act::<B>))
+        .route("/v1/contracts/{contract_id}/settle", post(contracts::settle::<B>))
+        .route("/v1/wallet", get(wallet::wallet::<B>))
+        .route("/v1/wallet/addresses", post(wallet::new_address::<B>))
+        .route("/v1/wallet/sends", post(wallet::send_coins::<B>))
+        .route("/v1/events", get(events::events::<B>))
+        .fallback(no_such_endpoint)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
+        .with_state(shared)
+}
+
+/// Lets a request through if it shows the token. Nothing of a request without it is looked at.
+async fn authenticate<B: Backend>(
+    State(api): State<Api<B>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    match shown.and_then(bearer) {
+        Some(token) if api.token.is_shown_by(token) => next.run(request).await,
+        Some(_) => unauthorized("the bearer token is not this node's"),
+        None => unauthorized("there is no bearer token"),
+    }
+}
+
+/// The token in an `Authorization` header, if the scheme is Bearer.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
+}
+
+fn unauthorized(message: &'static str) -> Response {
+    ApiError::new(
+        ErrorCode::Unauthorized,
+        message,
+        "send Authorization: Bearer with the content of the node's token file",
+    )
+    .into_response()
+}
+
+async fn no_such_endpoint(request: Request) -> ApiError {
+    ApiError::new(
+        ErrorCode::EndpointNotFound,
+        format!("there is no endpoint {}", request.uri().path()),
+        "docs/api/openapi.json lists the endpoints; all begin with /v1",
+    )
+}
+
+async fn no_such_method(request: Request) -> ApiError {
+    ApiError::new(
+        ErrorCode::MethodNotAllowed,
+        format!("{} does not take {}", request.uri().path(), request.method()),
+        "the Allow header names the methods it takes",
+    )
+}

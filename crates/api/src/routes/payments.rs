@@ -1,0 +1,30 @@
+//! `/v1/payments`: the hot path. One parse, one pass over the batch, one question.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use strait_api_types::{ErrorBody, PAYMENTS_BODY_BYTES_MAX, PaymentRequest, PaymentResponse};
+
+use crate::idempotency::{Operation, request_key};
+use crate::router::Api;
+use crate::{ApiError, Backend, Pay, body};
+
+/// Pays once or in a batch over one channel, all or none.
+#[utoipa::path(post, path = "/v1/payments", tag = "payments", request_body = PaymentRequest,
+    params(("Idempotency-Key" = String, Header, description = "New for each intention, the same when asking again")),
+    responses(
+        (status = 200, body = PaymentResponse, description = "The payments are irrevocable"),
+        (status = "default", body = ErrorBody,
+            description = "Failure; 504 STILL_RUNNING says that the payments may still happen: ask again with the same key"),
+    ))]
+pub(crate) async fn pay<B: Backend>(
+    State(api): State<Api<B>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<PaymentResponse>, ApiError> {
+    let key = request_key(Operation::Pay, &headers)?;
+    let raw: PaymentRequest = body::json(&headers, body, PAYMENTS_BODY_BYTES_MAX).await?;
+    let request = Pay::try_from(raw)?;
+    api.ask(|node| async move { node.pay(key, request).await }).await.map(Json)
+}

@@ -1,0 +1,53 @@
+//! `/v1/wallet`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use strait_api_types::{
+    AddressResponse, BODY_BYTES_MAX, ErrorBody, SendRequest, SendResponse, WalletResponse,
+};
+
+use crate::idempotency::{Operation, request_key};
+use crate::router::Api;
+use crate::{ApiError, Backend, SendCoins, body};
+
+/// The wallet's balance.
+#[utoipa::path(get, path = "/v1/wallet", tag = "wallet", responses(
+    (status = 200, body = WalletResponse),
+    (status = "default", body = ErrorBody, description = "Failure"),
+))]
+pub(crate) async fn wallet<B: Backend>(
+    State(api): State<Api<B>>,
+) -> Result<Json<WalletResponse>, ApiError> {
+    api.ask(|node| async move { node.wallet().await }).await.map(Json)
+}
+
+/// A fresh address.
+#[utoipa::path(post, path = "/v1/wallet/addresses", tag = "wallet", responses(
+    (status = 200, body = AddressResponse),
+    (status = "default", body = ErrorBody, description = "Failure"),
+))]
+pub(crate) async fn new_address<B: Backend>(
+    State(api): State<Api<B>>,
+) -> Result<Json<AddressResponse>, ApiError> {
+    api.ask(|node| async move { node.new_address().await }).await.map(Json)
+}
+
+/// Pays on the chain.
+#[utoipa::path(post, path = "/v1/wallet/sends", tag = "wallet", request_body = SendRequest,
+    params(("Idempotency-Key" = String, Header, description = "New for each intention, the same when asking again")),
+    responses(
+        (status = 200, body = SendResponse, description = "The transaction is durable and on its way"),
+        (status = "default", body = ErrorBody, description = "Failure"),
+    ))]
+pub(crate) async fn send_coins<B: Backend>(
+    State(api): State<Api<B>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<SendResponse>, ApiError> {
+    let key = request_key(Operation::SendCoins, &headers)?;
+    let raw: SendRequest = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let request = SendCoins::try_from(raw)?;
+    api.ask(|node| async move { node.send_coins(key, request).await }).await.map(Json)
+}

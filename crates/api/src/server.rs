@@ -1,0 +1,136 @@
+//! The server of `/v1`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::router::{Shared, router};
+use crate::token::Token;
+use crate::{Backend, connections};
+
+/// How long a caller waits for an answer unless told otherwise.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Connections at a time.
+const CONNECTIONS_MAX: u32 = 1_024;
+/// Questions the node works on at a time, those of callers who left included.
+const QUESTIONS_MAX: usize = 4_096;
+
+/// An address the interface may listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen(SocketAddr);
+
+/// Why the server does not run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The address can be reached from other machines, and nobody allowed that.
+    #[error(
+        "{address} can be reached from other machines: set api.allow_remote = true if that is meant"
+    )]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Listen {
+    /// Takes an address that only this machine can reach.
+    ///
+    /// # Errors
+    /// [`ServerError::NotLoopback`] for any other.
+    pub const fn loopback(address: SocketAddr) -> Result<Self, ServerError> {
+        if address.ip().is_loopback() {
+            Ok(Self(address))
+        } else {
+            Err(ServerError::NotLoopback { address })
+        }
+    }
+
+    /// Takes any address. There is no TLS here: put a proxy or a private network in front.
+    #[must_use]
+    pub const fn remote(address: SocketAddr) -> Self {
+        Self(address)
+    }
+
+    /// The address.
+    #[must_use]
+    pub const fn address(self) -> SocketAddr {
+        self.0
+    }
+}
+
+/// What a server needs to know.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where to listen; port 0 lets the system choose.
+    pub listen: Listen,
+    /// What callers must show.
+    pub token: Token,
+    /// How long a caller waits for an answer before it is told to ask again.
+    pub answer_within: Duration,
+}
+
+impl Options {
+    /// The usual options.
+    #[must_use]
+    pub const fn new(listen: Listen, token: Token) -> Self {
+        Self { listen, token, answer_within: ANSWER_WITHIN }
+    }
+}
+
+/// A server that has its address and waits to be run.
+#[derive(Debug)]
+pub struct Server<B> {
+    options: Options,
+    backend: Arc<B>,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl<B: Backend> Server<B> {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// [`ServerError::Bind`] if the system refuses it.
+    pub async fn bind(options: Options, backend: Arc<B>) -> Result<Self, ServerError> {
+        let (listener, address) = bind(options.listen.address()).await?;
+        Ok(Self { options, backend, listener, address })
+    }
+
+    /// The address, with the port the system chose.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`, then lets the requests that are under way end.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let (stop, stopping) = watch::channel(false);
+        let Options { listen: _, token, answer_within } = self.options;
+        let shared = Shared::new(self.backend, token, answer_within, QUESTIONS_MAX, stopping);
+        let app = router(Arc::new(shared));
+        connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
+    }
+}
+
+/// Binds an address and says which it became.
+pub(crate) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,0 +1,20 @@
+//! The checked-in OpenAPI document is the one the code makes.
+
+use std::fs;
+use std::path::PathBuf;
+
+/// `STRAIT_GOLDEN=write cargo test -p strait-api` rewrites the file.
+#[test]
+fn the_openapi_document_is_checked_in() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/api/openapi.json");
+    let made = strait_api::openapi_json();
+    if std::env::var("STRAIT_GOLDEN").is_ok_and(|value| value == "write") {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &made).unwrap();
+    }
+    let checked_in = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        checked_in == made,
+        "docs/api/openapi.json is not what the code makes: STRAIT_GOLDEN=write cargo test -p strait-api rewrites it"
+    );
+}

@@ -1,0 +1,88 @@
+//! What a block must be before the node builds on it: pure checks over one block.
+//!
+//! Scripts and amounts are not judged here: that is a full node's work. What is judged binds the block's
+//! transactions to its header and its header to work, so that a source which lies must mine.
+
+use std::collections::BTreeSet;
+
+use bitcoin::{Block, BlockHash, Target};
+use thiserror::Error;
+
+/// What is wrong with a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BlockFault {
+    /// It is another block than the one asked for.
+    #[error("it hashes to {actual}")]
+    Hash {
+        /// The hash of what was served.
+        actual: BlockHash,
+    },
+    /// It does not extend the last block.
+    #[error("it extends {actual}, the last block is {expected}")]
+    Parent {
+        /// The last block.
+        expected: BlockHash,
+        /// The block it extends.
+        actual: BlockHash,
+    },
+    /// Its target is easier than the network allows.
+    #[error("its target is easier than the network's easiest")]
+    TargetTooEasy,
+    /// Its hash does not meet its target.
+    #[error("its hash does not meet its target")]
+    ProofOfWork,
+    /// Its first transaction, and no other, must create the new coins.
+    #[error("its first transaction, and only that, must be a coinbase")]
+    Coinbase,
+    /// A transaction appears twice, which could forge the same Merkle root.
+    #[error("a transaction appears twice")]
+    DuplicateTransaction,
+    /// Its transactions are not those its header commits to.
+    #[error("its transactions do not match its Merkle root")]
+    MerkleRoot,
+    /// Its witnesses are not those its coinbase commits to.
+    #[error("its witnesses do not match their commitment")]
+    WitnessCommitment,
+}
+
+/// Checks a block served for `hash` as the successor of `parent`.
+pub(crate) fn check_block(
+    block: &Block,
+    hash: BlockHash,
+    parent: BlockHash,
+    easiest: Target,
+) -> Result<(), BlockFault> {
+    let actual = block.block_hash();
+    if actual != hash {
+        return Err(BlockFault::Hash { actual });
+    }
+    if block.header.prev_blockhash != parent {
+        return Err(BlockFault::Parent { expected: parent, actual: block.header.prev_blockhash });
+    }
+    let target = block.header.target();
+    if target > easiest {
+        return Err(BlockFault::TargetTooEasy);
+    }
+    block.header.validate_pow(target).map_err(|_| BlockFault::ProofOfWork)?;
+    check_transactions(block)
+}
+
+/// Checks that the block holds the transactions it commits to.
+fn check_transactions(block: &Block) -> Result<(), BlockFault> {
+    let mut coinbases = block.txdata.iter().map(bitcoin::Transaction::is_coinbase);
+    if coinbases.next() != Some(true) || coinbases.any(|is_coinbase| is_coinbase) {
+        return Err(BlockFault::Coinbase);
+    }
+    let mut seen = BTreeSet::new();
+    if !block.txdata.iter().all(|transaction| seen.insert(transaction.compute_txid())) {
+        return Err(BlockFault::DuplicateTransaction);
+    }
+    if !block.check_merkle_root() {
+        return Err(BlockFault::MerkleRoot);
+    }
+    if !block.check_witness_commitment() {
+        return Err(BlockFault::WitnessCommitment);
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! The bounds of this crate, each with its reason.
+
+use strait_primitives::FeeRate;
+
+/// The lowest rate a source may answer when asked for an estimate, and what it answers without one.
+///
+/// 1 sat/vB: what every node relays, whatever its version. On a chain without fee pressure (regtest, a quiet
+/// signet) it is also what gets mined.
+pub const FEE_RATE_FLOOR: FeeRate = FeeRate::RELAY_FLOOR;
+
+/// Recent blocks a follower remembers: a reorganisation that forks deeper is an error.
+///
+/// Two days of blocks; the deepest reorganisation Bitcoin has seen since 2013 is 24 blocks.
+pub const FOLLOWER_WINDOW_BLOCKS: usize = 300;
+
+/// Transactions in one submission: a parent and the child that pays for it (BIP-0431).
+pub(crate) const SUBMISSION_TRANSACTIONS_MAX: usize = 2;
+
+const _: () = assert!(SUBMISSION_TRANSACTIONS_MAX >= 1 && FOLLOWER_WINDOW_BLOCKS >= 1);

@@ -1,0 +1,62 @@
+//! What the chain tells a channel: its funding output is mined, spent, or neither any more.
+//!
+//! The engine reads blocks; what happens to a spent funding output is the watcher's business.
+
+use strait_primitives::{BlockHeight, Digest, Timestamp};
+
+use crate::channel::Channel;
+use crate::decision::Decision;
+use crate::event::{AbandonReason, ChannelEvent};
+use crate::state::Funded;
+
+impl Channel {
+    /// The funding output was mined.
+    ///
+    /// # Panics
+    /// If the channel is not live.
+    pub fn handle_funding_mined(&mut self, height: BlockHeight, out: &mut Decision) {
+        if self.live().funded == Funded::Waiting {
+            self.record(ChannelEvent::FundingConfirmed { height }, out);
+        }
+    }
+
+    /// The funding output was spent by a mined transaction.
+    ///
+    /// # Panics
+    /// If the channel is not live.
+    pub fn handle_spent(&mut self, txid: Digest, height: BlockHeight, out: &mut Decision) {
+        self.record(ChannelEvent::Spent { txid, height }, out);
+        self.refuse_queue("closed", out);
+    }
+
+    /// The best chain lost its block at this height.
+    pub fn handle_block_disconnected(&mut self, height: BlockHeight, out: &mut Decision) {
+        let funded = self.state.live().map(|live| live.funded);
+        if let Some(Funded::Spent { height: spent, .. }) = funded
+            && spent == height
+        {
+            self.record(ChannelEvent::Unspent, out);
+        }
+        let funded = self.state.live().map(|live| live.funded);
+        if funded == Some(Funded::Mined(height)) {
+            self.record(ChannelEvent::FundingUnconfirmed, out);
+        }
+    }
+
+    /// After a restart: an opening that nobody goes on with ends some time.
+    pub fn start_clock(&mut self, now: Timestamp) {
+        if self.state.live().is_none() {
+            self.volatile.opening_since.get_or_insert(now);
+        }
+    }
+
+    /// Everything on chain is settled, at depth.
+    pub fn resolve(&mut self, out: &mut Decision) {
+        self.record(ChannelEvent::Resolved, out);
+    }
+
+    /// Gives an opening up; says nothing about a channel that lives.
+    pub fn give_up(&mut self, reason: AbandonReason, out: &mut Decision) {
+        self.abandon(reason, out);
+    }
+}

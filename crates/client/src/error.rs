@@ -1,0 +1,117 @@
+//! Why a request got no good answer.
+
+use std::time::Duration;
+
+use strait_api_types::{ErrorCode, ErrorDetail};
+use thiserror::Error;
+
+/// Why a request got no good answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The base URL is not `http://host:port`.
+    #[error("{url:?} is not the URL of a node: http://HOST:PORT is right")]
+    Url {
+        /// The URL as given.
+        url: String,
+    },
+    /// The token cannot stand in a header.
+    #[error("the token holds characters that no token has")]
+    Token,
+    /// No connection could be made: the node has not seen the request.
+    #[error("the node at {url} cannot be reached")]
+    Unreachable {
+        /// The node's base URL.
+        url: String,
+        /// What the connection said.
+        #[source]
+        source: hyper_util::client::legacy::Error,
+    },
+    /// The connection broke after the request began to leave: the node may have acted on it.
+    #[error("the connection broke before the answer came")]
+    Broken {
+        /// What broke.
+        #[source]
+        source: Box<hyper_util::client::legacy::Error>,
+    },
+    /// The answer broke off: the node has acted on the request.
+    #[error("the answer broke off")]
+    Truncated {
+        /// What broke.
+        #[source]
+        source: hyper::Error,
+    },
+    /// The answer is longer than any a node gives.
+    #[error("the answer has more than {limit_bytes} bytes")]
+    TooLong {
+        /// The longest answer taken.
+        limit_bytes: usize,
+    },
+    /// The node ended the event stream, as it does when it stops.
+    #[error("the node ended the event stream")]
+    Ended,
+    /// The node was silent for too long: it may have acted on the request.
+    #[error("no answer within {} s", within.as_secs())]
+    Silent {
+        /// How long the client waited.
+        within: Duration,
+    },
+    /// The node refused the request, and says why.
+    #[error("{}: {}", error.code, error.message)]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the node said.
+        error: ErrorDetail,
+    },
+    /// The answer is not what this interface says.
+    #[error("the answer with status {status} is not one of a Strait node")]
+    Unreadable {
+        /// The HTTP status.
+        status: u16,
+        /// Where it does not parse.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The event stream is not server-sent events, or holds one above the limit.
+    #[error("the event stream does not parse")]
+    Stream,
+}
+
+/// What a failed request did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was never sent: the URL or the token is not usable.
+    NotSent,
+    /// It never reached the node.
+    NotReached,
+    /// The node refused it, and that is final.
+    Refused,
+    /// Nobody knows: ask again with the same key.
+    Unknown,
+}
+
+impl ClientError {
+    /// What the failed request did.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Url { .. } | Self::Token => Outcome::NotSent,
+            Self::Unreachable { .. } => Outcome::NotReached,
+            Self::Refused { error, .. } => {
+                if matches!(error.code, ErrorCode::StillRunning | ErrorCode::Internal) {
+                    Outcome::Unknown
+                } else {
+                    Outcome::Refused
+                }
+            }
+            Self::Broken { .. }
+            | Self::Truncated { .. }
+            | Self::TooLong { .. }
+            | Self::Ended
+            | Self::Silent { .. }
+            | Self::Unreadable { .. }
+            | Self::Stream => Outcome::Unknown,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Blocks: what each does to the wallet, to channels, and to their watchers.
+
+use std::collections::BTreeSet;
+
+use bitcoin::hashes::Hash;
+use bitcoin::{Block, BlockHash, Transaction, Txid};
+use strait_channel::{Channel, Funded};
+use strait_primitives::{BlockHeight, ChannelId};
+use strait_watcher::BlockSpends;
+
+use crate::effect::{Effect, Report};
+use crate::engine::{Engine, Moment, Step};
+use crate::event::Event;
+
+impl Engine {
+    /// A block joined the best chain.
+    ///
+    /// # Panics
+    /// If it does not follow the last one told: the follower of the chain promises that.
+    pub(crate) fn handle_block(
+        &mut self,
+        height: BlockHeight,
+        block: &Block,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let hash = block.block_hash();
+        let change = self
+            .wallet
+            .connect_block(block, height)
+            .expect("the chain's follower tells blocks in order");
+        if !change.is_empty() {
+            self.record(Event::Wallet(change), out);
+        }
+        self.record(Event::BlockConnected { height, hash }, out);
+        self.find_fundings(height, block, moment, out);
+        self.watch_block(height, &BlockSpends::new(block), moment, out);
+        self.dirty.extend(self.channels.keys());
+        self.rebroadcast(out);
+        self.resolve_settled(moment, out);
+    }
+
+    fn find_fundings(
+        &mut self,
+        height: BlockHeight,
+        block: &Block,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let waiting: Vec<(Txid, ChannelId)> = self
+            .funding_outputs
+            .iter()
+            .filter(|(_, id)| self.funded(id) == Some(Funded::Waiting))
+            .map(|(outpoint, id)| (outpoint.txid, *id))
+            .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let mined: BTreeSet<Txid> = block.txdata.iter().map(Transaction::compute_txid).collect();
+        for (_, id) in waiting.into_iter().filter(|(txid, _)| mined.contains(txid)) {
+            self.with_channel(id, moment, out, |channel, _, decision| {
+                channel.handle_funding_mined(height, decision);
+            });
+        }
+    }
+
+    pub(crate) fn funded(&self, id: &ChannelId) -> Option<Funded> {
+        Some(self.channels.get(id)?.state().live()?.funded)
+    }
+
+    /// The best chain lost its last block.
+    ///
+    /// # Panics
+    /// If it is not the last one told: the follower of the chain promises that.
+    pub(crate) fn handle_block_disconnected(
+        &mut self,
+        height: BlockHeight,
+        hash: BlockHash,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let tip = self.tip();
+        assert_eq!((tip.height, tip.hash), (height, hash), "blocks leave from the tip");
+        let change = self
+            .wallet
+            .disconnect_block(height)
+            .expect("a block that was connected can be disconnected");
+        if !change.is_empty() {
+            self.record(Event::Wallet(change), out);
+        }
+        self.record(Event::BlockDisconnected { height }, out);
+        for id in self.channels.keys().copied().collect::<Vec<_>>() {
+            self.with_channel(id, moment, out, |channel, _, decision| {
+                channel.handle_block_disconnected(height, decision);
+            });
+        }
+        self.unwatch_block(height, out);
+    }
+
+    /// A transaction that is not in a block yet: only the wallet looks at it.
+    pub(crate) fn handle_mempool(
+        &mut self,
+        transaction: &Transaction,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        self.note_own(transaction, moment, out);
+    }
+
+    pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        let overview = Report::Overview(Box::new(self.node_view()));
+        out.effects.push(Effect::Report(overview));
+        let due = |channel: &&Channel| channel.deadline().is_some_and(|at| at <= moment.now);
+        let ids: Vec<ChannelId> = self.channels.values().filter(due).map(Channel::id).collect();
+        for id in ids {
+            self.with_channel(id, moment, out, |channel, moment, decision| {
+                channel.handle_time(moment.now, decision);
+            });
+        }
+    }
+
+    /// Brings everything of this node that is not mined on its way again: nothing accepted once stays for sure.
+    pub(crate) fn rebroadcast(&mut self, out: &mut Step) {
+        for transaction in self.wallet.unconfirmed() {
+            out.effects.push(Effect::Broadcast(vec![transaction.as_ref().clone()]));
+        }
+        for id in self.channels.keys().copied().collect::<Vec<_>>() {
+            self.rebroadcast_close(id, out);
+        }
+    }
+}
+
+/// A block as the log names it.
+pub(crate) fn digest_of(txid: Txid) -> strait_primitives::Digest {
+    strait_primitives::Digest::from_bytes(txid.to_byte_array())
+}

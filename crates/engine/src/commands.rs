@@ -1,0 +1,92 @@
+//! The door for commands.
+
+use strait_contract::Terms;
+
+use crate::answer::{Answer, CommandError};
+use crate::coins::Sending;
+use crate::command::{Command, CommandId};
+use crate::engine::{Engine, Moment, Step};
+use crate::event::Event;
+use crate::openings::Opening;
+use crate::payments::reply;
+
+impl Engine {
+    pub(crate) fn handle_command(
+        &mut self,
+        id: CommandId,
+        command: Command,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        match command {
+            Command::ConnectPeer { node, address } => {
+                self.command_connect(id, node, address, out);
+            }
+            Command::OpenChannel { key, node, capacity, fee_rate } => {
+                self.command_open(Opening { id, key, node, capacity, fee_rate }, moment, out);
+            }
+            Command::CloseChannel { key, channel, mode } => {
+                self.command_close(id, key, channel, mode, moment, out);
+            }
+            Command::Pay { key, channel, payments } => {
+                self.command_pay(id, key, channel, &payments, out);
+            }
+            Command::AddModule { module, size_bytes } => {
+                if !self.book.modules.contains_key(&module) {
+                    self.record(Event::ModuleAdded { module, size_bytes }, out);
+                }
+                reply(id, Ok(Answer::Modules(vec![(module, size_bytes)])), out);
+            }
+            Command::OpenContract { key, channel, module, params, collateral, limits } => {
+                let terms = Terms { module, params, collateral, limits };
+                self.command_open_contract(id, key, channel, terms, moment, out);
+            }
+            Command::Act { key, contract, actions } => {
+                self.command_act(id, key, contract, actions, out);
+            }
+            Command::Settle { key, contract } => self.command_settle(id, key, contract, out),
+            Command::NewAddress => self.command_address(id, out),
+            Command::SendCoins { key, address, amount, fee_rate } => {
+                let asked = Sending { id, key, address, amount, fee_rate };
+                self.command_send(&asked, moment, out);
+            }
+            Command::Status
+            | Command::Peers
+            | Command::Channels
+            | Command::Channel(_)
+            | Command::Modules
+            | Command::Contracts
+            | Command::Contract(_)
+            | Command::Wallet => reply(id, self.look_up(&command), out),
+        }
+    }
+
+    /// Answers a question, and changes nothing.
+    fn look_up(&self, command: &Command) -> Result<Answer, CommandError> {
+        Ok(match command {
+            Command::Peers => Answer::Peers(self.peer_views()),
+            Command::Channels => {
+                let all = self.channels.keys().filter_map(|channel| self.channel_view(channel));
+                Answer::Channels(all.collect())
+            }
+            Command::Channel(channel) => {
+                let view = self.channel_view(channel);
+                Answer::Channel(Box::new(view.ok_or(CommandError::UnknownChannel(*channel))?))
+            }
+            Command::Modules => {
+                let modules = self.book.modules.iter();
+                Answer::Modules(modules.map(|(module, size)| (*module, *size)).collect())
+            }
+            Command::Contracts => {
+                let all = self.channels.keys().flat_map(|channel| self.contract_views(channel));
+                Answer::Contracts(all.collect())
+            }
+            Command::Contract(contract) => {
+                let view = self.find_contract(contract);
+                Answer::Contract(Box::new(view.ok_or(CommandError::UnknownContract(*contract))?))
+            }
+            Command::Wallet => Answer::Wallet(self.wallet_view()),
+            _ => Answer::Status(Box::new(self.node_view())),
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! Contracts: agreeing with the peer, opening, acting, settling.
+
+use bitcoin::hashes::{Hash, HashEngine, sha256};
+use strait_channel::{ContractAnswer, contract_party};
+use strait_contract::Terms;
+use strait_primitives::{ChannelId, ContractId, RequestKey};
+use strait_wire::{ContractBytes, Operation};
+
+use crate::answer::{Answer, CommandError};
+use crate::command::CommandId;
+use crate::engine::{Engine, Moment, Step};
+use crate::payments::{Asked, reply};
+use crate::views::ContractStage;
+
+impl Engine {
+    /// Offers a contract to the peer, and opens it once the peer agrees. The contract's name follows from the request's
+    /// key, so asking again finds the same contract.
+    pub(crate) fn command_open_contract(
+        &mut self,
+        id: CommandId,
+        key: RequestKey,
+        channel: ChannelId,
+        terms: Terms,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let contract = contract_id(channel, &key, &terms);
+        if let Some(view) = self.find_contract(&contract) {
+            return match view.stage {
+                ContractStage::Offered => {
+                    self.waiters.contracts.entry(contract).or_default().push(id);
+                }
+                ContractStage::Agreed => self.open_agreed(id, channel, contract, out),
+                ContractStage::Open | ContractStage::Final => {
+                    reply(id, Ok(Answer::Contract(Box::new(view))), out);
+                }
+            };
+        }
+        if self.book.requests.find(&opening_key(contract)).is_some() {
+            // Opened, and settled since.
+            return reply(id, Err(CommandError::UnknownContract(contract)), out);
+        }
+        if !self.book.modules.contains_key(&terms.module) {
+            return reply(id, Err(CommandError::UnknownModule(terms.module)), out);
+        }
+        if self.channels.get(&channel).is_none() {
+            return reply(id, Err(CommandError::UnknownChannel(channel)), out);
+        }
+        let mut offered = Ok(());
+        self.with_channel(channel, moment, out, |machine, _, decision| {
+            offered = machine.offer_contract(contract, terms, decision);
+        });
+        match offered {
+            Ok(()) => self.waiters.contracts.entry(contract).or_default().push(id),
+            Err(source) => reply(id, Err(CommandError::Channel { channel, source }), out),
+        }
+    }
+
+    /// The peer has answered an offer: opens the contract, or tells why not.
+    pub(crate) fn tell_contract_answer(
+        &mut self,
+        channel: ChannelId,
+        contract: ContractId,
+        answer: ContractAnswer,
+        _moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let waiting = self.waiters.contracts.remove(&contract).unwrap_or_default();
+        match answer {
+            ContractAnswer::Agreed => {
+                for id in waiting {
+                    self.open_agreed(id, channel, contract, out);
+                }
+            }
+            ContractAnswer::Refused(note) => {
+                for id in waiting {
+                    let reason = note.as_str().to_owned();
+                    reply(id, Err(CommandError::ContractRefused { contract, reason }), out);
+                }
+            }
+        }
+    }
+
+    fn open_agreed(
+        &mut self,
+        id: CommandId,
+        channel: ChannelId,
+        contract: ContractId,
+        out: &mut Step,
+    ) {
+        let key = opening_key(contract);
+        let asked = Asked { id, key, channel, contract: Some(contract) };
+        self.ask(asked, vec![Operation::OpenContract { contract }], out);
+    }
+
+    pub(crate) fn command_act(
+        &mut self,
+        id: CommandId,
+        key: RequestKey,
+        contract: ContractId,
+        actions: Vec<ContractBytes>,
+        out: &mut Step,
+    ) {
+        if actions.is_empty() {
+            return reply(id, Err(CommandError::Empty), out);
+        }
+        let operations =
+            actions.into_iter().map(|action| Operation::Act { contract, action }).collect();
+        self.ask_contract(id, key, contract, operations, out);
+    }
+
+    pub(crate) fn command_settle(
+        &mut self,
+        id: CommandId,
+        key: RequestKey,
+        contract: ContractId,
+        out: &mut Step,
+    ) {
+        self.ask_contract(id, key, contract, vec![Operation::SettleContract { contract }], out);
+    }
+
+    fn ask_contract(
+        &mut self,
+        id: CommandId,
+        key: RequestKey,
+        contract: ContractId,
+        operations: Vec<Operation>,
+        out: &mut Step,
+    ) {
+        // A settled contract is gone, yet the request that settled it is remembered.
+        let known = self.book.requests.find(&key).and_then(|known| known.fate.done());
+        let channel = match (self.find_contract(&contract), known) {
+            (Some(view), _) => view.channel,
+            (None, Some(done)) => done.channel,
+            (None, None) => return reply(id, Err(CommandError::UnknownContract(contract)), out),
+        };
+        self.ask(Asked { id, key, channel, contract: None }, operations, out);
+    }
+
+    pub(crate) fn find_contract(&self, contract: &ContractId) -> Option<crate::ContractView> {
+        let all = self.channels.keys().flat_map(|channel| self.contract_views(channel));
+        all.into_iter().find(|view| view.contract == *contract)
+    }
+
+    /// What this node stands to lose at most in a contract on these terms.
+    #[must_use]
+    pub fn own_collateral(
+        &self,
+        channel: &ChannelId,
+        terms: &Terms,
+    ) -> Option<strait_primitives::MilliSats> {
+        let party = self.channels.get(channel)?.state().party;
+        Some(terms.collateral.of(contract_party(party)))
+    }
+}
+
+/// A contract's name: a hash of the channel, the request and the terms.
+fn contract_id(channel: ChannelId, key: &RequestKey, terms: &Terms) -> ContractId {
+    let mut engine = sha256::Hash::engine();
+    engine.input(b"strait/contract/1");
+    engine.input(channel.as_bytes());
+    engine.input(key.as_bytes());
+    engine.input(terms.digest().as_bytes());
+    ContractId::from_bytes(sha256::Hash::from_engine(engine).to_byte_array())
+}
+
+/// The key of the request that opens an agreed contract.
+fn opening_key(contract: ContractId) -> RequestKey {
+    let mut engine = sha256::Hash::engine();
+    engine.input(b"strait/contract/open");
+    engine.input(contract.as_bytes());
+    crate::payments::short(engine)
+}

@@ -1,0 +1,126 @@
+//! Bringing closes on chain: the cooperative one as it is, a commitment together with the child that pays for it.
+//!
+//! A commitment pays no fee, so it is never sent alone while there are coins for a child (protocol section 3).
+
+use bitcoin::{OutPoint, Script, Transaction, TxOut};
+use strait_channel::{Closing, Funded};
+use strait_onchain::{AnchorChild, AnchorCoin, Coin, WalletCoin, WalletScript};
+use strait_primitives::{ChannelId, Sats, VBytes};
+use strait_wallet::{BumpRequest, Purpose};
+
+use crate::effect::Effect;
+use crate::engine::{Engine, Moment, Step};
+use crate::event::Event;
+
+/// The script of a pay-to-anchor output: anyone may spend it.
+const ANCHOR_SCRIPT: &[u8] = &[0x51, 0x02, 0x4e, 0x73];
+
+impl Engine {
+    /// A channel wants a transaction on chain: its funding, its close, or its commitment.
+    pub(crate) fn broadcast_for(
+        &mut self,
+        id: ChannelId,
+        transaction: Transaction,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let Some(live) = self.channels.get(&id).and_then(|channel| channel.state().live()) else {
+            return;
+        };
+        match (&live.closing, live.funded) {
+            (Closing::Running, Funded::Waiting) => {
+                if let Some(change) = self.wallet.release(Purpose::Opening(id)) {
+                    self.record(Event::Wallet(change), out);
+                }
+                self.note_own(&transaction, moment, out);
+                out.effects.push(Effect::Broadcast(vec![transaction]));
+            }
+            (Closing::Forced(_), _) => {
+                self.rebroadcast_close(id, out);
+                self.tell_closing(id, out);
+            }
+            _ => out.effects.push(Effect::Broadcast(vec![transaction])),
+        }
+    }
+
+    /// Brings a channel's close on its way again, until it is mined.
+    pub(crate) fn rebroadcast_close(&mut self, id: ChannelId, out: &mut Step) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let Some(live) = channel.state().live() else { return };
+        if matches!(live.funded, Funded::Spent { .. }) {
+            return;
+        }
+        match &live.closing {
+            Closing::Agreed { transaction, .. } => {
+                let close = bitcoin::consensus::deserialize(transaction)
+                    .expect("a recorded close was encoded by this node");
+                out.effects.push(Effect::Broadcast(vec![close]));
+            }
+            Closing::Forced(_) => {
+                let commitment = channel.holder_transaction();
+                let capacity = live.setup.funding.value;
+                let package = self.with_child(id, commitment, capacity, out);
+                out.effects.push(Effect::Broadcast(package));
+            }
+            Closing::Running | Closing::ShuttingDown { .. } | Closing::Lost => {}
+        }
+    }
+
+    /// The commitment and, if the wallet can pay, the child that pays for both.
+    fn with_child(
+        &mut self,
+        id: ChannelId,
+        commitment: Transaction,
+        capacity: Sats,
+        out: &mut Step,
+    ) -> Vec<Transaction> {
+        let Some(anchor) = anchor_of(&commitment, capacity) else { return vec![commitment] };
+        let request = BumpRequest {
+            purpose: Purpose::Bump(id),
+            parent_size: anchor.parent_size,
+            parent_fee: anchor.parent_fee,
+            anchor: anchor.coin.value,
+            fee_rate: self.fee_rate(),
+        };
+        let Ok((inputs, change)) = self.wallet.bump_inputs(&request) else {
+            return vec![commitment];
+        };
+        if !change.is_empty() {
+            self.record(Event::Wallet(change), out);
+        }
+        let coins: Vec<WalletCoin> = inputs
+            .inputs
+            .iter()
+            .map(|coin| WalletCoin { outpoint: coin.outpoint, output: coin.txout.clone() })
+            .collect();
+        let script =
+            WalletScript::try_from(Script::from_bytes(inputs.change.script_pubkey.as_bytes()))
+                .expect("a wallet's own scripts are taproot");
+        match AnchorChild::new(anchor, &coins, script, self.fee_rate()) {
+            Ok(child) => {
+                let child = crate::coins::sign(&self.wallet, &self.seed, child.to_psbt());
+                vec![commitment, child]
+            }
+            Err(_) => vec![commitment],
+        }
+    }
+}
+
+/// The anchor of a commitment that spends a channel of this capacity.
+fn anchor_of(commitment: &Transaction, capacity: Sats) -> Option<AnchorCoin> {
+    let is_anchor = |output: &TxOut| output.script_pubkey.as_bytes() == ANCHOR_SCRIPT;
+    let index = commitment.output.iter().position(is_anchor)?;
+    let output = commitment.output.get(index)?;
+    let paid: u64 = commitment.output.iter().map(|output| output.value.to_sat()).sum();
+    Some(AnchorCoin {
+        coin: Coin {
+            outpoint: OutPoint {
+                txid: commitment.compute_txid(),
+                vout: u32::try_from(index).expect("a commitment has few outputs"),
+            },
+            value: Sats::new(output.value.to_sat()).expect("an anchor is small"),
+        },
+        parent_size: VBytes(commitment.weight().to_vbytes_ceil()),
+        parent_fee: Sats::new(capacity.to_sat().saturating_sub(paid)).expect("at most capacity"),
+    })
+}

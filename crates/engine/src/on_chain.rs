@@ -1,0 +1,210 @@
+//! Watchers: the guards of channels whose funding output was spent.
+//!
+//! A watcher borrows facts from its channel and decides by itself; here its claims are signed and sent.
+
+use bitcoin::Script;
+use strait_channel::{Channel, Outstanding};
+use strait_onchain::{CommitmentContext, LockSpec, Role, WalletScript};
+use strait_primitives::{
+    BlockHeight, ChannelId, CommitmentNumber, LockId, PaymentHash, Preimage, Side,
+};
+use strait_watcher::{
+    BlockSpends, ChannelFacts, PollRequest, Revocation, Standing, WatchEvent, Watcher,
+};
+
+use crate::answer::{Answer, CommandError};
+use crate::effect::Effect;
+use crate::engine::{Engine, Moment, Step};
+use crate::event::Event;
+
+/// A live channel's facts, borrowed.
+struct Facts<'a> {
+    channel: &'a Channel,
+}
+
+impl Facts<'_> {
+    fn rounds(&self) -> &strait_channel::Rounds {
+        &self.live().rounds
+    }
+
+    fn live(&self) -> &strait_channel::Live {
+        self.channel.state().live().expect("only live channels are watched")
+    }
+}
+
+impl ChannelFacts for Facts<'_> {
+    fn context(&self, broadcaster: Side) -> &CommitmentContext {
+        self.channel.commitments().expect("a live channel builds commitments").of(broadcaster)
+    }
+
+    fn holder_number(&self) -> CommitmentNumber {
+        self.rounds().number
+    }
+
+    fn counterparty_lowest(&self) -> CommitmentNumber {
+        self.rounds().counterparty_lowest()
+    }
+
+    fn counterparty_highest(&self) -> CommitmentNumber {
+        match &self.rounds().outstanding {
+            Some(Outstanding::Proposed { number, .. }) => *number,
+            Some(Outstanding::Accepted { .. }) | None => self.rounds().number,
+        }
+    }
+
+    fn revocation(&self, broadcaster: Side, number: CommitmentNumber) -> Option<Revocation> {
+        match broadcaster {
+            Side::Holder => Some(Revocation::Hash(self.channel.signer().revocation_hash(number))),
+            Side::Counterparty => {
+                let rounds = self.rounds();
+                let lowest = rounds.counterparty_lowest();
+                let [first, second] = rounds.counterparty_hashes;
+                if number == lowest {
+                    Some(Revocation::Hash(first))
+                } else if Some(number) == lowest.next() {
+                    Some(Revocation::Hash(second))
+                } else {
+                    rounds.secrets.secret(number).map(Revocation::Secret)
+                }
+            }
+        }
+    }
+
+    fn locks(&self, broadcaster: Side, number: CommitmentNumber) -> Vec<LockSpec> {
+        let live = self.live();
+        let party = live.setup.party.on(broadcaster);
+        let spans = live.history.at(number).zip(0_u64..);
+        let spec = |(span, id): (&strait_channel::LockSpan, u64)| LockSpec {
+            id: LockId(id),
+            offered_by: if span.offerer == party {
+                Role::Broadcaster
+            } else {
+                Role::Countersignatory
+            },
+            amount: span.amount,
+            payment_hash: span.payment_hash,
+            expiry: span.expiry,
+        };
+        spans.map(spec).collect()
+    }
+
+    fn preimage(&self, _: &PaymentHash) -> Option<Preimage> {
+        None
+    }
+}
+
+impl Engine {
+    /// Shows a block to every watcher, and begins one where a funding output was spent.
+    pub(crate) fn watch_block(
+        &mut self,
+        height: BlockHeight,
+        spends: &BlockSpends<'_>,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let ids: Vec<ChannelId> = self.funding_outputs.values().copied().collect();
+        for id in ids {
+            let mut watcher = self.watchers.remove(&id).unwrap_or_default();
+            let was_spent = watcher.state().spend().is_some();
+            let Some(channel) = self.channels.get(&id) else { continue };
+            let events = watcher.handle_block(spends, height, &Facts { channel });
+            let spent = watcher.state().spend().map(|spend| spend.txid);
+            if spent.is_none() && events.is_empty() {
+                continue;
+            }
+            self.watchers.insert(id, watcher);
+            self.log_watch(id, events, out);
+            if let (false, Some(txid)) = (was_spent, spent) {
+                let txid = crate::blocks::digest_of(txid);
+                self.with_channel(id, moment, out, |channel, _, decision| {
+                    channel.handle_spent(txid, height, decision);
+                });
+                self.tell_closing(id, out);
+            }
+        }
+        self.claim(out);
+    }
+
+    pub(crate) fn unwatch_block(&mut self, height: BlockHeight, out: &mut Step) {
+        let mut all = Vec::new();
+        for (id, watcher) in &mut self.watchers {
+            all.push((*id, watcher.handle_block_disconnected(height)));
+        }
+        for (id, events) in all {
+            self.log_watch(id, events, out);
+        }
+    }
+
+    fn log_watch(&self, id: ChannelId, events: Vec<WatchEvent>, out: &mut Step) {
+        out.events.extend(events.into_iter().map(|event| Event::Watch { channel: id, event }));
+    }
+
+    /// Signs and sends what watchers want claimed now.
+    pub(crate) fn claim(&mut self, out: &mut Step) {
+        let (tip, fee_rate) = (self.tip().height, self.fee_rate());
+        let mut planned = Vec::new();
+        for (id, watcher) in &mut self.watchers {
+            let Some(channel) = self.channels.get(id) else { continue };
+            let Some(destination) = destination(channel) else { continue };
+            let request = PollRequest { tip, fee_rate, destination };
+            planned.push((*id, watcher.poll(&request, &Facts { channel })));
+        }
+        for (id, plan) in planned {
+            self.log_watch(id, plan.events, out);
+            let Some(channel) = self.channels.get(&id) else { continue };
+            for claim in plan.claims {
+                let signatures = channel.signer().sign_claims(&claim.transaction);
+                let transaction = claim.transaction.finalize(&signatures);
+                out.effects.push(Effect::Broadcast(vec![transaction]));
+            }
+        }
+    }
+
+    /// Lets go of channels whose every output is settled at depth.
+    pub(crate) fn resolve_settled(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        let (tip, depth) = (self.tip().height, self.config.final_depth);
+        let settled = |(id, watcher): (&ChannelId, &Watcher)| {
+            let channel = self.channels.get(id)?;
+            watcher.is_resolved(tip, depth, &Facts { channel }).then_some(*id)
+        };
+        let ids: Vec<ChannelId> = self.watchers.iter().filter_map(settled).collect();
+        for id in ids {
+            self.tell_last_round(id, out);
+            if let Some(change) = self.wallet.release(strait_wallet::Purpose::Bump(id)) {
+                self.record(Event::Wallet(change), out);
+            }
+            self.with_channel(id, moment, out, |channel, _, decision| channel.resolve(decision));
+        }
+    }
+
+    /// A round that was proposed and never accepted ends with what the chain says: only now may it be called failed.
+    fn tell_last_round(&mut self, id: ChannelId, out: &mut Step) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let Some(watcher) = self.watchers.get(&id) else { return };
+        let rounds = channel.state().live().map(|live| &live.rounds);
+        let Some(Outstanding::Proposed { requests, .. }) =
+            rounds.and_then(|r| r.outstanding.as_ref())
+        else {
+            return;
+        };
+        let requests = requests.clone();
+        let standing = watcher.standing(&Facts { channel });
+        if standing == Some(Standing::CounterpartyProposed) {
+            self.tell_irrevocable(id, &requests, out);
+            return;
+        }
+        for request in requests {
+            for command in self.waiters.take(&request.key) {
+                let answer: Result<Answer, CommandError> = Err(CommandError::ChannelClosed(id));
+                crate::payments::reply(command, answer, out);
+            }
+        }
+    }
+}
+
+/// Where a channel's claims go: the wallet address that this node named at opening.
+fn destination(channel: &Channel) -> Option<WalletScript> {
+    let live = channel.state().live()?;
+    let script = live.setup.wallet_scripts.get(live.setup.party);
+    WalletScript::try_from(Script::from_bytes(script.as_bytes())).ok()
+}

@@ -1,0 +1,261 @@
+//! Requests that rounds carry out: payments, and actions in contracts.
+//!
+//! A command waits here until its operations are irrevocable, however often it is asked: the same key joins the wait,
+//! and a key that was carried out long ago is answered at once. Waiting is memory; what is known is in the log.
+
+use std::collections::BTreeMap;
+
+use bitcoin::hashes::{Hash, HashEngine, sha256};
+use strait_channel::{CarriedRequest, Outstanding, Request, RequestError};
+use strait_primitives::{ChannelId, CommitmentNumber, ContractId, MilliSats, RequestKey};
+use strait_wire::{Operation, Operations};
+
+use crate::answer::{Answer, CommandError, PaymentDone};
+use crate::command::{CommandId, Payment};
+use crate::effect::{Effect, Report};
+use crate::engine::{Engine, Step};
+use crate::requests::RequestFate;
+
+/// Commands that wait for an outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    /// By the key of a request that a round carries or will carry.
+    requests: BTreeMap<RequestKey, Pending>,
+    /// By the channel being opened.
+    pub(crate) openings: BTreeMap<ChannelId, Vec<CommandId>>,
+    /// By the channel being closed.
+    pub(crate) closings: BTreeMap<ChannelId, Vec<CommandId>>,
+    /// By the contract being opened.
+    pub(crate) contracts: BTreeMap<ContractId, Vec<CommandId>>,
+}
+
+/// A request that waits for its round.
+#[derive(Debug)]
+struct Pending {
+    digest: RequestKey,
+    commands: Vec<CommandId>,
+    /// The contract that the request opens or changes, whose view the answer is.
+    contract: Option<ContractId>,
+}
+
+/// What a request is about, beside its operations.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) id: CommandId,
+    pub(crate) key: RequestKey,
+    pub(crate) channel: ChannelId,
+    /// The contract whose view the answer is, if it is one.
+    pub(crate) contract: Option<ContractId>,
+}
+
+impl Waiters {
+    /// Everyone who waits for a request.
+    pub(crate) fn take(&mut self, key: &RequestKey) -> Vec<CommandId> {
+        self.requests.remove(key).map(|pending| pending.commands).unwrap_or_default()
+    }
+}
+
+impl Engine {
+    pub(crate) fn command_pay(
+        &mut self,
+        id: CommandId,
+        key: RequestKey,
+        channel: ChannelId,
+        payments: &[Payment],
+        out: &mut Step,
+    ) {
+        let asked = Asked { id, key, channel, contract: None };
+        match self.check_payments(channel, payments) {
+            Ok(()) => {
+                let operations = payments.iter().map(|payment| Operation::Pay {
+                    amount: payment.amount,
+                    reference: payment.reference.clone(),
+                });
+                self.ask(asked, operations.collect(), out);
+            }
+            Err(error) => reply(id, Err(error), out),
+        }
+    }
+
+    fn check_payments(&self, channel: ChannelId, payments: &[Payment]) -> Result<(), CommandError> {
+        if payments.is_empty() {
+            return Err(CommandError::Empty);
+        }
+        if let Some(index) = payments.iter().position(|p| p.amount == MilliSats::ZERO) {
+            return Err(CommandError::Zero { index });
+        }
+        let Some(live) = self.channels.get(&channel).and_then(|c| c.state().live()) else {
+            // Asking the channel itself says what it is instead.
+            return Ok(());
+        };
+        let capacity = live.setup.funding.value.to_millisats();
+        let total = MilliSats::checked_sum(payments.iter().map(|payment| payment.amount));
+        match total {
+            Some(amount) if amount <= capacity => Ok(()),
+            Some(amount) => Err(CommandError::AboveCapacity { amount, capacity }),
+            None => Err(CommandError::AboveCapacity { amount: MilliSats::MAX, capacity }),
+        }
+    }
+
+    /// Has operations carried out once, whoever asks how often under the same key.
+    pub(crate) fn ask(&mut self, asked: Asked, operations: Vec<Operation>, out: &mut Step) {
+        let Asked { id, key, channel, contract } = asked;
+        let digest = digest_of(channel, &operations);
+        if let Some(known) = self.book.requests.find(&key) {
+            let (known_digest, fate) = (known.digest, known.fate);
+            if known_digest != digest {
+                return reply(id, Err(CommandError::KeyReused), out);
+            }
+            return self.join_or_answer(asked, digest, &fate, out);
+        }
+        if let Some(pending) = self.waiters.requests.get_mut(&key) {
+            if pending.digest != digest {
+                return reply(id, Err(CommandError::KeyReused), out);
+            }
+            pending.commands.push(id);
+            return;
+        }
+        if let Err(error) = self.enqueue(channel, key, digest, operations) {
+            return reply(id, Err(error), out);
+        }
+        let pending = Pending { digest, commands: vec![id], contract };
+        self.waiters.requests.insert(key, pending);
+        self.dirty.insert(channel);
+    }
+
+    fn enqueue(
+        &mut self,
+        channel: ChannelId,
+        key: RequestKey,
+        digest: RequestKey,
+        operations: Vec<Operation>,
+    ) -> Result<(), CommandError> {
+        let refused = |source| CommandError::Channel { channel, source };
+        let operations =
+            Operations::new(operations).map_err(|e| refused(RequestError::TooLarge(e)))?;
+        let machine =
+            self.channels.get_mut(&channel).ok_or(CommandError::UnknownChannel(channel))?;
+        machine.request(Request { key, digest, operations }).map_err(refused)
+    }
+
+    /// A request that is known: answered if its round is over, else it waits with those who asked before.
+    fn join_or_answer(
+        &mut self,
+        asked: Asked,
+        digest: RequestKey,
+        fate: &RequestFate,
+        out: &mut Step,
+    ) {
+        let Asked { id, key, channel, contract } = asked;
+        let Some(done) = fate.done() else {
+            return reply(id, Err(CommandError::KeyReused), out);
+        };
+        if self.is_in_flight(channel, done.number) {
+            let pending = self.waiters.requests.entry(key).or_insert_with(|| Pending {
+                digest,
+                commands: Vec::new(),
+                contract,
+            });
+            pending.commands.push(id);
+        } else {
+            self.answer_done(id, contract, done, out);
+        }
+    }
+
+    fn is_in_flight(&self, channel: ChannelId, number: CommitmentNumber) -> bool {
+        let live = self.channels.get(&channel).and_then(|channel| channel.state().live());
+        live.is_some_and(|live| {
+            matches!(&live.rounds.outstanding,
+                Some(Outstanding::Proposed { number: proposed, .. }) if *proposed == number)
+        })
+    }
+
+    /// Requests are irrevocable: tells everyone who waits for them.
+    pub(crate) fn tell_irrevocable(
+        &mut self,
+        channel: ChannelId,
+        requests: &[CarriedRequest],
+        out: &mut Step,
+    ) {
+        let mut count = 0_u64;
+        for request in requests {
+            count += u64::from(request.operations);
+            let Some(pending) = self.waiters.requests.remove(&request.key) else { continue };
+            let Some(done) = self.book.requests.find(&request.key).and_then(|k| k.fate.done())
+            else {
+                continue;
+            };
+            for id in pending.commands {
+                self.answer_done(id, pending.contract, done, out);
+            }
+        }
+        out.effects.push(Effect::Report(Report::Round { operations: count }));
+        self.dirty.insert(channel);
+    }
+
+    fn answer_done(
+        &self,
+        id: CommandId,
+        contract: Option<ContractId>,
+        done: PaymentDone,
+        out: &mut Step,
+    ) {
+        let view = contract.and_then(|contract| {
+            let all = self.contract_views(&done.channel);
+            all.into_iter().find(|view| view.contract == contract)
+        });
+        let answer = match view {
+            Some(view) => Answer::Contract(Box::new(view)),
+            None => Answer::Done(done),
+        };
+        reply(id, Ok(answer), out);
+    }
+
+    /// A request cannot be proposed any more: nothing of it was done, and those who wait are told why.
+    pub(crate) fn tell_refused(
+        &mut self,
+        channel: ChannelId,
+        request: CarriedRequest,
+        reason: RequestError,
+        out: &mut Step,
+    ) {
+        let Some(pending) = self.waiters.requests.remove(&request.key) else { return };
+        for id in pending.commands {
+            let error = CommandError::Channel { channel, source: reason.clone() };
+            reply(id, Err(error), out);
+        }
+    }
+}
+
+/// How many of these operations are payments, and of how much.
+pub(crate) fn payments_in(operations: &[Operation]) -> (u64, MilliSats) {
+    let mut count = 0;
+    let mut total = MilliSats::ZERO;
+    for operation in operations {
+        if let Operation::Pay { amount, .. } = operation {
+            count += 1;
+            total = total.checked_add(*amount).unwrap_or(MilliSats::MAX);
+        }
+    }
+    (count, total)
+}
+
+/// The hash of what a request asks for: the same key with another hash is another request.
+fn digest_of(channel: ChannelId, operations: &[Operation]) -> RequestKey {
+    let mut engine = sha256::Hash::engine();
+    engine.input(channel.as_bytes());
+    engine.input(&minicbor::to_vec(operations).expect("writing to memory cannot fail"));
+    short(engine)
+}
+
+/// The first half of a hash.
+pub(crate) fn short(engine: sha256::HashEngine) -> RequestKey {
+    let hash = sha256::Hash::from_engine(engine).to_byte_array();
+    let (head, _) = hash.split_first_chunk::<16>().expect("a hash has 32 bytes");
+    RequestKey::from_bytes(*head)
+}
+
+/// Answers a command.
+pub(crate) fn reply(id: CommandId, answer: Result<Answer, CommandError>, out: &mut Step) {
+    out.effects.push(Effect::Reply(id, answer));
+}

@@ -1,0 +1,256 @@
+//! The channel protocol over all connections: admits them, and decides which one carries a peer's stream.
+
+use core::task::{Context, Poll, Waker};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::swarm::{
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler,
+    THandlerInEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId};
+use strait_primitives::NodeId;
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::admission::Admission;
+use super::handler::{Handler, Open, Report, Role, role};
+use crate::address::Address;
+use crate::event::Direction;
+use crate::identity::from_peer_id;
+use crate::limits::{CONNECTIONS_PER_PEER_MAX, SIMULTANEOUS};
+use crate::switchboard::Switchboard;
+
+/// What the service hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// A link to this peer is up.
+    LinkUp(NodeId),
+    /// This peer was reached and has no use for us.
+    Unsupported(NodeId),
+}
+
+/// Why a connection is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+enum Denied {
+    #[error("this peer has {CONNECTIONS_PER_PEER_MAX} connections already")]
+    PerPeer,
+    #[error("this host begins connections too often")]
+    PerHost,
+    #[error("the peer's address is of no known kind")]
+    Address,
+}
+
+/// One established connection.
+#[derive(Debug)]
+struct Connection {
+    /// With whom.
+    peer: NodeId,
+    /// Its name in libp2p.
+    peer_id: PeerId,
+    /// Where the peer is.
+    address: Address,
+    /// Since when.
+    since: Instant,
+    /// Whether the opener chose it for the stream.
+    part: Part,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Nothing yet, or nothing any more.
+    Spare,
+    /// The stream is on it, or is being negotiated.
+    Chosen,
+}
+
+/// The protocol over all connections.
+pub(crate) struct Behaviour {
+    /// Shared with the rest of the node.
+    board: Arc<Switchboard>,
+    /// Those that are established.
+    connections: BTreeMap<ConnectionId, Connection>,
+    /// How often hosts may dial us.
+    admission: Admission,
+    /// For libp2p to do.
+    actions: VecDeque<ToSwarm<Notice, Open>>,
+    /// libp2p, when it waits for an action.
+    waker: Option<Waker>,
+}
+
+impl Behaviour {
+    /// No connections yet.
+    pub(crate) fn new(board: Arc<Switchboard>) -> Self {
+        Self {
+            admission: Admission::new(&board.limits),
+            board,
+            connections: BTreeMap::new(),
+            actions: VecDeque::new(),
+            waker: None,
+        }
+    }
+
+    /// Where the peer of a connection is.
+    pub(crate) fn address_of(&self, connection: ConnectionId) -> Option<&Address> {
+        self.connections.get(&connection).map(|held| &held.address)
+    }
+
+    /// Admits a connection whose peer has proved its key.
+    fn admit(
+        &self,
+        peer_id: &PeerId,
+        address: &Multiaddr,
+        direction: Direction,
+    ) -> Result<Handler, ConnectionDenied> {
+        let peer = from_peer_id(peer_id).map_err(ConnectionDenied::new)?;
+        let count = self.connections.values().filter(|held| held.peer == peer).count();
+        if count >= CONNECTIONS_PER_PEER_MAX {
+            return Err(ConnectionDenied::new(Denied::PerPeer));
+        }
+        let address = Address::from_multiaddr(address.clone())
+            .ok_or_else(|| ConnectionDenied::new(Denied::Address))?;
+        Ok(Handler::new(Arc::clone(&self.board), peer, direction, address))
+    }
+
+    /// Takes note of a connection; as the opener, decides whether it is to carry the stream.
+    fn handle_established(&mut self, connection: ConnectionId, held: Connection) {
+        let (peer, peer_id, now) = (held.peer, held.peer_id, held.since);
+        self.connections.insert(connection, held);
+        match role(self.board.own, peer) {
+            Role::Accepter => return,
+            Role::Opener => {}
+        }
+        let mut chosen =
+            self.connections.values_mut().filter(|c| c.peer == peer && c.part == Part::Chosen);
+        match chosen.next() {
+            Some(first) if now.duration_since(first.since) < SIMULTANEOUS => {
+                self.act(close(peer_id, connection));
+                return;
+            }
+            Some(first) => first.part = Part::Spare,
+            None => {}
+        }
+        if let Some(held) = self.connections.get_mut(&connection) {
+            held.part = Part::Chosen;
+        }
+        let handler = NotifyHandler::One(connection);
+        self.act(ToSwarm::NotifyHandler { peer_id, handler, event: Open });
+    }
+
+    /// The link is up on `connection`: the peer's other connections have had their time.
+    fn handle_link_up(&mut self, connection: ConnectionId) {
+        let Some(peer) = self.connections.get(&connection).map(|held| held.peer) else { return };
+        let others: Vec<_> = self
+            .connections
+            .iter()
+            .filter(|(id, held)| held.peer == peer && **id != connection)
+            .map(|(id, held)| close(held.peer_id, *id))
+            .collect();
+        for other in others {
+            self.act(other);
+        }
+        self.act(ToSwarm::GenerateEvent(Notice::LinkUp(peer)));
+    }
+
+    /// Gives libp2p something to do.
+    fn act(&mut self, action: ToSwarm<Notice, Open>) {
+        self.actions.push_back(action);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Closes one connection.
+const fn close(peer_id: PeerId, connection: ConnectionId) -> ToSwarm<Notice, Open> {
+    ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(connection) }
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Notice;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        let ip = Address::from_multiaddr(remote.clone()).and_then(|address| address.ip());
+        let ip = ip.ok_or_else(|| ConnectionDenied::new(Denied::Address))?;
+        self.admission.admit(ip, Instant::now()).map_err(|_| ConnectionDenied::new(Denied::PerHost))
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<Handler, ConnectionDenied> {
+        self.admit(&peer, remote, Direction::Inbound)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        peer: PeerId,
+        remote: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<Handler, ConnectionDenied> {
+        self.admit(&peer, remote, Direction::Outbound)
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "libp2p's events grow with its versions, and the rest do not concern us"
+    )]
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(event) => {
+                let address = event.endpoint.get_remote_address().clone();
+                let peer = from_peer_id(&event.peer_id).expect("admitted above");
+                let address = Address::from_multiaddr(address).expect("admitted above");
+                let (since, part) = (Instant::now(), Part::Spare);
+                let held = Connection { peer, peer_id: event.peer_id, address, since, part };
+                self.handle_established(event.connection_id, held);
+            }
+            FromSwarm::ConnectionClosed(event) => {
+                self.connections.remove(&event.connection_id);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer_id: PeerId,
+        connection: ConnectionId,
+        report: Report,
+    ) {
+        let peer = self.connections.get(&connection).map(|held| held.peer);
+        match report {
+            Report::Up => return self.handle_link_up(connection),
+            Report::Unsupported => {
+                if let Some(peer) = peer {
+                    self.act(ToSwarm::GenerateEvent(Notice::Unsupported(peer)));
+                }
+            }
+            Report::NoRoom => tracing::warn!(?peer, "no room for another link"),
+            Report::Ended(reason) => tracing::debug!(?peer, %reason, "link ended"),
+        }
+        self.act(close(peer_id, connection));
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Notice, THandlerInEvent<Self>>> {
+        if let Some(action) = self.actions.pop_front() {
+            return Poll::Ready(action);
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}

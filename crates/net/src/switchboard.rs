@@ -1,0 +1,217 @@
+//! What the service, its handles and the drivers of its links share: who is connected, and the budgets of all.
+//!
+//! Lock order: `links` before a link's gate; a gate or a queue is never held while taking another lock.
+
+use core::sync::atomic::AtomicUsize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, RwLock};
+
+use strait_primitives::NodeId;
+use tokio::sync::{Notify, Semaphore, mpsc};
+
+use crate::address::Address;
+use crate::counters::Meters;
+use crate::dialer::Dialer;
+use crate::event::{Direction, DisconnectReason, NetEvent, Queued, Room};
+use crate::frame::Frame;
+use crate::limits::{KEPT_MAX, LISTEN_ADDRESSES_MAX, Limits};
+use crate::link::{Link, Refusal, charge_of};
+use crate::lock::{exclusive, locked, shared};
+
+/// The state behind every [`crate::Handle`].
+#[derive(Debug)]
+pub(crate) struct Switchboard {
+    /// This node.
+    pub(crate) own: NodeId,
+    /// As bound.
+    pub(crate) limits: Limits,
+    /// What was done so far.
+    pub(crate) meters: Meters,
+    /// Whom to keep connected.
+    pub(crate) dialer: Mutex<Dialer>,
+    /// Wakes the service after a change to `dialer`.
+    pub(crate) wake: Notify,
+    /// The live link of each peer.
+    links: RwLock<BTreeMap<NodeId, Arc<Link>>>,
+    /// To the consumer, until the service has stopped.
+    events: Mutex<Option<mpsc::UnboundedSender<Queued>>>,
+    /// How many links may be live or have events that nobody has taken.
+    link_room: Arc<Semaphore>,
+    /// Room for frames of all peers that wait for the consumer.
+    incoming_room: Arc<Semaphore>,
+    /// What waits to be written to all peers.
+    outgoing_bytes: AtomicUsize,
+    /// Where the node listens now.
+    listening: Mutex<BTreeSet<Address>>,
+    /// Every address that was ever reported, so that each is reported once.
+    reported: Mutex<BTreeSet<Address>>,
+}
+
+/// There is no room for another link: the consumer has not taken the events of old ones, or the service has stopped.
+#[derive(Debug)]
+pub(crate) struct NoRoom;
+
+impl Switchboard {
+    /// A board without links.
+    pub(crate) fn new(
+        own: NodeId,
+        limits: Limits,
+        dialer: Dialer,
+        events: mpsc::UnboundedSender<Queued>,
+    ) -> Self {
+        let peers = usize::try_from(limits.connections_max).unwrap_or(KEPT_MAX);
+        Self {
+            own,
+            meters: Meters::default(),
+            dialer: Mutex::new(dialer),
+            wake: Notify::new(),
+            links: RwLock::default(),
+            events: Mutex::new(Some(events)),
+            link_room: Arc::new(Semaphore::new(peers.saturating_add(KEPT_MAX))),
+            incoming_room: Arc::new(Semaphore::new(limits.incoming_total_bytes)),
+            outgoing_bytes: AtomicUsize::new(0),
+            listening: Mutex::default(),
+            reported: Mutex::default(),
+            limits,
+        }
+    }
+
+    /// Brings up a link on a negotiated stream, in the place of an older one.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        peer: NodeId,
+        direction: Direction,
+        address: Address,
+    ) -> Result<LiveLink, NoRoom> {
+        let room = Arc::clone(&self.link_room).try_acquire_owned().map_err(|_| NoRoom)?;
+        let mut links = exclusive(&self.links);
+        let events = locked(&self.events).clone().ok_or(NoRoom)?;
+        if let Some(older) = links.remove(&peer) {
+            self.shut(&older, DisconnectReason::Replaced);
+        }
+        let link = Arc::new(Link::open(peer, direction, address, &self.limits, events, room));
+        links.insert(peer, Arc::clone(&link));
+        self.meters.links_opened.count();
+        Ok(LiveLink { board: Arc::clone(self), link })
+    }
+
+    /// Ends a link; the first reason counts.
+    pub(crate) fn close(&self, link: &Arc<Link>, reason: DisconnectReason) {
+        let mut links = exclusive(&self.links);
+        if links.get(&link.peer).is_some_and(|live| Arc::ptr_eq(live, link)) {
+            links.remove(&link.peer);
+        }
+        self.shut(link, reason);
+    }
+
+    /// Shuts a link that is out of `links`.
+    fn shut(&self, link: &Link, reason: DisconnectReason) {
+        if link.shut(reason).is_ok() {
+            tracing::info!(peer = %link.peer, %reason, "peer disconnected");
+            self.meters.links_closed.count();
+            if reason.is_violation() {
+                self.meters.violations.count();
+            }
+        }
+    }
+
+    /// The live link of `peer`.
+    pub(crate) fn link(&self, peer: &NodeId) -> Option<Arc<Link>> {
+        shared(&self.links).get(peer).cloned()
+    }
+
+    /// All live links, by peer.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        shared(&self.links).values().cloned().collect()
+    }
+
+    /// Queues a frame for `peer`; `None` when it has no link.
+    pub(crate) fn send(&self, peer: &NodeId, frame: Frame) -> Option<Result<(), Refusal>> {
+        let links = shared(&self.links);
+        let sent = links.get(peer)?.enqueue(frame, &self.limits, &self.outgoing_bytes);
+        if sent.is_err() {
+            self.meters.frames_refused.count();
+        }
+        Some(sent)
+    }
+
+    /// Takes note of an address the node listens at.
+    pub(crate) fn listening(&self, address: &Address) {
+        locked(&self.listening).insert(address.clone());
+        let mut reported = locked(&self.reported);
+        if reported.len() < LISTEN_ADDRESSES_MAX && reported.insert(address.clone()) {
+            tracing::info!(%address, "listening");
+            let event = NetEvent::Listening { address: address.clone() };
+            if let Some(events) = &*locked(&self.events) {
+                let _ = events.send(Queued { event, room: Room::Free });
+            }
+        }
+    }
+
+    /// Takes note of an address that is gone.
+    pub(crate) fn listens_no_more(&self, address: &Address) {
+        locked(&self.listening).remove(address);
+    }
+
+    /// Where the node listens now.
+    pub(crate) fn listen_addresses(&self) -> Vec<Address> {
+        locked(&self.listening).iter().cloned().collect()
+    }
+
+    /// Ends every link and, once their last events are taken, the stream of events.
+    pub(crate) fn stop(&self) {
+        // First the sender, so that no link comes up behind our back.
+        locked(&self.events).take();
+        let links = core::mem::take(&mut *exclusive(&self.links));
+        for link in links.values() {
+            self.shut(link, DisconnectReason::Shutdown);
+        }
+    }
+}
+
+/// A link in the hands of its driver. Dropped, it ends the link: a connection that vanishes takes its link along.
+#[derive(Debug)]
+pub(crate) struct LiveLink {
+    /// Where it hangs.
+    pub(crate) board: Arc<Switchboard>,
+    /// The link.
+    pub(crate) link: Arc<Link>,
+}
+
+impl LiveLink {
+    /// Ends the link.
+    pub(crate) fn close(&self, reason: DisconnectReason) {
+        self.board.close(&self.link, reason);
+    }
+
+    /// The budget that [`Link::settle`] gives back to.
+    pub(crate) fn outgoing_total(&self) -> &AtomicUsize {
+        &self.board.outgoing_bytes
+    }
+
+    /// Waits until the consumer has room for `frame`: that is the back-pressure on the peer.
+    pub(crate) async fn room_for(&self, frame: &Frame) -> Room {
+        let charge = u32::try_from(charge_of(frame)).expect("a frame's charge is near its limit");
+        let take = async |room: &Arc<Semaphore>| {
+            let room = Arc::clone(room);
+            match Arc::clone(&room).try_acquire_many_owned(charge) {
+                Ok(permit) => permit,
+                Err(_) => {
+                    room.acquire_many_owned(charge).await.expect("these semaphores never close")
+                }
+            }
+        };
+        let own = take(&self.link.incoming_room).await;
+        Room::Frame(own, take(&self.board.incoming_room).await)
+    }
+}
+
+impl Drop for LiveLink {
+    fn drop(&mut self) {
+        self.close(DisconnectReason::ConnectionLost);
+        self.link.abandon(&self.board.outgoing_bytes);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,112 @@
+use super::*;
+use crate::backoff::Backoff;
+use crate::event::Events;
+
+const OWN: NodeId = NodeId::from_bytes([2; 33]);
+
+/// A board with room for few links, and its consumer's end.
+pub(crate) fn board(limits: Limits) -> (Arc<Switchboard>, Events) {
+    let (events, receiver) = mpsc::unbounded_channel();
+    let dialer = Dialer::new(Backoff::default());
+    (Arc::new(Switchboard::new(OWN, limits, dialer, events)), Events { receiver })
+}
+
+/// The peer that the tests have.
+pub(crate) const PEER: NodeId = NodeId::from_bytes([3; 33]);
+
+/// A link to a peer.
+pub(crate) fn open(board: &Arc<Switchboard>, peer: NodeId) -> Result<LiveLink, NoRoom> {
+    board.open(peer, Direction::Inbound, "/ip4/192.0.2.1/tcp/1".parse().unwrap())
+}
+
+fn frame(length: usize) -> Frame {
+    Frame::new(vec![1; length]).unwrap()
+}
+
+/// The names of all events there are.
+fn names(events: &mut Events) -> Vec<&'static str> {
+    core::iter::from_fn(|| events.next_now())
+        .map(|event| match event {
+            NetEvent::Connected { .. } => "connected",
+            NetEvent::Disconnected { reason: DisconnectReason::Replaced, .. } => "replaced",
+            NetEvent::Disconnected { .. } => "disconnected",
+            NetEvent::Frame { .. } => "frame",
+            NetEvent::Listening { .. } => "listening",
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_new_link_comes_after_the_end_of_the_old_and_hears_nothing_of_it() {
+    let (board, mut events) = board(Limits::default());
+    let old = open(&board, PEER).unwrap();
+    let first = frame(1);
+    let room = old.room_for(&first).await;
+    old.link.deliver(first, room).unwrap();
+    let new = open(&board, PEER).unwrap();
+    let late = frame(2);
+    let room = old.room_for(&late).await;
+    assert!(old.link.deliver(late, room).is_err(), "the gate is shut");
+    old.close(DisconnectReason::ConnectionLost);
+    drop(old);
+    assert!(board.link(&PEER).is_some(), "the end of the old link leaves the new one alone");
+    drop(new);
+    assert_eq!(names(&mut events), ["connected", "frame", "replaced", "connected", "disconnected"]);
+}
+
+#[test]
+fn links_whose_events_nobody_takes_do_not_pile_up() {
+    let (board, mut events) = board(Limits { connections_max: 1, ..Limits::default() });
+    let mut links = 0;
+    while let Ok(link) = open(&board, PEER) {
+        links += 1;
+        assert!(links <= KEPT_MAX + 1, "memory grows without bound");
+        drop(link);
+    }
+    assert_eq!(names(&mut events).len(), 2 * links);
+    assert!(open(&board, PEER).is_ok(), "there is room again when the events are taken");
+}
+
+#[test]
+fn queues_have_a_bound_each_and_together_and_give_back_what_was_charged() {
+    let cost = FRAME_BYTES_MAX_CHARGE;
+    let limits = Limits {
+        outgoing_per_peer_bytes: 2 * cost,
+        outgoing_total_bytes: 3 * cost,
+        ..Limits::default()
+    };
+    let (board, _events) = board(limits);
+    let other = NodeId::from_bytes([4; 33]);
+    let large = || frame(crate::limits::FRAME_BYTES_MAX);
+    assert_eq!(board.send(&PEER, large()), None, "nobody is connected");
+    let [first, second] = [PEER, other].map(|peer| open(&board, peer).unwrap());
+    assert_eq!([(); 2].map(|()| board.send(&PEER, large())), [Some(Ok(())); 2]);
+    let queued_bytes = 2 * cost;
+    let full = Some(Err(Refusal::PeerFull { queued_bytes }));
+    assert_eq!(board.send(&PEER, frame(1)), full);
+    assert_eq!(board.send(&other, large()), Some(Ok(())));
+    let queued_bytes = 3 * cost;
+    let full = Some(Err(Refusal::TotalFull { queued_bytes }));
+    assert_eq!(board.send(&other, frame(1)), full);
+    drop(first);
+    assert_eq!(board.send(&PEER, frame(1)), None);
+    assert_eq!(board.send(&other, large()), Some(Ok(())));
+    drop(second);
+    assert_eq!(board.outgoing_bytes.load(core::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!(board.meters.read().frames_refused, 2);
+}
+
+/// What the largest frame is charged.
+const FRAME_BYTES_MAX_CHARGE: usize =
+    crate::limits::FRAME_BYTES_MAX + crate::limits::FRAME_OVERHEAD_BYTES;
+
+#[test]
+fn after_a_stop_there_are_no_links_and_the_events_end() {
+    let (board, mut events) = board(Limits::default());
+    let live = open(&board, PEER).unwrap();
+    board.stop();
+    assert!(board.links().is_empty() && open(&board, PEER).is_err());
+    drop(live);
+    assert_eq!(names(&mut events), ["connected", "disconnected"]);
+    assert!(events.receiver.is_closed() || events.receiver.try_recv().is_err());
+}

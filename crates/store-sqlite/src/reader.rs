@@ -1,0 +1,93 @@
+//! Reading beside the writer.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+use strait_log::{Record, Snapshot, StoreError};
+use strait_primitives::EventSeq;
+
+use crate::connection::{Tolerance, database_path, read_only, store_error};
+use crate::{snapshots, walk};
+
+/// A read-only view of the log, for the event stream of the API and for projections.
+///
+/// It sees durable events only. Clones are cheap and independent: each opens a connection of its own at its first
+/// read, so that clones do not wait for each other. Calls block; from async code they belong on a blocking thread.
+#[derive(Debug)]
+pub struct Reader {
+    /// The database file.
+    database: Arc<Path>,
+    /// Opened at the first read; dropped after a failed one, so that the next read starts afresh.
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Clone for Reader {
+    fn clone(&self) -> Self {
+        Self { database: Arc::clone(&self.database), connection: Mutex::new(None) }
+    }
+}
+
+impl Reader {
+    /// A reader of the log in this data directory. Touches nothing until the first read.
+    #[must_use]
+    pub fn new(data_dir: &Path) -> Self {
+        Self::of_database(&database_path(data_dir))
+    }
+
+    /// A reader of this database file.
+    pub(crate) fn of_database(database: &Path) -> Self {
+        Self { database: database.into(), connection: Mutex::new(None) }
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.database.to_path_buf()
+    }
+
+    /// The last durable event.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the last batch does not hold, [`StoreError::Medium`] if it cannot be read.
+    pub fn head(&self) -> Result<EventSeq, StoreError> {
+        self.with(|connection| walk::tail(connection).map(|tail| tail.last))
+    }
+
+    /// At most `limit` durable records from the place `from` on.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if a checksum or the sequence does not hold, [`StoreError::Medium`] if it cannot read.
+    pub fn read_from(&self, from: EventSeq, limit: usize) -> Result<Vec<Record>, StoreError> {
+        self.with(|connection| walk::records(connection, from, limit))
+    }
+
+    /// The newest sound snapshot, if any.
+    ///
+    /// # Errors
+    /// [`StoreError::Medium`] if it cannot read; a damaged snapshot is passed over for an older one.
+    pub fn latest_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
+        self.with(|connection| {
+            let head = walk::tail(connection)?.last;
+            snapshots::latest(connection, head)
+        })
+    }
+
+    /// Runs `read` on this reader's connection.
+    fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = match slot.take() {
+            Some(connection) => connection,
+            None => read_only(&self.database, Tolerance::Strict)
+                .map_err(|error| store_error("open the log for reading", EventSeq::ZERO, error))?,
+        };
+        let answer = read(&connection);
+        if answer.is_ok() {
+            *slot = Some(connection);
+        }
+        answer
+    }
+}

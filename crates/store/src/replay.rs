@@ -1,0 +1,68 @@
+//! Reading a log at start: the newest snapshot, and the events after it.
+
+use strait_engine::NodeState;
+use strait_log::{EventStore, StoreError};
+use strait_primitives::EventSeq;
+use thiserror::Error;
+
+use crate::record::{DecodeError, decode, decode_snapshot};
+
+/// Events read at a time.
+const PAGE: usize = 4_096;
+
+/// A state read back from its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// The fold of the whole log.
+    pub state: NodeState,
+    /// The last event.
+    pub head: EventSeq,
+    /// Events folded after the snapshot.
+    pub folded: u64,
+}
+
+/// Why a log cannot be read.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The store cannot give it out.
+    #[error("the log cannot be read")]
+    Store(#[from] StoreError),
+    /// A record cannot be understood.
+    #[error("the log cannot be understood")]
+    Record(#[from] DecodeError),
+    /// The log ends before its head.
+    #[error("the log ends at event {at}, its head is {head}")]
+    Short {
+        /// The last event that could be read.
+        at: EventSeq,
+        /// The head that the store names.
+        head: EventSeq,
+    },
+}
+
+/// Folds a log.
+///
+/// # Errors
+/// [`ReplayError`]: the node must not start on a log that it cannot read whole.
+pub fn replay(store: &dyn EventStore) -> Result<Replayed, ReplayError> {
+    let head = store.head();
+    let (mut state, mut at) = match store.latest_snapshot()? {
+        Some(snapshot) => (decode_snapshot(&snapshot)?, snapshot.seq),
+        None => (NodeState::default(), EventSeq::ZERO),
+    };
+    let mut folded = 0;
+    while at < head {
+        let records = store.read_from(at.next(), PAGE)?;
+        if records.is_empty() {
+            return Err(ReplayError::Short { at, head });
+        }
+        for record in &records {
+            assert_eq!(record.seq, at.next(), "a store gives records without gaps");
+            state.apply(&decode(record)?);
+            at = record.seq;
+            folded += 1;
+        }
+    }
+    Ok(Replayed { state, head, folded })
+}

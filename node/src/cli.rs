@@ -1,0 +1,28 @@
+//! The command line: noun then verb, data on stdout, everything else on stderr.
+//!
+//! Client commands speak to a running node through `strait-client` and nothing else; `config` needs no node; `node`,
+//! `devnet` and `demo` are dispatched by the binary. Exit codes are in [`Exit`] and in `strait --help`.
+//!
+//! **Invariant:** no command that moves money is sent twice by itself, and its idempotency key is on stderr before it leaves.
+
+mod args;
+mod client;
+mod config_command;
+mod contract;
+mod error;
+mod money;
+mod output;
+mod pay;
+mod place;
+
+pub use args::{
+    ChannelCommand, Cli, ClientCommand, Command, ConfigCommand, ContractCommand, DemoArgs,
+    DevnetArgs, EventsArgs, Globals, MoneyArgs, NodeArgs, PayArgs, PeerCommand, SettingArgs,
+    WalletCommand,
+};
+pub use client::run_client_command;
+pub use config_command::run_config_command;
+pub use error::{CliError, Exit};
+
+#[cfg(test)]
+mod tests;

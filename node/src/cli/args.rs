@@ -1,0 +1,366 @@
+//! What the command line looks like. Nothing here does anything.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Setting;
+
+/// What stands under every help.
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  failed on this side
+  2  wrong usage or configuration
+  3  the node refused, and says why
+  4  the node cannot be reached: nothing happened
+  5  the outcome is unknown: ask again with the same --idempotency-key";
+
+/// A Bitcoin payment-channel node for services.
+#[derive(Debug, Parser)]
+#[command(name = "strait", version, after_help = AFTER_HELP, term_width = 100)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Globals {
+    /// Configuration file of the node; client commands find address and token in it
+    #[arg(long, global = true, value_name = "FILE", env = "STRAIT_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// Base URL of the node's REST interface [default: from --config, or http://127.0.0.1:9737]
+    #[arg(long, global = true, value_name = "URL", env = "STRAIT_API", hide_env_values = true)]
+    pub api: Option<String>,
+    /// File with the node's token [default: from --config]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "STRAIT_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    pub token_file: Option<PathBuf>,
+    /// Print JSON on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a node until it is told to stop
+    Node(NodeArgs),
+    /// Run a private chain that speaks bitcoind's RPC, for trying out
+    Devnet(DevnetArgs),
+    /// Watch two nodes open a channel, pay, run a contract and close
+    Demo(DemoArgs),
+    /// Check or print the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Everything that asks a running node
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// Settings from flags; they go before the environment and the file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SettingArgs {
+    /// Where bitcoind or the devnet answers
+    #[arg(long, value_name = "URL")]
+    pub rpc_url: Option<String>,
+    /// Multiaddrs to listen on for peers, separated by commas
+    #[arg(long, value_name = "MULTIADDRS")]
+    pub p2p_listen: Option<String>,
+    /// The node's folder
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// How much to log
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Port of metrics and health
+    #[arg(long, value_name = "PORT")]
+    pub metrics_port: Option<String>,
+    /// Any setting: --set channel.delay_blocks=288
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub settings: Vec<(String, String)>,
+}
+
+impl SettingArgs {
+    /// The settings in the order in which later ones win.
+    #[must_use]
+    pub fn to_settings(&self) -> Vec<Setting> {
+        let named = [
+            ("rpc_url", "--rpc-url", &self.rpc_url),
+            ("p2p_listen", "--p2p-listen", &self.p2p_listen),
+            ("data_dir", "--data-dir", &self.data_dir),
+            ("log_level", "--log-level", &self.log_level),
+            ("metrics_port", "--metrics-port", &self.metrics_port),
+        ];
+        let set = self.settings.iter().map(|(key, value)| Setting {
+            key: key.clone(),
+            value: value.clone(),
+            flag: "--set",
+        });
+        let named = named.into_iter().filter_map(|(key, flag, value)| {
+            Some(Setting { key: key.to_owned(), value: value.clone()?, flag })
+        });
+        set.chain(named).collect()
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("KEY=VALUE is right")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// `strait node`
+#[derive(Debug, Args)]
+pub struct NodeArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingArgs,
+}
+
+/// `strait devnet`
+#[derive(Debug, Args)]
+pub struct DevnetArgs {
+    /// Where to answer RPC; port 0 lets the system choose
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:18443")]
+    pub listen: SocketAddr,
+    /// Make a block every so often; without it blocks are made when asked
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    pub block_every_ms: Option<u64>,
+}
+
+/// `strait demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Payments to make
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub payments: u64,
+    /// Leave everything running and say how to talk to it
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `strait config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what is wrong with the configuration, or that nothing is
+    Check {
+        /// Settings.
+        #[command(flatten)]
+        settings: SettingArgs,
+    },
+    /// Print the effective settings with their sources
+    Dump {
+        /// Settings.
+        #[command(flatten)]
+        settings: SettingArgs,
+    },
+}
+
+/// What asks a running node.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Open, look at and close channels
+    #[command(subcommand)]
+    Channel(ChannelCommand),
+    /// Pay over a channel; done when irrevocable
+    Pay(PayArgs),
+    /// Add modules, open contracts and act on them
+    #[command(subcommand)]
+    Contract(ContractCommand),
+    /// Connect to peers
+    #[command(subcommand)]
+    Peer(PeerCommand),
+    /// Coins on the chain
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// The node at a glance
+    Status,
+    /// What happened, one event a line
+    Events(EventsArgs),
+}
+
+/// What goes with every command that moves money.
+#[derive(Debug, Clone, Default, Args)]
+pub struct MoneyArgs {
+    /// Repeat an earlier attempt: the key it printed on stderr [default: a new one]
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Print the request instead of sending it
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `strait channel`
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// Open a channel to a peer
+    Open {
+        /// The peer's node id
+        node_id: String,
+        /// What to put in
+        capacity_sat: u64,
+        /// Where the peer listens, if the node does not know
+        #[arg(long, value_name = "MULTIADDR")]
+        address: Option<String>,
+        /// Fee rate of the funding transaction [default: estimated]
+        #[arg(long, value_name = "N")]
+        fee_rate_sat_per_kvb: Option<u64>,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
+    /// All channels
+    List,
+    /// One channel
+    Show {
+        /// The channel
+        channel_id: String,
+    },
+    /// Close a channel
+    Close {
+        /// The channel
+        channel_id: String,
+        /// Close without the peer: costs more, and the money waits
+        #[arg(long)]
+        force: bool,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
+}
+
+/// `strait pay`
+#[derive(Debug, Args)]
+pub struct PayArgs {
+    /// The channel
+    pub channel_id: String,
+    /// How much each payment moves
+    pub amount_msat: u64,
+    /// How many payments; at most 4,096 go in one batch, each batch as a whole or not at all
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub count: u64,
+    /// Reference that both sides see, at most 64 bytes
+    #[arg(long, value_name = "TEXT")]
+    pub reference: Option<String>,
+    /// Key and dry run.
+    #[command(flatten)]
+    pub money: MoneyArgs,
+}
+
+/// `strait contract`
+#[derive(Debug, Subcommand)]
+pub enum ContractCommand {
+    /// Give the node a WebAssembly module
+    Add {
+        /// The module
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// All modules
+    Modules,
+    /// Open a contract in a channel
+    Open {
+        /// The channel
+        channel_id: String,
+        /// The module's hash, as `contract add` printed it
+        module_hash: String,
+        /// What this node puts in
+        #[arg(long, value_name = "MSAT", default_value_t = 0)]
+        collateral_opener_msat: u64,
+        /// What the peer puts in
+        #[arg(long, value_name = "MSAT", default_value_t = 0)]
+        collateral_acceptor_msat: u64,
+        /// Parameters for the module, in hex
+        #[arg(long, value_name = "HEX", default_value = "")]
+        params: String,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
+    /// Apply actions in order, all or none
+    Act {
+        /// The contract
+        contract_id: String,
+        /// Actions, in hex
+        #[arg(required = true, value_name = "HEX")]
+        actions: Vec<String>,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
+    /// One contract
+    Show {
+        /// The contract
+        contract_id: String,
+    },
+    /// Give the collateral back as the contract's outcome says
+    Settle {
+        /// The contract
+        contract_id: String,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
+    /// All contracts
+    List,
+}
+
+/// `strait peer`
+#[derive(Debug, Subcommand)]
+pub enum PeerCommand {
+    /// Connect to a peer and stay connected
+    Connect {
+        /// The peer's node id
+        node_id: String,
+        /// Where it listens: /ip4/192.0.2.1/tcp/9736
+        #[arg(value_name = "MULTIADDR")]
+        address: String,
+    },
+    /// All peers
+    List,
+}
+
+/// `strait wallet`
+#[derive(Debug, Subcommand)]
+pub enum WalletCommand {
+    /// A fresh address
+    Address,
+    /// What there is and what may be spent
+    Balance,
+    /// Pay on the chain
+    Send {
+        /// Where to
+        address: String,
+        /// How much: satoshis, or `all`
+        #[arg(value_name = "AMOUNT_SAT")]
+        amount: String,
+        /// Fee rate [default: estimated]
+        #[arg(long, value_name = "N")]
+        fee_rate_sat_per_kvb: Option<u64>,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
+}
+
+/// `strait events`
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// The first place in the log
+    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    pub from: u64,
+    /// Wait for what happens next, until interrupted
+    #[arg(long)]
+    pub follow: bool,
+}

@@ -1,0 +1,139 @@
+//! Why a command failed, and the exit code that says so.
+
+use std::io;
+use std::path::PathBuf;
+
+use strait_client::{ClientError, Outcome};
+use thiserror::Error;
+
+use crate::config::ConfigError;
+
+/// The exit codes of the binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// Failed on this side.
+    Failed,
+    /// Wrong usage or configuration.
+    Usage,
+    /// The node refused.
+    Refused,
+    /// The node cannot be reached: nothing happened.
+    Unreachable,
+    /// The outcome is unknown: ask again with the same key.
+    Unknown,
+}
+
+impl Exit {
+    /// The code as the system gets it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Unreachable => 4,
+            Self::Unknown => 5,
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The node could not be asked, or did not do what was asked.
+    #[error(transparent)]
+    Node(#[from] ClientError),
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Nothing says where the token is.
+    #[error("there is no token: give --token-file FILE, or --config FILE of the node")]
+    NoToken,
+    /// A file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Stdout takes no more.
+    #[error("the output cannot be written")]
+    Write {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// An argument has no meaning.
+    #[error("{argument} {value:?}: {right}")]
+    Argument {
+        /// Which.
+        argument: &'static str,
+        /// As it was given.
+        value: String,
+        /// What would be right.
+        right: &'static str,
+    },
+    /// The system gave no random bytes for a key.
+    #[error("no random bytes for an idempotency key")]
+    Entropy {
+        /// What the system said.
+        #[source]
+        source: getrandom::Error,
+    },
+    /// The runtime did not start.
+    #[error("the command could not start")]
+    Start {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl CliError {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Node(error) => exit_of(error),
+            Self::Config(_) | Self::NoToken | Self::Argument { .. } => Exit::Usage,
+            Self::Read { .. } | Self::Write { .. } | Self::Entropy { .. } | Self::Start { .. } => {
+                Exit::Failed
+            }
+        }
+    }
+
+    /// What to do about it, if the node said so or it is known here.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Node(ClientError::Refused { error, .. }) => Some(&error.hint),
+            Self::Node(error) => match exit_of(error) {
+                Exit::Unreachable => Some("is the node running, and is --api its address?"),
+                Exit::Unknown => Some("ask again with the same --idempotency-key"),
+                Exit::Done | Exit::Failed | Exit::Usage | Exit::Refused => None,
+            },
+            Self::Config(_)
+            | Self::NoToken
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Argument { .. }
+            | Self::Entropy { .. }
+            | Self::Start { .. } => None,
+        }
+    }
+}
+
+const fn exit_of(error: &ClientError) -> Exit {
+    match error.outcome() {
+        Outcome::NotSent => Exit::Usage,
+        Outcome::NotReached => Exit::Unreachable,
+        Outcome::Refused => Exit::Refused,
+        Outcome::Unknown => Exit::Unknown,
+    }
+}

@@ -23,7 +23,7 @@ use strait_primitives::{
     BlockDelta, BlockHeight, Digest, FeeRate, MilliSats, NodeId, Timestamp,
 };
 use strait_runtime::{Halt, Runtime, known_blocks};
-use strait_signer::Seed;
+use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::SqliteStore;
 use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics};
@@ -113,9 +113,9 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
             .await
             .map_err(|_| InitError::Recovery)??
     };
-    let Recovered { engine, first, store, source, follower, vm, seed, files } = parts;
-    let id = seed.node_key().node_id();
-    let (net, service, events) = bind_net(&config, &seed).await?;
+    let Recovered { engine, first, store, source, follower, vm, key, files } = parts;
+    let id = key.node_id();
+    let (net, service, events) = bind_net(&config, &key).await?;
     health.started(Component::Network);
     let p2p: Vec<String> = net.listen_addresses().iter().map(ToString::to_string).collect();
     servers.push(tokio::spawn(service.run(until(stopped.clone()))));
@@ -221,7 +221,7 @@ struct Recovered {
     source: Box<dyn ChainSource>,
     follower: Follower,
     vm: Arc<Vm>,
-    seed: Seed,
+    key: NodeKey,
     files: ModuleFiles,
 }
 
@@ -248,21 +248,22 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
     health.started(Component::Chain);
     let (fingerprint, xpub) = seed.wallet_account();
     let account = Account::new(network, fingerprint, xpub).map_err(InitError::Account)?;
-    let settings = engine_config(config, seed.node_key().node_id(), network);
+    let key = seed.node_key();
+    let settings = engine_config(config, key.node_id(), network);
     let (engine, first) = match log {
         LogState::Present => {
-            let engine = Engine::restore(settings, seed.clone(), &account, state, head)?;
+            let engine = Engine::restore(settings, seed, &account, state, head)?;
             (engine, None)
         }
         LogState::Empty => {
             let birthday = birthday(source.as_mut(), &account, origin).map_err(InitError::Chain)?;
-            let (engine, first) = Engine::create(settings, seed.clone(), &account, birthday);
+            let (engine, first) = Engine::create(settings, seed, &account, birthday);
             (engine, Some(first))
         }
     };
     health.started(Component::Wallet);
     let follower = Follower::new(network, known_blocks(&engine)).map_err(InitError::Follower)?;
-    Ok(Recovered { engine, first, store, source, follower, vm, seed, files })
+    Ok(Recovered { engine, first, store, source, follower, vm, key, files })
 }
 
 /// The last block that cannot hold coins of this seed: the tip for a seed made just now, the genesis block for one that
@@ -300,9 +301,9 @@ fn chain_source(
 
 async fn bind_net(
     config: &Config,
-    seed: &Seed,
+    key: &NodeKey,
 ) -> Result<(strait_net::Handle, strait_net::Service, strait_net::Events), InitError> {
-    let secret = seed.node_key().expose_secret_bytes();
+    let secret = key.expose_secret_bytes();
     let identity = Identity::from_secret(*secret).map_err(InitError::Identity)?;
     let mut listen = Vec::new();
     for address in &config.p2p_listen {
@@ -383,13 +384,13 @@ fn create_folder(data_dir: &Path) -> Result<(), InitError> {
         .map_err(|source| InitError::Folder { path: PathBuf::from(data_dir), source })
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "the start of the process is a wall-clock fact")]
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn clock() -> std::time::Instant {
+pub(crate) fn clock() -> std::time::Instant {
     #[expect(clippy::disallowed_methods, reason = "the duration of recovery is measured here")]
     std::time::Instant::now()
 }

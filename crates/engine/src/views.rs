@@ -155,6 +155,8 @@ pub struct WalletView {
     pub immature: Sats,
     /// What closing all channels at once would need.
     pub fee_reserve: Sats,
+    /// The last block looked at.
+    pub height: BlockHeight,
 }
 
 impl ChannelStage {
@@ -285,6 +287,7 @@ impl Engine {
             reserved: balance.reserved,
             immature: balance.immature,
             fee_reserve: self.fee_reserve().amount,
+            height: self.tip().height,
         }
     }
 }

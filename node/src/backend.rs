@@ -18,9 +18,7 @@ use strait_api_types::{
     PeerList, SendResponse, SettleResponse, StatusResponse, WalletResponse,
 };
 use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
-use strait_engine::{
-    Answer, ChannelView, Command, ContractView, Payment, PaymentDone, SendAmount,
-};
+use strait_engine::{Answer, ChannelView, Command, ContractView, Payment, PaymentDone, SendAmount};
 use strait_primitives::{ChannelId, ContractId, EventSeq, NodeId, RequestKey, Timestamp};
 use strait_runtime::Handle;
 use strait_store_sqlite::Reader;
@@ -137,7 +135,10 @@ impl Backend for NodeBackend {
             address.parse().map_err(|error| refusals::address(&address, &error))?;
         self.ask(Command::ConnectPeer { node, address }).await?;
         // The node stays connected from now on; this first dial only tells the asker at once whether it works.
-        self.net.connect(node, parsed).await.map_err(|error| refusals::unreachable(node, &error))?;
+        self.net
+            .connect(node, parsed)
+            .await
+            .map_err(|error| refusals::unreachable(node, &error))?;
         let peers = self.peers().await?.peers;
         let id = node.to_string();
         peers.into_iter().find(|peer| peer.node_id == id).ok_or_else(refusals::gone)
@@ -223,8 +224,7 @@ impl Backend for NodeBackend {
         let size_bytes = wasm.len() as u64;
         let (files, contracts) = (self.files.clone(), Arc::clone(&self.contracts));
         // Compiling takes a while, and files block.
-        let added =
-            tokio::task::spawn_blocking(move || files.add(contracts.as_ref(), &wasm)).await;
+        let added = tokio::task::spawn_blocking(move || files.add(contracts.as_ref(), &wasm)).await;
         let module = match added {
             Ok(Ok(module)) => module,
             Ok(Err(ModuleFileError::Load(error))) => return Err(refusals::module(&error)),
@@ -258,14 +258,8 @@ impl Backend for NodeBackend {
         key: RequestKey,
         request: OpenContract,
     ) -> Result<Contract, ApiError> {
-        let OpenContract {
-            channel,
-            module,
-            params,
-            collateral_opener,
-            collateral_acceptor,
-            terms,
-        } = request;
+        let OpenContract { channel, module, params, collateral_opener, collateral_acceptor, terms } =
+            request;
         let mut limits = Limits::default();
         if let Some(fuel) = terms.fuel_per_call {
             limits.fuel_per_call = fuel;

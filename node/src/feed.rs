@@ -80,8 +80,10 @@ impl Feed {
         let page = tokio::task::spawn_blocking(move || {
             let records = reader.read_from(from, PAGE)?;
             let mut story = story.lock().unwrap_or_else(PoisonError::into_inner);
-            let told: Vec<Event> =
-                records.iter().filter_map(|record| story.tell(record).transpose()).collect::<Result<_, _>>()?;
+            let told: Vec<Event> = records
+                .iter()
+                .filter_map(|record| story.tell(record).transpose())
+                .collect::<Result<_, _>>()?;
             let next = records.last().map_or(from, |record| record.seq.next());
             Ok::<_, story::StoryError>((told, next))
         });

@@ -19,9 +19,7 @@ use strait_contract::ContractRuntime;
 use strait_engine::{BlockPoint, Engine, EngineConfig};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
-use strait_primitives::{
-    BlockDelta, BlockHeight, Digest, FeeRate, MilliSats, NodeId, Timestamp,
-};
+use strait_primitives::{BlockDelta, BlockHeight, Digest, FeeRate, MilliSats, NodeId, Timestamp};
 use strait_runtime::{Halt, Runtime, known_blocks};
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
@@ -155,7 +153,17 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
     servers.push(tokio::spawn(server.run(until(stopped))));
     health.started(Component::Api);
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
-    Ok(Node { id, api, metrics: metrics_address, p2p, runtime, health, stopping, servers, _logs: logs })
+    Ok(Node {
+        id,
+        api,
+        metrics: metrics_address,
+        p2p,
+        runtime,
+        health,
+        stopping,
+        servers,
+        _logs: logs,
+    })
 }
 
 impl Node {

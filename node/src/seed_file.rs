@@ -31,7 +31,9 @@ pub enum SeedFileError {
         source: io::Error,
     },
     /// Others may read it.
-    #[error("the seed file {path} has mode {mode:o}: 600 is right, so that only its owner reads it")]
+    #[error(
+        "the seed file {path} has mode {mode:o}: 600 is right, so that only its owner reads it"
+    )]
     Readable {
         /// Which file.
         path: PathBuf,
@@ -48,7 +50,9 @@ pub enum SeedFileError {
         source: SeedWordsError,
     },
     /// The log exists and its seed does not.
-    #[error("the seed file {path} is missing, and the node has a log: put the seed that made it back")]
+    #[error(
+        "the seed file {path} is missing, and the node has a log: put the seed that made it back"
+    )]
     Missing {
         /// Which file.
         path: PathBuf,

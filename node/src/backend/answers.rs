@@ -1,10 +1,10 @@
 //! The engine's facts in the interface's types.
 
-use strait_api_types::{Channel, ChannelPhase, ChannelRole, Contract, ContractPhase, Peer, PeerConnection};
-use strait_channel::contract_party;
-use strait_engine::{
-    ChannelStage, ChannelView, ContractStage, ContractView, PeerLink, PeerView,
+use strait_api_types::{
+    Channel, ChannelPhase, ChannelRole, Contract, ContractPhase, Peer, PeerConnection,
 };
+use strait_channel::contract_party;
+use strait_engine::{ChannelStage, ChannelView, ContractStage, ContractView, PeerLink, PeerView};
 use strait_primitives::Party;
 
 use crate::config::Network;

@@ -47,12 +47,7 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) const fn new(reader: Reader) -> Self {
-        Self {
-            reader,
-            begun: BTreeMap::new(),
-            parties: BTreeMap::new(),
-            modules: BTreeMap::new(),
-        }
+        Self { reader, begun: BTreeMap::new(), parties: BTreeMap::new(), modules: BTreeMap::new() }
     }
 
     /// What a record tells, if it tells users anything.
@@ -62,9 +57,12 @@ impl Story {
                 self.tell_channel(record.seq, channel, event)?
             }
             strait_engine::Event::Wallet(_) => Some(EventKind::WalletChanged),
-            strait_engine::Event::BlockConnected { height, hash } => Some(
-                EventKind::BlockConnected { height: height.to_u32(), block_hash: hash.to_string() },
-            ),
+            strait_engine::Event::BlockConnected { height, hash } => {
+                Some(EventKind::BlockConnected {
+                    height: height.to_u32(),
+                    block_hash: hash.to_string(),
+                })
+            }
             strait_engine::Event::BlockDisconnected { .. }
             | strait_engine::Event::PeerKnown { .. }
             | strait_engine::Event::ModuleAdded { .. }
@@ -125,14 +123,12 @@ impl Story {
                 closing_txid: txid_of(txid).to_string(),
                 outcome: ChannelOutcome::Unknown,
             }),
-            ChannelEvent::Resolved => Some(EventKind::ChannelResolved {
-                channel_id,
-                outcome: ChannelOutcome::Unknown,
-            }),
-            ChannelEvent::Abandoned { .. } => Some(EventKind::ChannelResolved {
-                channel_id,
-                outcome: ChannelOutcome::Abandoned,
-            }),
+            ChannelEvent::Resolved => {
+                Some(EventKind::ChannelResolved { channel_id, outcome: ChannelOutcome::Unknown })
+            }
+            ChannelEvent::Abandoned { .. } => {
+                Some(EventKind::ChannelResolved { channel_id, outcome: ChannelOutcome::Abandoned })
+            }
             ChannelEvent::OpeningSigned { .. }
             | ChannelEvent::FundingUnconfirmed
             | ChannelEvent::ContractOffered { .. }
@@ -200,16 +196,18 @@ impl Story {
         let channel_id = channel.to_string();
         let list = begun.operations.as_slice();
         let acts = |contract: &ContractId| {
-            let is = |operation: &&Operation| {
-                matches!(operation, Operation::Act { contract: of, .. } if of == contract)
-            };
+            let is = |operation: &&Operation| matches!(operation, Operation::Act { contract: of, .. } if of == contract);
             u32::try_from(list.iter().filter(is).count()).unwrap_or(u32::MAX)
         };
         list.iter().rev().find_map(|operation| match operation {
             Operation::OpenContract { contract } => Some(EventKind::ContractOpened {
                 contract_id: contract.to_string(),
                 channel_id: channel_id.clone(),
-                module_hash: self.modules.get(contract).map(ToString::to_string).unwrap_or_default(),
+                module_hash: self
+                    .modules
+                    .get(contract)
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
             }),
             Operation::Act { contract, .. } => Some(EventKind::ContractActed {
                 contract_id: contract.to_string(),

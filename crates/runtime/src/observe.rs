@@ -42,15 +42,19 @@ impl Observer {
         let (mut made, mut verified) = (0, 0);
         for event in events {
             let Event::Channel { event, .. } = event else { continue };
-            match event {
-                ChannelEvent::Opened { .. } | ChannelEvent::Accepted { .. } => {
-                    made += 1;
-                    verified += 1;
-                }
-                ChannelEvent::Proposed { .. } | ChannelEvent::OpeningSigned { .. } => made += 1,
-                ChannelEvent::Revoked { .. } => verified += 1,
-                _ => {}
-            }
+            made += u64::from(matches!(
+                event,
+                ChannelEvent::Opened { .. }
+                    | ChannelEvent::Accepted { .. }
+                    | ChannelEvent::Proposed { .. }
+                    | ChannelEvent::OpeningSigned { .. }
+            ));
+            verified += u64::from(matches!(
+                event,
+                ChannelEvent::Opened { .. }
+                    | ChannelEvent::Accepted { .. }
+                    | ChannelEvent::Revoked { .. }
+            ));
         }
         self.metrics.signatures_made(made);
         self.metrics.signatures_verified(verified);

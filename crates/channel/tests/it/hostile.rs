@@ -53,8 +53,6 @@ fn a_tampered_proposal_is_a_violation() {
         let text = format!("{violation}: {}", cause.unwrap_or_default());
         assert!(text.contains(expect), "{text} where {expect} was expected");
     };
-    let number = |number| CommitmentNumber::new(number).unwrap();
-    let _ = number(1);
     check(|m| m.number = CommitmentNumber::new(1).unwrap(), "number 1 where 2 belongs");
     check(|m| m.number = CommitmentNumber::new(3).unwrap(), "number 3 where 2 belongs");
     check(|m| m.signature = SchnorrSignature::from_bytes([0; 64]), "signature on commitment 2");

@@ -65,10 +65,11 @@ pub fn load(
     }
     let ignored_variables = layers.add_variables(variables);
     layers.add_flags(flags);
-    let raw = layers.to_raw()?;
-    let config = Config::try_from(raw)
-        .map_err(|problems| ConfigError::Problems(layers.with_sources(problems)))?;
-    Ok(Loaded { config, ignored_variables, layers })
+    match Config::try_from(layers.to_raw()) {
+        Ok(config) if layers.is_clean() => Ok(Loaded { config, ignored_variables, layers }),
+        Ok(_) => Err(ConfigError::Problems(layers.all_problems(Problems::default()))),
+        Err(found) => Err(ConfigError::Problems(layers.all_problems(found))),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! **Invariant:** nothing here is needed to build or run the node.
 
 mod bitcoind;
+mod contracts;
 mod layers;
 mod process;
 mod test;
@@ -35,6 +36,12 @@ enum Chore {
     Test,
     /// Prints the path of a usable bitcoind; builds one if there is none.
     Bitcoind,
+    /// Rebuilds the example contracts from source, and replaces their checked-in modules.
+    Contracts {
+        /// Only compares; fails when a rebuild differs.
+        #[arg(long)]
+        check: bool,
+    },
     /// Checks that crates import only crates of lower levels, and that manifests follow the house rules.
     Layers,
     /// Checks the parts of the style that are cheap to check.
@@ -60,6 +67,8 @@ fn perform(chore: &Chore) -> Result<()> {
             writeln!(io::stdout(), "{}", found.exe.display())?;
             Ok(())
         }
+        Chore::Contracts { check: true } => contracts::run(contracts::Mode::Check),
+        Chore::Contracts { check: false } => contracts::run(contracts::Mode::Write),
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }

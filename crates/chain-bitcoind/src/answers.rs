@@ -102,8 +102,10 @@ pub(crate) struct PackageFees {
 /// One element of `gettxspendingprevout`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SpendingPrevout {
-    /// Present if a waiting transaction spends the output.
+    /// Present if a transaction is known that spends the output.
     pub(crate) spendingtxid: Option<Txid>,
+    /// Present if that transaction is confirmed; only a bitcoind with an index of spends tells.
+    pub(crate) blockhash: Option<BlockHash>,
 }
 
 /// `gettxout`.

@@ -273,7 +273,8 @@ impl ChainSource for BitcoindSource {
                 .collect();
             let answer: Vec<SpendingPrevout> =
                 self.client.call("gettxspendingprevout", json!([asked]))?;
-            spenders.extend(answer.into_iter().filter_map(|spend| spend.spendingtxid));
+            let waiting = answer.into_iter().filter(|spend| spend.blockhash.is_none());
+            spenders.extend(waiting.filter_map(|spend| spend.spendingtxid));
         }
         let found = spenders.into_iter().map(|txid| self.waiting(txid));
         found.filter_map(Result::transpose).collect()

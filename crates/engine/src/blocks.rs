@@ -8,7 +8,7 @@ use strait_channel::{Channel, Funded};
 use strait_primitives::{BlockHeight, ChannelId};
 use strait_watcher::BlockSpends;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
 
@@ -108,6 +108,8 @@ impl Engine {
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        let overview = Report::Overview(Box::new(self.node_view()));
+        out.effects.push(Effect::Report(overview));
         let due = |channel: &&Channel| channel.deadline().is_some_and(|at| at <= moment.now);
         let ids: Vec<ChannelId> = self.channels.values().filter(due).map(Channel::id).collect();
         for id in ids {

@@ -4,7 +4,7 @@ use bitcoin::Transaction;
 use strait_primitives::{ChannelId, MilliSats, NodeId};
 use strait_wire::Message;
 
-use crate::{Answer, CommandError, CommandId};
+use crate::{Answer, CommandError, CommandId, NodeView};
 
 /// One thing to be done.
 #[derive(Debug, Clone)]
@@ -55,11 +55,8 @@ pub enum Report {
         /// How many.
         operations: u64,
     },
-    /// Contract actions that were carried out.
-    ContractCalls {
-        /// How many.
-        count: u64,
-    },
+    /// How the node is, now and then.
+    Overview(Box<NodeView>),
     /// A peer broke the protocol.
     PeerFault {
         /// Which peer.

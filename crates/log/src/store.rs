@@ -104,6 +104,36 @@ pub trait EventStore: Send {
     fn size_bytes(&self) -> Result<u64, StoreError>;
 }
 
+impl<S: EventStore + ?Sized> EventStore for Box<S> {
+    fn epoch(&self) -> Epoch {
+        (**self).epoch()
+    }
+
+    fn head(&self) -> EventSeq {
+        (**self).head()
+    }
+
+    fn append_batch(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        (**self).append_batch(records)
+    }
+
+    fn read_from(&self, from: EventSeq, limit: usize) -> Result<Vec<Record>, StoreError> {
+        (**self).read_from(from, limit)
+    }
+
+    fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
+        (**self).put_snapshot(snapshot)
+    }
+
+    fn latest_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
+        (**self).latest_snapshot()
+    }
+
+    fn size_bytes(&self) -> Result<u64, StoreError> {
+        (**self).size_bytes()
+    }
+}
+
 /// The only maker of receipts: wraps the one store that this process writes to.
 #[derive(Debug)]
 pub struct Writer<S> {

@@ -118,7 +118,7 @@ pub mod list {
 
 #[cfg(test)]
 mod tests {
-    use bitcoin::{OutPoint, ScriptBuf, Transaction, TxOut};
+    use bitcoin::{OutPoint, ScriptBuf, Transaction, TxOut, absolute, transaction};
 
     use super::*;
 
@@ -145,8 +145,16 @@ mod tests {
 
     #[test]
     fn bitcoin_types_survive_their_encoding() {
-        let bytes = minicbor::to_vec(record()).unwrap();
-        assert_eq!(minicbor::decode::<Record>(&bytes).unwrap(), record());
+        let spend = Transaction {
+            version: transaction::Version::TWO,
+            lock_time: absolute::LockTime::ZERO,
+            input: vec![],
+            output: vec![TxOut::NULL],
+        };
+        for record in [record(), Record { spend: Some(spend), ..record() }] {
+            let bytes = minicbor::to_vec(&record).unwrap();
+            assert_eq!(minicbor::decode::<Record>(&bytes).unwrap(), record);
+        }
     }
 
     #[test]

@@ -7,275 +7,27 @@
 
 mod number;
 mod sighash;
+mod terms;
+mod transaction;
 
 use core::cmp::Ordering;
 
 use bitcoin::absolute::LockTime;
-use bitcoin::secp256k1::Message;
+use bitcoin::secp256k1::{Message, PublicKey};
 use bitcoin::transaction::Version;
-use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
-use strait_primitives::{
-    BlockDelta, BlockHeight, CommitmentNumber, Digest, LockId, MilliSats, PaymentHash,
-    RevocationHash, Sats, SchnorrSignature, VBytes,
-};
-use thiserror::Error;
+use bitcoin::{ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
+use strait_primitives::{CommitmentNumber, MilliSats, RevocationHash, Sats};
 
 use self::number::NumberMask;
 use self::sighash::SighashTemplate;
+pub use self::terms::{BuildError, CommitmentSpec, CommitmentTerms, LockSpec, Role, TermsError};
+pub use self::transaction::{Commitment, CommitmentOutput, CommitmentSignatures, OutputKind};
 use crate::funding::FundingScript;
-use crate::keys::ChannelPublicKeys;
 use crate::limits::{
-    ANCHOR_VALUE_MAX, COMMITMENT_SIZE_MAX, DELAY_MAX, DELAY_MIN, DUST_LIMIT, EXPIRY_END,
-    LOCKS_PER_SIDE_MAX,
+    ANCHOR_VALUE_MAX, DELAY_MAX, DELAY_MIN, DUST_LIMIT, EXPIRY_END, LOCKS_PER_SIDE_MAX,
 };
 use crate::output::{ANCHOR_SCRIPT, ShortScript};
 use crate::script::{LockSlots, ScriptTerms, Templates};
-use crate::wallet_script::WalletScript;
-
-/// The part a side plays in one commitment transaction.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode,
-)]
-#[cbor(index_only)]
-pub enum Role {
-    /// The side that may publish it, and whose own outputs wait.
-    #[n(0)]
-    Broadcaster,
-    /// The side that signed it for the other.
-    #[n(1)]
-    Countersignatory,
-}
-
-/// What is the same in all commitments of one broadcaster.
-#[derive(Debug, Clone)]
-pub struct CommitmentTerms {
-    /// Keys of the side that may publish these commitments.
-    pub broadcaster: ChannelPublicKeys,
-    /// Keys of the other side.
-    pub countersignatory: ChannelPublicKeys,
-    /// Which of them opened the channel.
-    pub opener: Role,
-    /// Blocks that every path of the broadcaster waits.
-    pub delay: BlockDelta,
-    /// The wallet that holds the countersignatory's balance.
-    pub countersignatory_wallet: WalletScript,
-    /// The funding output's place.
-    pub funding_outpoint: OutPoint,
-    /// The funding output's value: the channel's capacity.
-    pub capacity: Sats,
-}
-
-/// Why no commitments can be built on these terms.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum TermsError {
-    /// The delay is outside the protocol's bounds.
-    #[error("a delay of {actual} is outside {min} to {max}")]
-    Delay {
-        /// The delay as given.
-        actual: BlockDelta,
-        /// The shortest.
-        min: BlockDelta,
-        /// The longest.
-        max: BlockDelta,
-    },
-    /// The funding script belongs to other keys.
-    #[error("the funding script is of other keys than the channel's")]
-    FundingKeys,
-}
-
-/// A lock inside a commitment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
-pub struct LockSpec {
-    /// The offerer's count.
-    #[n(0)]
-    pub id: LockId,
-    /// Who is refunded at expiry.
-    #[n(1)]
-    pub offered_by: Role,
-    /// The value; its output rounds down.
-    #[n(2)]
-    pub amount: MilliSats,
-    /// What claims it.
-    #[n(3)]
-    pub payment_hash: PaymentHash,
-    /// From when on it is refunded.
-    #[n(4)]
-    pub expiry: BlockHeight,
-}
-
-/// What differs from one commitment to the next.
-#[derive(Debug, Clone, Copy)]
-pub struct CommitmentSpec<'a> {
-    /// The commitment's number.
-    pub number: CommitmentNumber,
-    /// The broadcaster's hash for that number: who knows its preimage takes all the broadcaster could want.
-    pub revocation_hash: RevocationHash,
-    /// The broadcaster's balance.
-    pub broadcaster_balance: MilliSats,
-    /// The countersignatory's balance.
-    pub countersignatory_balance: MilliSats,
-    /// All live locks, contracts' included; with the balances they add up to the capacity.
-    pub locks: &'a [LockSpec],
-    /// The salted hash of the whole ledger, while a contract is live.
-    pub ledger_hash: Option<Digest>,
-}
-
-/// Why a ledger makes no commitment. A ledger that keeps the protocol's rules never causes one.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// Balances and locks do not add up to the capacity.
-    #[error("balances and locks add up to {ledger:?} where the channel holds {capacity}")]
-    Unbalanced {
-        /// Their sum; `None` above all the money there is.
-        ledger: Option<MilliSats>,
-        /// What they must add up to.
-        capacity: MilliSats,
-    },
-    /// One side offers more locks than a relayable transaction holds.
-    #[error("{actual} locks offered by the {by:?}, at most {limit}")]
-    LockCount {
-        /// The offerer.
-        by: Role,
-        /// Locks given.
-        actual: usize,
-        /// The most there may be.
-        limit: usize,
-    },
-    /// A lock's expiry is zero or no height at all.
-    #[error("the expiry {expiry} of lock {id:?} is not a height that a script can check")]
-    Expiry {
-        /// The lock.
-        id: LockId,
-        /// Its expiry.
-        expiry: BlockHeight,
-    },
-}
-
-/// What an output of a commitment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputKind {
-    /// The broadcaster's balance, delayed and revocable.
-    Broadcaster,
-    /// The countersignatory's balance, in its wallet.
-    Countersignatory,
-    /// The lock at this place of the spec's slice.
-    Lock(usize),
-    /// The output that anyone spends to add a fee.
-    Anchor,
-    /// The hash of the ledger.
-    LedgerHash,
-}
-
-/// An output of a commitment.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct CommitmentOutput {
-    /// Its value.
-    value: Sats,
-    /// Its script.
-    script: ShortScript,
-    /// What it is.
-    kind: OutputKind,
-}
-
-impl CommitmentOutput {
-    /// Its value.
-    #[must_use]
-    pub const fn value(&self) -> Sats {
-        self.value
-    }
-
-    /// What it is.
-    #[must_use]
-    pub const fn kind(&self) -> OutputKind {
-        self.kind
-    }
-
-    /// The output in the form transactions hold.
-    #[must_use]
-    pub fn to_tx_out(&self) -> TxOut {
-        TxOut {
-            value: Amount::from_sat(self.value.to_sat()),
-            script_pubkey: self.script.to_script_buf(),
-        }
-    }
-}
-
-impl core::fmt::Debug for CommitmentOutput {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{:?}({}, {:x})", self.kind, self.value, self.script.to_script_buf())
-    }
-}
-
-/// An unsigned commitment transaction: everything but its input's place and witness.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commitment {
-    /// Its number.
-    number: CommitmentNumber,
-    /// The lower half of the masked number.
-    lock_time: u32,
-    /// The upper half of the masked number.
-    sequence: u32,
-    /// Its outputs, in the order of the transaction.
-    outputs: Vec<CommitmentOutput>,
-    /// What the outputs leave of the capacity.
-    fee: Sats,
-}
-
-impl Commitment {
-    /// Its number.
-    #[must_use]
-    pub const fn number(&self) -> CommitmentNumber {
-        self.number
-    }
-
-    /// Its outputs, in the order of the transaction.
-    #[must_use]
-    pub fn outputs(&self) -> &[CommitmentOutput] {
-        &self.outputs
-    }
-
-    /// What the outputs leave to miners: almost always nothing.
-    #[must_use]
-    pub const fn fee(&self) -> Sats {
-        self.fee
-    }
-
-    /// The size once both signatures are in place.
-    #[must_use]
-    pub fn signed_size(&self) -> VBytes {
-        let outputs: u64 = self.outputs.iter().map(|o| 9 + u64::from(o.script.len())).sum();
-        VBytes((BARE_WEIGHT + outputs * 4).div_ceil(4))
-    }
-}
-
-/// Weight of a signed commitment without outputs: 51 bytes of frame at four units each, and 236 of witness (two
-/// signatures of 64 bytes, the leaf of 68 and the control block of 33, with their lengths, count and marker).
-const BARE_WEIGHT: u64 = 51 * 4 + 236;
-/// Bytes of the longest outputs a commitment can have: 34 bytes of script each but the anchor's four.
-const OUTPUT_BYTES: u64 = 43;
-/// Bytes of the anchor output.
-const ANCHOR_BYTES: u64 = 13;
-
-const _: () = {
-    assert!(LOCKS_PER_SIDE_MAX == 90, "the sizes below are for 90 locks in each direction");
-    let outputs = (180 + 3) * OUTPUT_BYTES + ANCHOR_BYTES;
-    assert!((BARE_WEIGHT + outputs * 4).div_ceil(4) == 7_992, "the size that was tried on Core");
-    assert!(7_992 <= COMMITMENT_SIZE_MAX.0, "a full commitment is relayed");
-    assert!(2 * LOCKS_PER_SIDE_MAX + 4 < 253, "the output count takes one byte");
-};
-
-/// Both signatures of a commitment, by the role of the signer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
-pub struct CommitmentSignatures {
-    /// Made when it is published.
-    #[n(0)]
-    pub broadcaster: SchnorrSignature,
-    /// Received in the round that made it.
-    #[n(1)]
-    pub countersignatory: SchnorrSignature,
-}
 
 /// Builds, hashes and recognises all commitments of one broadcaster.
 #[derive(Clone)]
@@ -310,7 +62,7 @@ impl CommitmentContext {
             return Err(TermsError::Delay { actual: terms.delay, min: DELAY_MIN, max: DELAY_MAX });
         }
         let mut keys = [terms.broadcaster.funding, terms.countersignatory.funding];
-        keys.sort_by_key(bitcoin::secp256k1::PublicKey::serialize);
+        keys.sort_by_key(PublicKey::serialize);
         if keys != funding.keys() {
             return Err(TermsError::FundingKeys);
         }

@@ -13,6 +13,7 @@ mod commitment;
 #[cfg(test)]
 mod fixture;
 mod funding;
+mod key_path;
 mod keys;
 pub mod limits;
 mod opening;
@@ -28,10 +29,9 @@ pub use commitment::{
     CommitmentSpec, CommitmentTerms, LockSpec, OutputKind, Role, TermsError,
 };
 pub use funding::{FundingError, FundingScript};
+pub use key_path::{WitnessError, key_path_signatures};
 pub use keys::{ChannelKeyBytes, ChannelPublicKeys, KeyError, KeyKind};
-pub use opening::{
-    Contribution, FundingOutput, FundingPlan, FundingTransaction, OpeningError, WitnessError,
-};
+pub use opening::{Contribution, FundingOutput, FundingPlan, FundingTransaction, OpeningError};
 pub use party::WalletCoin;
 pub use spend::{
     AnchorChild, AnchorChildError, AnchorCoin, Claim, ClaimError, ClaimKey, ClaimTransaction, Coin,

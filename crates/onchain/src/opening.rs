@@ -7,9 +7,6 @@
 use std::collections::BTreeMap;
 
 use bitcoin::absolute::LockTime;
-use bitcoin::hashes::Hash as _;
-use bitcoin::secp256k1::{Message, Secp256k1, XOnlyPublicKey, schnorr};
-use bitcoin::sighash::{Prevouts, SighashCache, TapSighashType};
 use bitcoin::transaction::Version;
 use bitcoin::{
     Amount, OutPoint, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
@@ -18,6 +15,7 @@ use strait_primitives::{FeeRate, Party, Sats, SchnorrSignature, VBytes};
 use thiserror::Error;
 
 use crate::funding::FundingScript;
+use crate::key_path::{KeyPathSpend, WitnessError, total_of, wallet_spend_size};
 use crate::limits::{DUST_LIMIT, STANDARD_SIZE_MAX};
 use crate::party::WalletCoin;
 use crate::wallet_script::WalletScript;
@@ -118,50 +116,13 @@ pub enum OpeningError {
     },
 }
 
-/// Why a set of signatures does not complete a funding transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum WitnessError {
-    /// A coin's signature is missing.
-    #[error("no signature for the coin {outpoint}")]
-    Missing {
-        /// The coin.
-        outpoint: OutPoint,
-    },
-    /// A coin's signature does not verify.
-    #[error("the signature for the coin {outpoint} is wrong")]
-    Wrong {
-        /// The coin.
-        outpoint: OutPoint,
-    },
-}
-
 /// An unsigned funding transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FundingTransaction {
-    /// The transaction, without witnesses.
-    unsigned: Transaction,
-    /// What its inputs spend, in their order.
-    spent: Vec<TxOut>,
+    /// The transaction, without witnesses, and what its inputs spend.
+    spend: KeyPathSpend,
     /// What it leaves to miners.
     fee: Sats,
-}
-
-/// Bytes of a transaction besides inputs and outputs, when both counts take three bytes: never too little.
-const FRAME_BYTES: u64 = 4 + 3 + 3 + 4;
-/// Bytes of an input without its witness.
-const INPUT_BYTES: u64 = 41;
-/// Witness of a taproot key path: count, length, signature.
-const KEY_PATH_WITNESS_BYTES: u64 = 66;
-/// Bytes of the longest output.
-const OUTPUT_BYTES: u64 = 43;
-
-/// The size of a transaction of taproot key paths and outputs of the longest form.
-#[must_use]
-pub(crate) fn wallet_spend_size(inputs: usize, outputs: usize) -> VBytes {
-    let count = |n| u64::try_from(n).expect("counts have at most 64 bits");
-    let base = FRAME_BYTES + count(inputs) * INPUT_BYTES + count(outputs) * OUTPUT_BYTES;
-    VBytes((base * 4 + 2 + count(inputs) * KEY_PATH_WITNESS_BYTES).div_ceil(4))
 }
 
 impl FundingTransaction {
@@ -200,14 +161,14 @@ impl FundingTransaction {
             sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
             witness: Witness::new(),
         });
+        let unsigned = Transaction {
+            version: Version::TWO,
+            lock_time: LockTime::ZERO,
+            input: input.collect(),
+            output,
+        };
         Ok(Self {
-            unsigned: Transaction {
-                version: Version::TWO,
-                lock_time: LockTime::ZERO,
-                input: input.collect(),
-                output,
-            },
-            spent: spent.into_values().collect(),
+            spend: KeyPathSpend::new(unsigned, spent.into_values().collect()),
             fee: Sats::new((paid_in - paid_out).to_sat()).expect("less than all coins together"),
         })
     }
@@ -215,7 +176,7 @@ impl FundingTransaction {
     /// The id, which no signature can change.
     #[must_use]
     pub fn txid(&self) -> Txid {
-        self.unsigned.compute_txid()
+        self.spend.unsigned().compute_txid()
     }
 
     /// What it leaves to miners.
@@ -227,43 +188,22 @@ impl FundingTransaction {
     /// The transaction without witnesses.
     #[must_use]
     pub const fn unsigned(&self) -> &Transaction {
-        &self.unsigned
+        self.spend.unsigned()
     }
 
     /// Where a channel's funding output is; `None` for a script that the transaction does not pay.
     #[must_use]
     pub fn outpoint_of(&self, script: &FundingScript) -> Option<OutPoint> {
         let script = script.script_pubkey();
-        let vout = self.unsigned.output.iter().position(|output| output.script_pubkey == script)?;
+        let vout =
+            self.unsigned().output.iter().position(|output| output.script_pubkey == script)?;
         Some(OutPoint { txid: self.txid(), vout: u32::try_from(vout).ok()? })
     }
 
     /// The transaction for a wallet to sign: each input with the output it spends.
     #[must_use]
     pub fn to_psbt(&self) -> Psbt {
-        psbt_of(&self.unsigned, &self.spent)
-    }
-
-    /// Checks every coin's key-path signature and completes the transaction.
-    ///
-    /// # Errors
-    /// [`WitnessError`] names the first coin without a right signature.
-    pub fn complete(
-        mut self,
-        signatures: &BTreeMap<OutPoint, SchnorrSignature>,
-    ) -> Result<Transaction, WitnessError> {
-        let outpoints: Vec<_> =
-            self.unsigned.input.iter().map(|input| input.previous_output).collect();
-        for outpoint in &outpoints {
-            let signature = signatures.get(outpoint);
-            let signature = signature.ok_or(WitnessError::Missing { outpoint: *outpoint })?;
-            self.verify(*outpoint, signature)?;
-        }
-        for (input, outpoint) in self.unsigned.input.iter_mut().zip(outpoints) {
-            let signature = signatures.get(&outpoint).expect("checked above");
-            input.witness = Witness::from_slice(&[signature.as_bytes()]);
-        }
-        Ok(self.unsigned)
+        self.spend.to_psbt()
     }
 
     /// Checks one coin's key-path signature (`SIGHASH_DEFAULT`).
@@ -275,39 +215,19 @@ impl FundingTransaction {
         outpoint: OutPoint,
         signature: &SchnorrSignature,
     ) -> Result<(), WitnessError> {
-        let index = self
-            .unsigned
-            .input
-            .iter()
-            .position(|input| input.previous_output == outpoint)
-            .ok_or(WitnessError::Missing { outpoint })?;
-        let wrong = || WitnessError::Wrong { outpoint };
-        let spent = self.spent.get(index).ok_or_else(wrong)?;
-        let program = spent.script_pubkey.as_bytes().get(2..).ok_or_else(wrong)?;
-        let key = XOnlyPublicKey::from_slice(program).map_err(|_| wrong())?;
-        let hash = SighashCache::new(&self.unsigned)
-            .taproot_key_spend_signature_hash(
-                index,
-                &Prevouts::All(&self.spent),
-                TapSighashType::Default,
-            )
-            .map_err(|_| wrong())?;
-        let message = Message::from_digest(hash.to_byte_array());
-        schnorr::Signature::from_slice(signature.as_bytes())
-            .and_then(|signature| {
-                Secp256k1::verification_only().verify_schnorr(&signature, &message, &key)
-            })
-            .map_err(|_| wrong())
+        self.spend.verify(outpoint, signature)
     }
-}
 
-/// A transaction for a wallet to sign.
-pub(crate) fn psbt_of(unsigned: &Transaction, spent: &[TxOut]) -> Psbt {
-    let mut psbt = Psbt::from_unsigned_tx(unsigned.clone()).expect("built without witnesses");
-    for (input, spent) in psbt.inputs.iter_mut().zip(spent) {
-        input.witness_utxo = Some(spent.clone());
+    /// Checks every coin's key-path signature and completes the transaction.
+    ///
+    /// # Errors
+    /// [`WitnessError`] names the first coin without a right signature.
+    pub fn complete(
+        self,
+        signatures: &BTreeMap<OutPoint, SchnorrSignature>,
+    ) -> Result<Transaction, WitnessError> {
+        self.spend.complete(signatures)
     }
-    psbt
 }
 
 /// All coins by their place, each once and each taproot.
@@ -350,13 +270,6 @@ fn channel_outputs(plan: &FundingPlan) -> Result<Vec<TxOut>, OpeningError> {
         outputs.push(TxOut { value: Amount::from_sat(value.to_sat()), script_pubkey });
     }
     Ok(outputs)
-}
-
-/// What coins hold together; `None` above all the money there is.
-pub(crate) fn total_of(coins: &[WalletCoin]) -> Option<Sats> {
-    coins.iter().try_fold(Sats::ZERO, |sum, coin| {
-        sum.checked_add(Sats::new(coin.output.value.to_sat()).ok()?)
-    })
 }
 
 /// What is left of a side's coins.

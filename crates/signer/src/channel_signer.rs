@@ -96,6 +96,14 @@ impl ChannelSigner {
         Ok(self.secret(number))
     }
 
+    /// Whether these bytes are the secret of one of our commitments.
+    ///
+    /// A counterparty that knows one we do not know to have given away proves that we are behind (protocol, section 9).
+    #[must_use]
+    pub fn is_secret_of(&self, number: CommitmentNumber, shown: &RevocationSecret) -> bool {
+        hash_of(shown) == self.revocation_hash(number)
+    }
+
     /// Signs a commitment of the counterparty.
     ///
     /// The same commitment may be signed again, with the same result.

@@ -189,14 +189,10 @@ impl ClosingSession {
         let parts = [self.our_part, their_part];
         let joined: CompactSignature =
             aggregate_partial_signatures(&self.keys, &self.nonces, parts, message)
-                .expect("both parts are verified");
+                .map_err(|_| wrong())?;
         let signature = SchnorrSignature::from_bytes(joined.serialize());
         let output_key = self.funding.output_key();
-        assert_eq!(
-            verify_schnorr(&output_key, &self.message, &signature),
-            Ok(()),
-            "two verified parts make a valid signature"
-        );
+        verify_schnorr(&output_key, &self.message, &signature).map_err(|_| wrong())?;
         Ok(signature)
     }
 }

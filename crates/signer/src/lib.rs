@@ -29,3 +29,4 @@ pub use rules::{Refusal, Rounds, SigningEvent, SigningState, Standing};
 pub use seed::{Seed, SeedWords, SeedWordsError, WalletDescriptors};
 pub use shachain::{CommitmentSeed, SecretError, SecretStore};
 pub use verify::{BadSignature, verify_commitment, verify_schnorr};
+pub use zeroize::Zeroizing;

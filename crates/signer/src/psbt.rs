@@ -43,7 +43,7 @@ impl Seed {
     /// [`PsbtError`] if an input contradicts itself; nothing is signed then.
     pub fn sign_psbt(&self, psbt: &mut Psbt) -> Result<usize, PsbtError> {
         let spent = spent_outputs(psbt)?;
-        let fingerprint = self.master().fingerprint(self.context());
+        let fingerprint = self.fingerprint();
         let mut signatures = Vec::new();
         let mut cache = SighashCache::new(&psbt.unsigned_tx);
         for (index, (input, spent_here)) in psbt.inputs.iter().zip(&spent).enumerate() {

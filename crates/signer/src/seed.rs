@@ -11,7 +11,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use bitcoin::bip32::{ChildNumber, DerivationPath, Xpriv, Xpub};
+use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint, Xpriv, Xpub};
 use bitcoin::hashes::{Hash as _, HashEngine as _, sha256};
 use bitcoin::secp256k1::{All, Secp256k1};
 use bitcoin::{Network, NetworkKind};
@@ -151,12 +151,22 @@ impl Seed {
         ChannelSigner::new(&self.channels_root, salt, Arc::clone(&self.context))
     }
 
+    /// The fingerprint of the master key and the public key of the wallet's account (BIP-0086, account 0): all that a
+    /// watching wallet needs.
+    #[must_use]
+    pub fn wallet_account(&self) -> (Fingerprint, Xpub) {
+        let account = self.account(WALLET_PURPOSE, 0);
+        let fingerprint = self.master().fingerprint(&self.context);
+        (fingerprint, Xpub::from_priv(&self.context, &account))
+    }
+
     /// The wallet's public descriptors (BIP-0086, account 0).
     #[must_use]
     pub fn wallet_descriptors(&self) -> WalletDescriptors {
-        let account = self.account(WALLET_PURPOSE, 0);
+        let mut account = self.account(WALLET_PURPOSE, 0);
         let public = Xpub::from_priv(&self.context, &account);
-        let fingerprint = self.master().fingerprint(&self.context);
+        account.private_key.non_secure_erase();
+        let fingerprint = self.fingerprint();
         let coin = self.coin();
         let descriptor = |keychain: u8| {
             format!("tr([{fingerprint}/{WALLET_PURPOSE}'/{coin}'/0']{public}/{keychain}/*)")
@@ -164,8 +174,16 @@ impl Seed {
         WalletDescriptors { external: descriptor(0), internal: descriptor(1) }
     }
 
+    /// What key origins call the master key.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut master = self.master();
+        let fingerprint = master.fingerprint(&self.context);
+        master.private_key.non_secure_erase();
+        fingerprint
+    }
+
     /// The master key (BIP-0032).
-    pub(crate) fn master(&self) -> Xpriv {
+    fn master(&self) -> Xpriv {
         Xpriv::new_master(self.network, self.bytes.as_slice())
             .expect("a seed whose master key is invalid has probability 2^-127")
     }

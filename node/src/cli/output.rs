@@ -1,7 +1,7 @@
 //! Data on stdout, for people or for programs; words for people on stderr.
 
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::io::Write;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -91,14 +91,10 @@ impl Output<'_> {
 
     /// Writes text as it is.
     pub(super) fn put(&mut self, text: &str) -> Result<(), CliError> {
-        let written = self.data.write_all(text.as_bytes()).and_then(|()| self.data.flush());
-        match written {
-            // The reader has seen enough: `strait events | head`.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Err(CliError::Write { source: error })
-            }
-            other => other.map_err(|source| CliError::Write { source }),
-        }
+        self.data
+            .write_all(text.as_bytes())
+            .and_then(|()| self.data.flush())
+            .map_err(|source| CliError::Write { source })
     }
 }
 

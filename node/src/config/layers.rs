@@ -158,11 +158,8 @@ impl Layers {
         self.problems.push(Problem { key: path.to_owned(), value, source, right });
     }
 
-    /// The layers as one configuration, its shape checked.
-    pub(super) fn to_raw(&self) -> Result<RawConfig, ConfigError> {
-        if !self.problems.is_empty() {
-            return Err(ConfigError::Problems(Problems(self.problems.clone())));
-        }
+    /// The layers as one configuration, without what could not be laid down.
+    pub(super) fn to_raw(&self) -> RawConfig {
         let mut table = Table::new();
         for (path, (value, _)) in &self.values {
             match path.split_once('.') {
@@ -177,8 +174,8 @@ impl Layers {
                 }
             }
         }
-        Ok(RawConfig::deserialize(Value::Table(table))
-            .expect("every key exists and every value has its key's kind: both were checked above"))
+        RawConfig::deserialize(Value::Table(table))
+            .expect("every key exists and every value has its key's kind: `add` takes no other")
     }
 
     /// Where a key's value came from.
@@ -186,11 +183,20 @@ impl Layers {
         self.values.get(key).map_or(Source::Default, |(_, source)| source.clone())
     }
 
-    /// Adds to problems where their values came from.
-    pub(super) fn with_sources(&self, problems: Problems) -> Problems {
-        let mut problems = problems.0;
-        for problem in &mut problems {
-            problem.source = self.source(&problem.key);
+    /// True if everything could be laid down.
+    pub(super) fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// What could not be laid down and what was found later, each with its source, one for each key.
+    pub(super) fn all_problems(&self, found: Problems) -> Problems {
+        let mut problems = self.problems.clone();
+        for mut problem in found.0 {
+            // A value of the wrong kind was not laid down: that it is missing now is no second problem.
+            if !self.problems.iter().any(|earlier| earlier.key == problem.key) {
+                problem.source = self.source(&problem.key);
+                problems.push(problem);
+            }
         }
         Problems(problems)
     }

@@ -159,6 +159,19 @@ fn bad_values_are_refused_with_key_value_source_and_what_is_right() {
 }
 
 #[test]
+fn everything_that_is_wrong_is_told_at_once_and_once() {
+    let flags = [("banana", "1"), ("metrics_port", "70000"), ("rpc_url", "ftp://h")];
+    let error = load_text(LEAST, &[("STRAIT_STORE__SNAPSHOT_EVERY_EVENTS", "few")], &flags);
+    let error = error.unwrap_err();
+    let keys: Vec<&str> = error.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(keys, ["store.snapshot_every_events", "banana", "metrics_port", "rpc_url"]);
+    check_refused(
+        "p2p_listen = 3",
+        &["p2p_listen = 3 (file FILE): text or a list of texts is right"],
+    );
+}
+
+#[test]
 fn texts_have_shapes() {
     let check = |shape: fn(&str) -> Result<(), &'static str>, text: &str, fits: bool| {
         assert_eq!(shape(text).is_ok(), fits, "{text}");

@@ -9,7 +9,7 @@ use bitcoin::Network;
 use strait_chain::{ChainError, ChainSource};
 use strait_chain_bitcoind::{Auth, BitcoindSource, Options};
 
-use crate::stage::on_each_server;
+use crate::stage::{on_each_server, open_output};
 
 /// A server that gives the same answer to each of so many connections.
 struct Parrot {
@@ -125,6 +125,46 @@ fn nobody_listening_is_transient() {
     drop(listener);
     let error = source(&url).tip().unwrap_err();
     assert!(error.is_transient(), "{error:?}");
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up() {
+    // The listener accepts connections into its backlog and reads nothing.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let rpc_url = format!("http://u:p@{}", listener.local_addr().unwrap());
+    let (network, timeout) = (Network::Regtest, Duration::from_millis(200));
+    let options = Options { rpc_url, auth: None, network, timeout };
+    let error = BitcoindSource::new(&options).unwrap().tip().unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+}
+
+#[test]
+fn results_of_a_package_that_make_no_sense_are_an_error() {
+    let transaction = |value| bitcoin::Transaction {
+        version: bitcoin::transaction::Version::TWO,
+        lock_time: bitcoin::absolute::LockTime::ZERO,
+        input: vec![bitcoin::TxIn::default()],
+        output: vec![open_output(value)],
+    };
+    let package = [transaction(1), transaction(2)];
+    let check = |results: &str| {
+        let body = format!(
+            r#"{{"result":{{"package_msg":"success","tx-results":{results}}},"error":null}}"#
+        );
+        let parrot = Parrot::start(vec![http("200 OK", &body)]);
+        let error = source(&parrot.url).submit(&package).unwrap_err();
+        assert!(matches!(error, ChainError::Nonsense { .. }), "{results}: {error:?}");
+    };
+    let [first, second] = &package;
+    let (first_id, second_id) = (first.compute_txid(), second.compute_txid());
+    check("{}");
+    check("[]");
+    check(r#"{"nonsense":{}}"#);
+    // Neither transaction has a witness, so both ids of each are the same.
+    check(&format!(r#"{{"{first_id}":{{"txid":"{first_id}"}}}}"#));
+    check(&format!(
+        r#"{{"{first_id}":{{"txid":"{second_id}","fees":{{"base":0.1}}}},"{second_id}":{{"txid":"{second_id}","fees":{{"base":0.1}}}}}}"#
+    ));
 }
 
 #[test]

@@ -15,8 +15,10 @@ use crate::stage::{Coin, Stage, anchor_script, coin_of, open_output, output, spe
 
 /// Steps of each walk.
 const STEPS: u64 = 150;
-/// Seeds walked.
-const SEEDS: [u64; 4] = [1, 2, 3, 4];
+/// Seeds walked; 29 once found two rules asked in the wrong order.
+const SEEDS: [u64; 3] = [1, 2, 29];
+/// Coins below this are left alone, but for anchors.
+const COIN_SAT_MIN: u64 = 1_000_000;
 /// Coins at the start.
 const COINS: usize = 30;
 
@@ -44,7 +46,7 @@ impl Dice {
 /// One server on the walk.
 struct Walker {
     stage: Stage,
-    /// Every coin ever made, spent or not.
+    /// Coins worth spending that are unspent in the chain or made by what waits, and some that were until lately.
     coins: Vec<Coin>,
     /// Every transaction ever made.
     made: Vec<Transaction>,
@@ -68,50 +70,76 @@ impl Walker {
         }
         let total: u64 = coins.iter().map(|coin| coin.value.to_sat()).sum();
         let fee = dice.pick(&[0, 0, 9, 30, 200, 1_000, 1_000, 3_000, 10_000]).min(total);
-        let parts = dice.pick(&[1, 1, 2, 3]);
+        let parts: u64 = dice.pick(&[1, 1, 2, 3]);
         let mut outputs = vec![open_output((total - fee) / parts); usize::try_from(parts).unwrap()];
         outputs[0] = open_output(total - fee - (total - fee) / parts * (parts - 1));
-        if dice.below(3) == 0 {
+        if fee == 0 && dice.below(4) > 0 {
             outputs.push(output(0, anchor_script()));
         }
         let mut transaction = spend(version, &coins.iter().collect::<Vec<_>>(), outputs);
-        let sequence = dice.pick(&[0xffff_fffd, 0xffff_fffd, 0xffff_fffd, 0, 1, 3]);
+        // No relative lock of 0 blocks: when the chain becomes shorter, bitcoind judges it by the height remembered
+        // from before and drops the transaction, which a real reorganisation never shows.
+        let sequence = dice.pick(&[0xffff_fffd, 0xffff_fffd, 0xffff_fffd, 0xffff_fffd, 1, 3]);
         transaction.input[0].sequence = Sequence::from_consensus(sequence);
         self.made.push(transaction.clone());
-        for vout in 0..transaction.output.len() {
-            self.coins.push(coin_of(&transaction, vout));
-        }
         transaction
+    }
+
+    /// Learns the coins of transactions that wait.
+    fn learn(&mut self, transactions: &[&Transaction]) {
+        for transaction in transactions {
+            let txid = transaction.compute_txid().to_string();
+            if self.stage.rpc.call("getmempoolentry", json!([txid])).is_ok() {
+                let coins = (0..transaction.output.len()).map(|vout| coin_of(transaction, vout));
+                self.coins.extend(coins.filter(|coin| coin.value.to_sat() >= COIN_SAT_MIN));
+            }
+        }
+    }
+
+    /// Forgets coins that are spent for good.
+    fn forget(&mut self) {
+        let rpc = self.stage.rpc.clone();
+        self.coins.retain(|coin| {
+            let (txid, vout) = (coin.outpoint.txid.to_string(), coin.outpoint.vout);
+            let confirmed = rpc.call("gettxout", json!([txid, vout, false])).unwrap();
+            !confirmed.is_null() || rpc.call("getmempoolentry", json!([txid])).is_ok()
+        });
     }
 
     /// Takes one step and tells what the server said.
     fn step(&mut self, dice: &mut Dice, number: u64) -> String {
         let version = dice.pick(&[2, 2, 3, 3, 3, 1]);
-        match dice.below(20) {
+        match dice.below(19) {
             0..=9 => {
                 let transaction = self.build(dice, version, None);
-                format!("send: {}", sent(&self.stage, &transaction))
+                let said = sent(&self.stage, &transaction);
+                self.learn(&[&transaction]);
+                format!("send: {said}")
             }
             10..=15 => {
                 let parent = self.build(dice, version, None);
                 let output = parent.output.len() - 1;
                 let version = dice.pick(&[version, version, version, 2, 3]);
                 let child = self.build(dice, version, Some(coin_of(&parent, output)));
-                format!("package: {}", submitted(&self.stage, &[&parent, &child]))
+                let said = submitted(&self.stage, &[&parent, &child]);
+                self.learn(&[&parent, &child]);
+                format!("package: {said}")
             }
-            16..=17 if !self.made.is_empty() => {
+            16 if !self.made.is_empty() => {
                 let again = dice.pick(&self.made);
                 format!("again: {}", sent(&self.stage, &again))
             }
-            18 => {
+            17 => {
                 let tip = self.stage.rpc.call("getbestblockhash", json!([])).unwrap();
                 self.stage.rpc.call("invalidateblock", json!([tip])).unwrap();
                 let waiting = self.waiting();
                 self.mine(number);
+                self.forget();
                 format!("reorganisation, meanwhile {waiting:?}")
             }
             _ => {
                 self.mine(number);
+                self.forget();
                 "block".to_owned()
             }
         }
@@ -138,8 +166,8 @@ impl Walker {
 
 #[test]
 fn a_random_walk_finds_no_difference() {
-    let Some(bitcoind) = Bitcoind::start() else { return };
     for seed in SEEDS {
+        let Some(bitcoind) = Bitcoind::start() else { return };
         let devnet = TestDevnet::start();
         let mut real = Walker::new(Stage::new(bitcoind.client(), COINS));
         let mut ours = Walker::new(Stage::new(devnet.client(), COINS));

@@ -133,10 +133,7 @@ pub(super) fn examine(
     let fee = consensus::check_value(transaction, &coins, next_height)?;
     standard::check_standard_inputs(transaction, &coins)?;
     let entry = entry_of(scene, transaction, &coins, fee);
-    if admission != Admission::Reorganisation
-        && fee > Amount::ZERO
-        && standard::has_dust(transaction)
-    {
+    if fee > Amount::ZERO && standard::has_dust(transaction) {
         return Err(Reject::rule("dust", "tx with dust output must be 0-fee"));
     }
     if entry.sigops_cost > STANDARD_SIGOPS_COST_MAX {

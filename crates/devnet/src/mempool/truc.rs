@@ -112,13 +112,12 @@ pub(super) fn check_truc_in_package(
     if !is_truc(transaction) {
         return parents.iter().try_for_each(|parent| check_versions(transaction, parent));
     }
-    let too_many = || fault(format!("{} would have too many ancestors", named(transaction)));
     let waiting_ancestors =
         waiting.first().map_or(0, |entry| mempool.ancestors_of(entry.txid).len());
     if parents.len() >= TRUC_CHAIN_MAX
         || waiting_ancestors.saturating_add(along.len()) >= TRUC_CHAIN_MAX
     {
-        return too_many();
+        return fault(format!("{} would have too many ancestors", named(transaction)));
     }
     let Some(parent) = parents.first() else { return Ok(()) };
     check_size(candidate, TRUC_CHILD_SIZE_MAX, "child ")?;
@@ -126,12 +125,13 @@ pub(super) fn check_truc_in_package(
     let (parent_txid, txid) = (parent.compute_txid(), candidate.entry.txid);
     let crowded = || fault(format!("{} would exceed descendant count limit", named(parent)));
     for other in package.iter().filter(|other| other.compute_txid() != txid) {
-        let mut spends = other.input.iter().map(|input| input.previous_output.txid);
-        if spends.clone().any(|spent| spent == parent_txid) {
-            return crowded();
-        }
-        if spends.any(|spent| spent == txid) {
-            return fault(format!("{} would have too many ancestors", named(other)));
+        for spent in other.input.iter().map(|input| input.previous_output.txid) {
+            if spent == parent_txid {
+                return crowded();
+            }
+            if spent == txid {
+                return fault(format!("{} would have too many ancestors", named(other)));
+            }
         }
     }
     if mempool.descendants_of(parent_txid).len() > 1 {

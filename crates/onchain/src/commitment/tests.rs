@@ -1,7 +1,9 @@
 //! Commitments against the `bitcoin` crate's hashes and Bitcoin Core's interpreter.
 
+use bitcoin::Amount;
 use bitcoin::hashes::Hash as _;
 use bitcoin::sighash::{Prevouts, SighashCache, TapSighashType};
+use strait_primitives::{BlockDelta, BlockHeight, Digest, LockId, VBytes};
 
 use super::*;
 use crate::fixture::{

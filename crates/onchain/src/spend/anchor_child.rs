@@ -2,15 +2,19 @@
 //!
 //! It goes out in one package with its parent. Spec: protocol, section 3; BIP-0431.
 
+use std::collections::BTreeMap;
+
 use bitcoin::absolute::LockTime;
 use bitcoin::transaction::Version;
-use bitcoin::{Amount, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
-use strait_primitives::{FeeRate, Sats, VBytes};
+use bitcoin::{
+    Amount, OutPoint, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
+};
+use strait_primitives::{FeeRate, Sats, SchnorrSignature, VBytes};
 use thiserror::Error;
 
 use super::claim::Coin;
+use crate::key_path::{KeyPathSpend, WitnessError, total_of, wallet_spend_size};
 use crate::limits::{ANCHOR_CHILD_SIZE_MAX, DUST_LIMIT};
-use crate::opening::{psbt_of, total_of, wallet_spend_size};
 use crate::output::ANCHOR_SCRIPT;
 use crate::party::WalletCoin;
 use crate::wallet_script::WalletScript;
@@ -34,7 +38,7 @@ pub enum AnchorChildError {
     #[error("the coin {outpoint} is not taproot")]
     NotTaproot {
         /// The coin.
-        outpoint: bitcoin::OutPoint,
+        outpoint: OutPoint,
     },
     /// The coins do not cover the fee and a change output.
     #[error("the coins hold {coins:?} where {needed:?} are needed")]
@@ -57,10 +61,8 @@ pub enum AnchorChildError {
 /// An unsigned child of a commitment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnchorChild {
-    /// The transaction, without witnesses. Its first input is the anchor, which needs none.
-    unsigned: Transaction,
-    /// What its inputs spend, in their order.
-    spent: Vec<TxOut>,
+    /// The transaction, whose first input is the anchor, and what its inputs spend.
+    spend: KeyPathSpend,
     /// What it leaves to miners.
     fee: Sats,
 }
@@ -116,7 +118,7 @@ impl AnchorChild {
         };
         let coins = coins.iter().map(|coin| coin.output.clone());
         let spent = core::iter::once(anchor_output).chain(coins).collect();
-        Ok(Self { unsigned, spent, fee })
+        Ok(Self { spend: KeyPathSpend::new(unsigned, spent), fee })
     }
 
     /// The most that a child with this many coins takes.
@@ -142,13 +144,26 @@ impl AnchorChild {
         self.fee
     }
 
+    /// The id, which no signature can change.
+    #[must_use]
+    pub fn txid(&self) -> Txid {
+        self.spend.unsigned().compute_txid()
+    }
+
     /// The transaction for a wallet to sign: the anchor is complete already, the coins follow in their order.
     #[must_use]
     pub fn to_psbt(&self) -> Psbt {
-        let mut psbt = psbt_of(&self.unsigned, &self.spent);
-        if let Some(anchor) = psbt.inputs.first_mut() {
-            anchor.final_script_witness = Some(Witness::new());
-        }
-        psbt
+        self.spend.to_psbt()
+    }
+
+    /// Checks every coin's key-path signature and completes the transaction.
+    ///
+    /// # Errors
+    /// [`WitnessError`] names the first coin without a right signature.
+    pub fn complete(
+        self,
+        signatures: &BTreeMap<OutPoint, SchnorrSignature>,
+    ) -> Result<Transaction, WitnessError> {
+        self.spend.complete(signatures)
     }
 }

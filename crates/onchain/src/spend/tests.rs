@@ -2,9 +2,10 @@
 
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::Hash as _;
+use bitcoin::key::TapTweak as _;
 use bitcoin::secp256k1::ecdsa;
 use bitcoin::sighash::{EcdsaSighashType, Prevouts, SighashCache, TapSighashType};
-use bitcoin::{Amount, OutPoint, Sequence, Transaction, TxOut, Txid};
+use bitcoin::{Amount, OutPoint, Sequence, Transaction, TxOut, Txid, taproot};
 use strait_primitives::{FeeRate, RevocationSecret, Sats, VBytes};
 
 use super::*;
@@ -13,7 +14,7 @@ use crate::fixture::{
     revocation_hash, secp, secret, wallet,
 };
 use crate::output::ANCHOR_SCRIPT;
-use crate::{LockSpec, Role, WalletCoin};
+use crate::{LockSpec, Role, WalletCoin, WitnessError, key_path_signatures};
 
 const RATE: FeeRate = FeeRate::from_sat_per_kvb(2_000);
 
@@ -202,11 +203,8 @@ fn the_child_brings_the_package_to_its_rate_and_is_accepted() {
         let spent: Vec<_> =
             psbt.inputs.iter().map(|input| input.witness_utxo.clone().unwrap()).collect();
         assert_eq!(spent[0].script_pubkey, ANCHOR_SCRIPT.to_script_buf());
-        let mut signed = psbt.unsigned_tx.clone();
-        assert_eq!(signed.version.0, 3);
-        use bitcoin::key::TapTweak as _;
         let key = keypair([9, 3]).tap_tweak(&secp(), None).to_keypair();
-        for index in 1..signed.input.len() {
+        for index in 1..psbt.inputs.len() {
             let hash = SighashCache::new(&psbt.unsigned_tx)
                 .taproot_key_spend_signature_hash(
                     index,
@@ -216,11 +214,18 @@ fn the_child_brings_the_package_to_its_rate_and_is_accepted() {
                 .unwrap();
             let message = bitcoin::secp256k1::Message::from_digest(hash.to_byte_array());
             let signature = secp().sign_schnorr_no_aux_rand(&message, &key);
-            signed.input[index].witness.push(signature.serialize());
-            psbt.inputs[index].final_script_witness = Some(signed.input[index].witness.clone());
+            let sighash_type = TapSighashType::Default;
+            psbt.inputs[index].tap_key_sig = Some(taproot::Signature { signature, sighash_type });
         }
+        let mut signatures = key_path_signatures(&psbt);
+        let signed = child.clone().complete(&signatures).unwrap();
+        assert_eq!(signed.version.0, 3);
+        assert_eq!(signed.compute_txid(), child.txid());
         judge(&signed, &spent).unwrap();
-        assert_eq!(psbt.extract_tx_unchecked_fee_rate(), signed);
+        let outpoint = coins[0].outpoint;
+        signatures.remove(&outpoint);
+        let missing = child.clone().complete(&signatures);
+        assert_eq!(missing, Err(WitnessError::Missing { outpoint }));
         let size = VBytes(u64::try_from(signed.vsize()).unwrap() + 209);
         assert!(child.fee() >= RATE.fee(size));
         assert!(child.fee().to_sat() <= RATE.fee(size).to_sat() + 100, "and hardly above");

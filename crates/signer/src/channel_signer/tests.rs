@@ -53,6 +53,8 @@ fn secrets_leave_only_with_the_rules_consent() {
     state.apply(SigningEvent::HolderVerified { number: at(1) });
     let secret = ours.release_secret(&state, at(0)).unwrap();
     assert_eq!(hash_of(&secret), ours.revocation_hash(at(0)));
+    assert!(ours.is_secret_of(at(0), &secret));
+    assert!(!ours.is_secret_of(at(1), &secret));
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Published vectors of BIP-0039 and BIP-0086, and what must not be printed.
 
-use bitcoin::bip32::Fingerprint;
 use bitcoin::hashes::Hash as _;
 use bitcoin::key::TapTweak as _;
 use bitcoin::secp256k1::{Message, XOnlyPublicKey};
@@ -117,7 +116,7 @@ fn psbt(seed: &Seed) -> (Psbt, XOnlyPublicKey) {
         input.witness_utxo = Some(utxo.clone());
         input.tap_internal_key = Some(key);
         let fingerprint = match index {
-            0 => seed.master().fingerprint(seed.context()),
+            0 => seed.fingerprint(),
             _ => Fingerprint::from([1; 4]),
         };
         input.tap_key_origins.insert(key, (vec![], (fingerprint, path.clone())));

@@ -1,0 +1,105 @@
+//! The engine's thread: takes inputs in batches, decides, and passes what it decided to the writer.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use strait_contract::ContractRuntime;
+use strait_engine::{Effect, Engine, Event, Input, Moment};
+use strait_log::Unsaved;
+use strait_primitives::{EventSeq, Timestamp};
+use strait_store::encode_snapshot;
+use tokio::sync::mpsc;
+
+use crate::inbox::BATCH_MAX;
+use crate::observe::Observer;
+use crate::writer::Batch;
+
+/// What the engine's thread owns.
+pub(crate) struct EngineWorker {
+    pub(crate) engine: Engine,
+    /// What the node decided before it had a thread.
+    pub(crate) first: Option<Unsaved<Event, Effect>>,
+    pub(crate) contracts: Arc<dyn ContractRuntime>,
+    pub(crate) inbox: mpsc::Receiver<Input>,
+    pub(crate) outbox: SyncSender<Batch>,
+    pub(crate) observer: Observer,
+    pub(crate) snapshot_every: u64,
+    pub(crate) last_snapshot: EventSeq,
+}
+
+impl EngineWorker {
+    /// Runs until everyone who could give inputs is gone, or the writer is.
+    pub(crate) fn run(mut self) {
+        let first = self.first.take();
+        let started = self.engine.start(now());
+        if self.pass_on(first.into_iter().chain([started]).collect(), now()).is_err() {
+            return;
+        }
+        let mut inputs = Vec::with_capacity(BATCH_MAX);
+        while self.inbox.blocking_recv_many(&mut inputs, BATCH_MAX) > 0 {
+            let at = now();
+            let begun = clock();
+            let unsaved = self.decide(inputs.drain(..), at);
+            self.observer.decided(begun.elapsed());
+            if self.pass_on(unsaved, at).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn decide(
+        &mut self,
+        inputs: impl Iterator<Item = Input>,
+        at: Timestamp,
+    ) -> Vec<Unsaved<Event, Effect>> {
+        let mut unsaved = Vec::new();
+        for input in inputs {
+            let entropy = fresh_entropy();
+            let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };
+            unsaved.push(self.engine.handle(input, &moment));
+        }
+        let entropy = fresh_entropy();
+        let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };
+        unsaved.push(self.engine.poll(&moment));
+        unsaved.retain(|step| !step.is_empty());
+        unsaved
+    }
+
+    /// Hands decisions to the writer; waits while it has too much to write already.
+    fn pass_on(&mut self, unsaved: Vec<Unsaved<Event, Effect>>, at: Timestamp) -> Result<(), ()> {
+        let head = self.engine.head();
+        let due = head.to_u64().saturating_sub(self.last_snapshot.to_u64()) >= self.snapshot_every;
+        if unsaved.is_empty() && !due {
+            return Ok(());
+        }
+        let snapshot = due.then(|| {
+            self.last_snapshot = head;
+            encode_snapshot(&self.engine.state(), head)
+        });
+        self.outbox.send(Batch { unsaved, at, snapshot }).map_err(|_| ())
+    }
+}
+
+/// Now, by the wall clock: what users and peers see.
+pub(crate) fn now() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the runtime's clock is the only source")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Now, by the clock that never jumps: for durations.
+pub(crate) fn clock() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "the runtime's clock is the only source")]
+    Instant::now()
+}
+
+/// Entropy for one step.
+///
+/// # Panics
+/// If the operating system has none: without it no nonce is safe, and the process must not go on.
+pub(crate) fn fresh_entropy() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the operating system gives entropy");
+    bytes
+}

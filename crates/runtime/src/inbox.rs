@@ -1,0 +1,35 @@
+//! The one queue into the engine: bounded, so that whoever feeds it too fast waits.
+
+use strait_engine::Input;
+use tokio::sync::mpsc;
+
+/// Inputs that may wait. A frame holds up to a mebibyte, but the net's own budget bounds those; the rest is small.
+const INPUTS_MAX: usize = 4_096;
+/// Inputs the engine takes at once: enough for a full group commit, few enough that answers are not held up.
+pub(crate) const BATCH_MAX: usize = 512;
+
+/// Where inputs go in.
+#[derive(Debug, Clone)]
+pub(crate) struct Inbox {
+    sender: mpsc::Sender<Input>,
+}
+
+/// The engine is gone: the process is ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EngineGone;
+
+impl Inbox {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Input>) {
+        let (sender, receiver) = mpsc::channel(INPUTS_MAX);
+        (Self { sender }, receiver)
+    }
+
+    pub(crate) async fn put(&self, input: Input) -> Result<(), EngineGone> {
+        self.sender.send(input).await.map_err(|_| EngineGone)
+    }
+
+    /// For threads of their own; never from within the asynchronous runtime.
+    pub(crate) fn put_blocking(&self, input: Input) -> Result<(), EngineGone> {
+        self.sender.blocking_send(input).map_err(|_| EngineGone)
+    }
+}

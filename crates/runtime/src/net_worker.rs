@@ -1,0 +1,61 @@
+//! From the network to the engine: frames become messages before they take a place in the queue.
+
+use std::time::Duration;
+
+use strait_engine::Input;
+use strait_net::{Events, Handle as Net, NetEvent};
+use strait_wire::Message;
+
+use crate::inbox::Inbox;
+use crate::observe::Observer;
+
+/// How often the engine is told that time has passed.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Feeds the engine from the network until either is gone.
+pub(crate) async fn run(mut events: Events, net: Net, inbox: Inbox, observer: Observer) {
+    while let Some(event) = events.next().await {
+        let input = match event {
+            NetEvent::Connected { peer, .. } => {
+                tracing::info!(%peer, "connected");
+                Input::PeerConnected(peer)
+            }
+            NetEvent::Disconnected { peer, reason } => {
+                tracing::info!(%peer, ?reason, "disconnected");
+                Input::PeerDisconnected(peer)
+            }
+            NetEvent::Frame { peer, frame } => match Message::from_frame(frame.as_bytes()) {
+                Ok(Some(message)) => {
+                    observer.received(&message);
+                    Input::PeerMessage(peer, Box::new(message))
+                }
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::warn!(%peer, %error, "a frame that is no message");
+                    // Nothing this peer says on this stream can be trusted to be in step any more.
+                    let _ = net.disconnect(peer);
+                    continue;
+                }
+            },
+            NetEvent::Listening { address } => {
+                tracing::info!(%address, "listening");
+                continue;
+            }
+        };
+        if inbox.put(input).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells the engine the time, until it is gone.
+pub(crate) async fn tick(inbox: Inbox) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        interval.tick().await;
+        if inbox.put(Input::Tick).await.is_err() {
+            return;
+        }
+    }
+}

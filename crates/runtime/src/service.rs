@@ -1,0 +1,202 @@
+//! Putting the threads together: recover, connect, run, stop.
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
+
+use strait_chain::{BlockId, ChainSource, Follower};
+use strait_contract::ContractRuntime;
+use strait_engine::Engine;
+use strait_log::{AppendError, EventStore, StoreError, Writer};
+use strait_telemetry::{Health, Metrics};
+use thiserror::Error;
+use tokio::sync::{oneshot, watch};
+
+use crate::chain_worker::{ChainOrders, ChainWorker};
+use crate::counted::Counted;
+use crate::engine_worker::EngineWorker;
+use crate::handle::{Desk, Handle};
+use crate::inbox::Inbox;
+use crate::net_worker;
+use crate::observe::Observer;
+use crate::writer::WriterWorker;
+
+/// Decisions that may wait for the writer: one being written, a few behind it.
+const OUTBOX_MAX: usize = 8;
+
+/// Everything a runtime is made of; each part was checked and opened before.
+pub struct Options {
+    /// The node, recovered from the log that `store` holds.
+    pub engine: Engine,
+    /// What the node decided before it had a runtime: its very first events.
+    pub first: Option<strait_log::Unsaved<strait_engine::Event, strait_engine::Effect>>,
+    /// The log.
+    pub store: Box<dyn EventStore>,
+    /// The chain.
+    pub source: Box<dyn ChainSource>,
+    /// Where on the chain the node stands.
+    pub follower: Follower,
+    /// What runs contracts.
+    pub contracts: Arc<dyn ContractRuntime>,
+    /// The network.
+    pub net: strait_net::Handle,
+    /// What it tells.
+    pub events: strait_net::Events,
+    /// How often the chain is asked for news.
+    pub poll_interval: Duration,
+    /// Events between two snapshots.
+    pub snapshot_every: u64,
+    /// Where counters go.
+    pub metrics: Arc<Metrics>,
+    /// Where components' troubles go.
+    pub health: Arc<Health>,
+}
+
+/// Why a running node stops by itself. The process must end; what was decided and not saved, replay will tell.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Halt {
+    /// The log could not be written.
+    #[error("the log could not be written")]
+    Append(#[source] AppendError),
+    /// A snapshot could not be written.
+    #[error("a snapshot could not be written")]
+    Snapshot(#[source] StoreError),
+    /// A thread of the node died.
+    #[error("the {thread} thread died")]
+    Thread {
+        /// Which.
+        thread: &'static str,
+    },
+}
+
+/// Why a runtime cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The operating system gives no thread.
+    #[error("the {thread} thread cannot be started")]
+    Thread {
+        /// Which.
+        thread: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Runtime {
+    handle: Handle,
+    halted: oneshot::Receiver<Result<(), Halt>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    writer: Option<thread::JoinHandle<()>>,
+}
+
+impl Runtime {
+    /// Starts the threads. Must be called within a tokio runtime, which drives the network's side.
+    ///
+    /// # Errors
+    /// [`StartError`] if the operating system refuses.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        let inner = options.contracts;
+        let contracts = Arc::new(Counted { inner, metrics: Arc::clone(&options.metrics) });
+        let observer = Observer { metrics: options.metrics, health: options.health };
+        let (inbox, inputs) = Inbox::new();
+        let (orders, taken) = ChainOrders::new();
+        let (outbox, decided) = sync_channel(OUTBOX_MAX);
+        let desk = Arc::new(Desk::default());
+        let writer = Writer::new(options.store);
+        let (durable, seen) = watch::channel(writer.head());
+        let engine_worker = EngineWorker {
+            engine: options.engine,
+            first: options.first,
+            contracts,
+            inbox: inputs,
+            outbox,
+            observer: observer.clone(),
+            snapshot_every: options.snapshot_every,
+            last_snapshot: writer.head(),
+        };
+        let writer_worker = WriterWorker {
+            writer,
+            outbox: decided,
+            net: options.net.clone(),
+            chain: orders,
+            desk: Arc::clone(&desk),
+            durable,
+            observer: observer.clone(),
+        };
+        let chain_worker = ChainWorker {
+            source: options.source,
+            follower: options.follower,
+            orders: taken,
+            inbox: inbox.clone(),
+            poll_interval: options.poll_interval,
+            observer: observer.clone(),
+        };
+        let (told, halted) = oneshot::channel();
+        let writing = spawn("writer", move || {
+            // Nobody may be left to hear it: then the process is ending already.
+            let _ = told.send(writer_worker.run());
+        })?;
+        spawn("engine", move || engine_worker.run())?;
+        spawn("chain", move || chain_worker.run())?;
+        let net = net_worker::run(options.events, options.net, inbox.clone(), observer);
+        let tasks = vec![tokio::spawn(net), tokio::spawn(net_worker::tick(inbox.clone()))];
+        let handle = Handle { inbox, desk, durable: seen };
+        Ok(Self { handle, halted, tasks, writer: Some(writing) })
+    }
+
+    /// How the rest of the process asks the node.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Waits until the node stops by itself; it does not, but for a [`Halt`].
+    ///
+    /// # Errors
+    /// [`Halt`]: the process must end.
+    pub async fn halted(&mut self) -> Result<(), Halt> {
+        match (&mut self.halted).await {
+            Ok(done) => done,
+            Err(_) => Err(Halt::Thread { thread: "writer" }),
+        }
+    }
+
+    /// Stops taking inputs, and returns when the last decision is on disk.
+    pub async fn stop(mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        drop(self.handle);
+        if let Some(writing) = self.writer.take() {
+            // A writer that panicked has nothing more to save.
+            let _ = tokio::task::spawn_blocking(move || writing.join()).await;
+        }
+    }
+}
+
+impl core::fmt::Debug for Options {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Options").finish_non_exhaustive()
+    }
+}
+
+/// The recent blocks of a node, as its follower wants them.
+pub fn known_blocks(engine: &Engine) -> impl Iterator<Item = BlockId> + '_ {
+    engine.recent_blocks().map(|block| BlockId { height: block.height, hash: block.hash })
+}
+
+fn spawn(
+    name: &'static str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, StartError> {
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|source| StartError::Thread { thread: name, source })
+}

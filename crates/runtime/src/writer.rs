@@ -1,0 +1,132 @@
+//! The writer's thread: makes decisions durable, then lets their effects happen.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use strait_engine::{Effect, Event};
+use strait_log::{EventStore, Record, Snapshot, Unsaved, Writer};
+use strait_net::{Frame, Handle as Net};
+use strait_primitives::{EventSeq, NodeId, Timestamp};
+use strait_store::encode;
+use strait_wire::Message;
+use tokio::sync::watch;
+
+use crate::chain_worker::ChainOrders;
+use crate::engine_worker::clock;
+use crate::handle::Desk;
+use crate::observe::Observer;
+use crate::service::Halt;
+
+/// Batches that go to disk together at the most: what waits longer would wait for nothing.
+const GROUP_MAX: usize = 64;
+
+/// What the engine decided in one go.
+pub(crate) struct Batch {
+    pub(crate) unsaved: Vec<Unsaved<Event, Effect>>,
+    pub(crate) at: Timestamp,
+    /// The fold up to this batch, if it is time for a snapshot.
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
+/// What the writer's thread owns.
+pub(crate) struct WriterWorker {
+    pub(crate) writer: Writer<Box<dyn EventStore>>,
+    pub(crate) outbox: Receiver<Batch>,
+    pub(crate) net: Net,
+    pub(crate) chain: ChainOrders,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) durable: watch::Sender<EventSeq>,
+    pub(crate) observer: Observer,
+}
+
+impl WriterWorker {
+    /// Runs until the engine is gone or a write fails.
+    pub(crate) fn run(mut self) -> Result<(), Halt> {
+        let mut group = Vec::new();
+        while let Ok(first) = self.outbox.recv() {
+            group.push(first);
+            while group.len() < GROUP_MAX {
+                let Ok(next) = self.outbox.try_recv() else { break };
+                group.push(next);
+            }
+            let done = self.commit(group.drain(..).collect());
+            if let Err(halt) = done {
+                self.desk.close();
+                return Err(halt);
+            }
+        }
+        self.desk.close();
+        Ok(())
+    }
+
+    /// One fsync for the whole group; then its effects, in the order they were decided.
+    fn commit(&mut self, group: Vec<Batch>) -> Result<(), Halt> {
+        let records: Vec<Record> = group.iter().flat_map(records_of).collect();
+        let begun = clock();
+        let receipt = self.writer.append(&records).map_err(Halt::Append)?;
+        if !records.is_empty() {
+            self.observer.appended(records.len(), begun.elapsed());
+            self.durable.send_replace(receipt.durable());
+        }
+        for batch in group {
+            for unsaved in batch.unsaved {
+                self.observer.saved(unsaved.events());
+                for effect in unsaved.saved(&receipt) {
+                    self.perform(effect);
+                }
+            }
+            if let Some(snapshot) = batch.snapshot {
+                self.writer.put_snapshot(&snapshot).map_err(Halt::Snapshot)?;
+            }
+        }
+        let size = self.writer.store().size_bytes();
+        self.observer.log_size(size.unwrap_or_default());
+        Ok(())
+    }
+
+    fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::Send(peer, message) => self.send(peer, &message),
+            Effect::Disconnect(peer) => {
+                // A peer that is gone already is what was wanted.
+                let _ = self.net.disconnect(peer);
+            }
+            Effect::KeepConnected(peer, addresses) => self.keep_connected(peer, &addresses),
+            Effect::Broadcast(transactions) => self.chain.broadcast(transactions),
+            Effect::Reply(command, answer) => {
+                self.observer.replied(&answer);
+                self.desk.answer(command, answer);
+            }
+            Effect::Report(report) => self.observer.reported(&report),
+        }
+    }
+
+    /// A message that cannot be queued is lost like one on a broken wire: the connection goes with it, and the
+    /// reconnection sends it again.
+    fn send(&self, peer: NodeId, message: &Message) {
+        let frame = Frame::new(message.to_frame()).expect("messages fit frames");
+        match self.net.send(peer, frame) {
+            Ok(()) => self.observer.sent(message),
+            Err(error) => {
+                tracing::debug!(%peer, message = message.name(), %error, "not sent");
+                let _ = self.net.disconnect(peer);
+            }
+        }
+    }
+
+    fn keep_connected(&self, peer: NodeId, addresses: &[String]) {
+        let known: Vec<_> = addresses.iter().filter_map(|text| text.parse().ok()).collect();
+        if let Err(error) = self.net.keep_connected(peer, &known) {
+            tracing::warn!(%peer, %error, "cannot stay connected");
+        }
+    }
+}
+
+fn records_of(batch: &Batch) -> impl Iterator<Item = Record> {
+    let at = batch.at;
+    batch.unsaved.iter().flat_map(move |unsaved| {
+        let first = unsaved.first();
+        let numbered = unsaved.events().iter().zip(0_u64..);
+        numbered.map(move |(event, offset)| encode(event, first.advanced(offset), at))
+    })
+}

@@ -1,0 +1,113 @@
+//! What a scraper reads: names, help, types and values.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use strait_primitives::{BlockHeight, Sats, Side, Timestamp};
+
+use super::{
+    CallResult, ChainErrorKind, ChannelPhase, Direction, ErrorKind, Metrics, WalletBalance,
+};
+
+fn metrics() -> Metrics {
+    Metrics::new("1.2.3", Timestamp::from_unix_ms(1_700_000_000_500))
+}
+
+/// Applies a change and expects a line of the text.
+fn check(change: impl Fn(&Metrics), line: &str) {
+    let metrics = metrics();
+    change(&metrics);
+    let text = metrics.render();
+    assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
+}
+
+#[test]
+fn every_change_shows_in_its_line() {
+    check(|_| {}, "strait_build_info{version=\"1.2.3\"} 1");
+    check(|_| {}, "strait_start_time_seconds 1700000000.5");
+    check(|m| m.channel_created(), "strait_channels_created_total 1");
+    check(|m| m.messages_sent(3), "strait_messages_sent_total 3");
+    check(|m| m.messages_received(4), "strait_messages_received_total 4");
+    check(|m| m.signatures_verified(5), "strait_signatures_verified_total 5");
+    check(|m| m.signatures_made(6), "strait_signatures_made_total 6");
+    check(|m| m.set_channels(ChannelPhase::Open, 2), "strait_channels{state=\"open\"} 2");
+    let balance = Sats::from_const(50_000);
+    check(
+        |m| m.set_channel_balance(Side::Holder, balance),
+        "strait_channel_balance_sat{side=\"holder\"} 50000",
+    );
+    check(
+        |m| m.set_wallet_balance(WalletBalance::Reserved, balance),
+        "strait_wallet_balance_sat{kind=\"reserved\"} 50000",
+    );
+    let second = Duration::from_secs(1);
+    check(|m| m.derived(second), "strait_derivation_duration_seconds_sum 1");
+    check(|m| m.set_event_log_size(4_096), "strait_event_log_size_bytes 4096");
+    check(|m| m.batch_appended(10, second), "strait_events_appended_total 10");
+    check(|m| m.batch_appended(10, second), "strait_append_duration_seconds_count 1");
+    check(|m| m.batch_appended(10, second), "strait_append_batch_events_sum 10");
+    check(|m| m.payments(Direction::Sent, 7), "strait_payments_total{direction=\"sent\"} 7");
+    check(|m| m.payment_took(second), "strait_payment_latency_seconds_sum 1");
+    check(|m| m.round_finished(64), "strait_round_operations_bucket{le=\"64\"} 1");
+    check(|m| m.set_peers_connected(8), "strait_peers_connected 8");
+    check(|m| m.set_chain_height(BlockHeight::new(9)), "strait_chain_height 9");
+    check(
+        |m| m.chain_error(ChainErrorKind::Timeout),
+        "strait_chain_errors_total{kind=\"timeout\"} 1",
+    );
+    check(
+        |m| m.contract_called(CallResult::Trapped, second),
+        "strait_contract_calls_total{result=\"trapped\"} 1",
+    );
+    check(
+        |m| m.contract_called(CallResult::Trapped, second),
+        "strait_contract_call_duration_seconds_sum{result=\"trapped\"} 1",
+    );
+    check(|m| m.error(ErrorKind::Store), "strait_errors_total{kind=\"store\"} 1");
+    check(
+        |m| m.set_setting("reconnect_ms_max", 60_000.0),
+        "strait_setting{key=\"reconnect_ms_max\"} 60000",
+    );
+}
+
+#[test]
+fn every_series_is_there_from_the_start_except_settings() {
+    let text = metrics().render();
+    let strait = text.lines().filter(|line| line.starts_with("strait_"));
+    let families: BTreeSet<&str> =
+        strait.filter_map(|line| line.split(['{', ' ']).next()).collect();
+    for label in ["direction=\"received\"", "state=\"closing\"", "kind=\"bad_answer\"", "side="] {
+        assert!(text.contains(label), "{label}");
+    }
+    // 24 families, each histogram with three names; `strait_setting` appears with the first setting.
+    assert_eq!(families.len(), 24 + 6 * 2, "{families:?}");
+}
+
+#[test]
+fn the_text_has_help_and_type_before_each_family_and_ends_with_a_newline() {
+    let text = metrics().render();
+    assert!(text.ends_with('\n'));
+    let mut described = BTreeSet::new();
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("HELP"), Some(name), Some(_)) => {
+                assert!(described.insert(name), "{name} is described twice");
+            }
+            (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
+                assert!(described.contains(name), "{name} has no help");
+                assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
+            }
+            (Some(series), Some(value), None, None) => {
+                let name = series.split('{').next().unwrap();
+                let base = ["_bucket", "_sum", "_count"]
+                    .iter()
+                    .find_map(|suffix| name.strip_suffix(suffix))
+                    .unwrap_or(name);
+                assert!(described.contains(base), "{name} has no help");
+                assert!(value.parse::<f64>().is_ok(), "{line}");
+            }
+            _ => assert!(line.starts_with('#'), "{line}"),
+        }
+    }
+}

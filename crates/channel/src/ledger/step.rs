@@ -221,7 +221,7 @@ impl Ledger {
         ctx: &mut RoundContext<'_>,
     ) -> Result<(), LedgerError> {
         let agreement = ctx.agreement(id).ok_or(LedgerError::NoAgreement { contract: id })?;
-        if self.contracts.contains_key(&id) || !ctx.progress.opened.insert(id) {
+        if self.contracts.contains_key(&id) || !ctx.progress.spent.insert(id) {
             return Err(LedgerError::DuplicateContract { contract: id });
         }
         let terms = agreement.terms.clone();
@@ -289,6 +289,7 @@ impl Ledger {
         if !contract.is_final() || !contract.outcome.locks.is_empty() {
             return Err(LedgerError::NotFinal { contract: id });
         }
+        ctx.progress.spent.insert(id);
         for party in [Party::Opener, Party::Acceptor] {
             self.credit(party, contract.outcome_of(party), ctx.rules);
         }

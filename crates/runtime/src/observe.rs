@@ -139,6 +139,13 @@ const fn kind_of(error: &ChainError) -> ChainErrorKind {
         }
         ChainError::Unauthorised { .. } => ChainErrorKind::Unauthorized,
         ChainError::Refused { .. } => ChainErrorKind::Refused,
-        _ => ChainErrorKind::BadAnswer,
+        ChainError::WrongNetwork { .. }
+        | ChainError::NoPackageRelay { .. }
+        | ChainError::UnknownBlock { .. }
+        | ChainError::Nonsense { .. }
+        | ChainError::InvalidBlock { .. }
+        | ChainError::ReorganisationTooDeep { .. }
+        | ChainError::SubmissionSize { .. }
+        | _ => ChainErrorKind::BadAnswer,
     }
 }

@@ -128,17 +128,16 @@ impl Regtest {
 
     fn submit_package(&mut self, package: &[Transaction], now_s: u64) -> Vec<Submission> {
         let outcome = self.node.submit_package(package, now_s, FeeCap::None);
-        let result = |transaction: &Transaction| match outcome
-            .results
-            .get(&transaction.compute_wtxid())
-        {
-            Some(TransactionResult::Valid { .. }) => Submission::Accepted,
-            Some(
-                TransactionResult::AlreadyWaiting { .. } | TransactionResult::OtherWitness { .. },
-            ) => Submission::Known,
-            Some(TransactionResult::Invalid(reject)) => Submission::Refused(reject.to_string()),
-            None => Submission::Refused(format!("{:?}", outcome.state)),
-        };
+        let result =
+            |transaction: &Transaction| match outcome.results.get(&transaction.compute_wtxid()) {
+                Some(TransactionResult::Valid { .. }) => Submission::Accepted,
+                Some(
+                    TransactionResult::AlreadyWaiting { .. }
+                    | TransactionResult::OtherWitness { .. },
+                ) => Submission::Known,
+                Some(TransactionResult::Invalid(reject)) => Submission::Refused(reject.to_string()),
+                None => Submission::Refused(format!("{:?}", outcome.state)),
+            };
         package.iter().map(result).collect()
     }
 }

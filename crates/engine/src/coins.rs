@@ -1,7 +1,7 @@
 //! The wallet's commands, and signatures on its coins.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use bitcoin::{Psbt, Transaction};
+use bitcoin::{Psbt, Transaction, Witness};
 use strait_primitives::{Digest, FeeRate, RequestKey, Sats};
 use strait_signer::Seed;
 use strait_wallet::{CoinSource, Pay, SendRequest, Wallet};
@@ -114,6 +114,9 @@ pub(crate) fn sign(wallet: &Wallet, seed: &Seed, mut psbt: Psbt) -> Transaction 
         }
     }
     seed.sign_psbt(&mut psbt).expect("every input says what it spends");
+    for input in &mut psbt.inputs {
+        input.final_script_witness = input.tap_key_sig.as_ref().map(Witness::p2tr_key_spend);
+    }
     psbt.extract_tx_unchecked_fee_rate()
 }
 

@@ -32,5 +32,5 @@ mod world;
 
 pub use choices::Choices;
 pub use oracle::Violation;
-pub use run::{Failure, Plan, Report, run};
+pub use run::{Failure, LINES, Plan, Report, run};
 pub use weather::Weather;

@@ -19,13 +19,16 @@ struct Arguments {
     /// Steps of each storm.
     #[arg(long, default_value_t = 5_000)]
     steps: u64,
+    /// How many lines of the trace a failure tells.
+    #[arg(long, default_value_t = strait_sim::LINES)]
+    lines: usize,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = std::io::stdout().lock();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-        match run(Plan::of_seed(seed, arguments.steps)) {
+        match run(Plan { lines: arguments.lines, ..Plan::of_seed(seed, arguments.steps) }) {
             Ok(report) => {
                 let _ = writeln!(out, "seed {seed}: {report:?}");
             }

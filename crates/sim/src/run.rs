@@ -37,13 +37,18 @@ pub struct Plan {
     pub steps: u64,
     /// How stormy it is; drawn from the choices if not given.
     pub weather: Option<Weather>,
+    /// How many lines of the trace a failure tells.
+    pub lines: usize,
 }
+
+/// Lines of the trace that a failure tells.
+pub const LINES: usize = 120;
 
 impl Plan {
     /// The run of a seed.
     #[must_use]
     pub const fn of_seed(seed: u64, steps: u64) -> Self {
-        Self { choices: Choices::from_seed(seed), keys: seed, steps, weather: None }
+        Self { choices: Choices::from_seed(seed), keys: seed, steps, weather: None, lines: LINES }
     }
 }
 
@@ -93,7 +98,7 @@ pub struct Failure {
 /// # Errors
 /// [`Failure`] at the first law that is broken, a panic of our own code included.
 pub fn run(plan: Plan) -> Result<Report, Failure> {
-    let trace = Trace::default();
+    let trace = Trace::keeping(plan.lines);
     let told = trace.clone();
     let done = catch_unwind(AssertUnwindSafe(move || live(plan, told)));
     let done = done.unwrap_or_else(|panic| {
@@ -108,7 +113,7 @@ pub fn run(plan: Plan) -> Result<Report, Failure> {
 }
 
 fn live(plan: Plan, trace: Trace) -> Result<Report, Violation> {
-    let Plan { mut choices, keys, steps, weather } = plan;
+    let Plan { mut choices, keys, steps, weather, lines: _ } = plan;
     let weather = weather.unwrap_or_else(|| Weather::draw(&mut choices));
     trace.tell(strait_primitives::Timestamp::default(), &format!("{weather:?}"));
     let mut world = World::new(choices, hash(&[0; 32], "world", keys), trace);

@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use strait_primitives::Timestamp;
 
-/// Lines kept.
-const KEPT: usize = 120;
-
 /// The account of a run. Clones are the same account, so that it survives a run that panics.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Trace {
     inner: Arc<Mutex<Inner>>,
+    /// How many lines are kept.
+    kept: usize,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +23,11 @@ struct Inner {
 }
 
 impl Trace {
+    /// An empty account that keeps so many lines.
+    pub(crate) fn keeping(kept: usize) -> Self {
+        Self { inner: Arc::default(), kept }
+    }
+
     /// One more step.
     pub(crate) fn step(&self) -> u64 {
         let mut inner = self.lock();
@@ -40,7 +44,7 @@ impl Trace {
         engine.input(line.as_bytes());
         inner.digest = sha256::Hash::from_engine(engine).to_byte_array();
         inner.last.push_back(line);
-        if inner.last.len() > KEPT {
+        if inner.last.len() > self.kept {
             inner.last.pop_front();
         }
     }

@@ -15,7 +15,7 @@ pub(super) async fn run(
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
     const COLUMNS: [&str; 5] =
-        ["contract_id", "phase", "outcome_holder_msat", "outcome_counterparty_msat", "actions"];
+        ["contract_id", "phase", "outcome_holder_msat", "outcome_counterparty_msat", "commitment_number"];
     match command {
         ContractCommand::Add { file } => {
             let wasm =

@@ -67,7 +67,7 @@ fn command(error: &CommandError) -> ApiError {
             ErrorCode::InsufficientFunds,
             "fund the wallet, and leave the reserve for closing every channel",
         ),
-        CommandError::Address(_) => {
+        CommandError::Address { .. } => {
             (ErrorCode::InvalidField, "an address of the network this node is on")
         }
         CommandError::Empty => (ErrorCode::InvalidField, "name at least one"),

@@ -116,16 +116,16 @@ impl Ledger {
             let reserve = self.floor(party, rules);
             return Err(LedgerError::Balance { amount, spendable, reserve });
         }
-        let balance = self.balance.get_mut(party);
+        let balance = self.balance.entry(party);
         *balance = balance.checked_sub(amount).expect("what is spendable is at most the balance");
         Ok(())
     }
 
     fn credit(&mut self, party: Party, amount: MilliSats, rules: &Rules) {
-        let balance = self.balance.get_mut(party);
+        let balance = self.balance.entry(party);
         *balance = balance.checked_add(amount).expect("a balance is at most the capacity");
         if *balance >= rules.reserve {
-            *self.reserve_reached.get_mut(party) = true;
+            *self.reserve_reached.entry(party) = true;
         }
     }
 
@@ -136,7 +136,7 @@ impl Ledger {
         lock: Lock,
         rules: &Rules,
     ) -> Result<(), LedgerError> {
-        let next = self.next_lock.get_mut(offerer);
+        let next = self.next_lock.entry(offerer);
         let expected = LockId(*next);
         if id != expected {
             return Err(LedgerError::LockNumber { actual: id, expected });

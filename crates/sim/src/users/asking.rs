@@ -98,7 +98,7 @@ impl Users {
         place: Place,
         view: &ChannelView,
     ) -> Option<(CommandId, Command)> {
-        let spendable = view.balance.saturating_sub(view.reserve);
+        let spendable = view.spendable;
         let amount = MilliSats::from_const(1);
         (spendable >= amount).then(|| self.pay_now(place, view.channel, &[amount]))
     }

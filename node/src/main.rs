@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use strait_node::cli::{Cli, CliError, Command, Exit, run_client_command, run_config_command};
+use strait_node::run_node;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -28,10 +29,16 @@ fn run(cli: &Cli) -> Result<(), CliError> {
             .build()
             .map_err(|source| CliError::Start { source })?
             .block_on(run_client_command(&cli.globals, command, data, words)),
-        Command::Node(_) | Command::Devnet(_) | Command::Demo(_) => Err(CliError::Argument {
+        Command::Node(args) => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|source| CliError::Start { source })?
+            .block_on(run_node::run(cli.globals.config.as_deref(), args)),
+        Command::Devnet(_) | Command::Demo(_) => Err(CliError::Argument {
             argument: "COMMAND",
-            value: "node, devnet, demo".into(),
-            right: "this build holds the client and config commands only",
+            value: "devnet, demo".into(),
+            right: "this build holds the node, client and config commands only",
         }),
     }
 }

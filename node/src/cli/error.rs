@@ -7,6 +7,7 @@ use strait_client::{ClientError, Outcome};
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::production::InitError;
 
 /// The exit codes of the binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,20 @@ pub enum CliError {
         #[source]
         source: getrandom::Error,
     },
+    /// The node did not start.
+    #[error("the node did not start")]
+    NodeStart {
+        /// Which step failed, and what would have been right.
+        #[source]
+        source: Box<InitError>,
+    },
+    /// The node had to stop.
+    #[error("the node had to stop")]
+    NodeHalted {
+        /// Why.
+        #[source]
+        source: strait_runtime::Halt,
+    },
     /// The runtime did not start.
     #[error("the command could not start")]
     Start {
@@ -98,10 +113,13 @@ pub enum CliError {
 impl CliError {
     /// The exit code.
     #[must_use]
-    pub const fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
             Self::Node(error) => exit_of(error),
             Self::Config(_) | Self::NoToken | Self::Argument { .. } => Exit::Usage,
+            Self::NodeStart { source } if matches!(**source, InitError::Config(_)) => Exit::Usage,
+            Self::NodeStart { .. } => Exit::Failed,
+            Self::NodeHalted { .. } => Exit::Failed,
             Self::Read { .. } | Self::Write { .. } | Self::Entropy { .. } | Self::Start { .. } => {
                 Exit::Failed
             }
@@ -124,6 +142,8 @@ impl CliError {
             | Self::Write { .. }
             | Self::Argument { .. }
             | Self::Entropy { .. }
+            | Self::NodeStart { .. }
+            | Self::NodeHalted { .. }
             | Self::Start { .. } => None,
         }
     }

@@ -21,8 +21,8 @@ async fn whoever_broadcasts_a_revoked_commitment_loses_everything_in_the_channel
     world.alice.connect(&world.bob).await;
     pay(&mut world.alice, id, 1_000_000, 4_000).await;
     assert_eq!(world.bob.channel(id).await.holder_balance_msat, 5_000_000_000);
-    world.alice.kill();
-    world.bob.kill();
+    world.alice.stop().await;
+    world.bob.stop().await;
 
     let backend = world.alice.backend().clone();
     let mut cheater = Node::start_in(old, &backend).await;

@@ -16,7 +16,7 @@ use strait_wire::{
     RefuseContract,
 };
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Link};
 use crate::decision::{ContractAnswer, Decision, Notice, Reaction, RequestError};
 use crate::event::ChannelEvent;
 use crate::ledger::{Agreement, Agreements};
@@ -63,7 +63,10 @@ impl Channel {
         let agreement = Agreement { terms, valid_to: valid_to(live.rounds.number) };
         let message = offer_message(self.id(), contract, &agreement);
         self.record(ChannelEvent::ContractOffered { contract, agreement }, out);
-        out.send(message);
+        // Without a connection that is up it is said as soon as there is one: see `repeat_offers`.
+        if self.volatile.link == Link::Up {
+            out.send(message);
+        }
         Ok(())
     }
 

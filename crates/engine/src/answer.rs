@@ -121,8 +121,11 @@ pub enum CommandError {
     #[error("the wallet cannot pay for it")]
     Funds(#[source] FundError),
     /// Not an address of this network.
-    #[error("{0:?} is no address of this network")]
-    Address(String),
+    #[error("{text:?} is no address of this network")]
+    Address {
+        /// What was given.
+        text: String,
+    },
     /// Nothing to do: no payments, or no actions.
     #[error("the request is empty")]
     Empty,

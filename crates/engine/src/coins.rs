@@ -58,7 +58,7 @@ impl Engine {
         let script = self
             .wallet
             .parse_address(&asked.address)
-            .map_err(|_| CommandError::Address(asked.address.clone()))?;
+            .map_err(|_| CommandError::Address { text: asked.address.clone() })?;
         let pay = match asked.amount {
             SendAmount::Exactly(amount) => Pay::Outputs(vec![bitcoin::TxOut {
                 value: bitcoin::Amount::from_sat(amount.to_sat()),

@@ -43,7 +43,7 @@ impl Engine {
         if !self.book.modules.contains_key(&terms.module) {
             return reply(id, Err(CommandError::UnknownModule(terms.module)), out);
         }
-        if self.channels.get(&channel).is_none() {
+        if !self.channels.contains_key(&channel) {
             return reply(id, Err(CommandError::UnknownChannel(channel)), out);
         }
         let mut offered = Ok(());

@@ -154,6 +154,15 @@ impl MemoryDisk {
         contents.records.iter().take(durable).cloned().collect()
     }
 
+    /// Copies of the records after `seq` that the next opening will find.
+    #[must_use]
+    pub fn durable_after(&self, seq: EventSeq) -> Vec<Record> {
+        let contents = self.lock();
+        let durable = contents.durable.unwrap_or(contents.records.len());
+        let start = contents.records.partition_point(|record| record.seq <= seq);
+        contents.records.iter().take(durable).skip(start).cloned().collect()
+    }
+
     /// Spoils the newest snapshot, so that the one before is used; does nothing without snapshots.
     pub fn tear_newest_snapshot(&self) {
         if let Some((_, soundness)) = self.lock().snapshots.last_mut() {

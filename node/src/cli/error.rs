@@ -117,10 +117,8 @@ impl CliError {
         match self {
             Self::Node(error) => exit_of(error),
             Self::Config(_) | Self::NoToken | Self::Argument { .. } => Exit::Usage,
-            Self::NodeStart { source } => match **source {
-                InitError::Config(_) => Exit::Usage,
-                _ => Exit::Failed,
-            },
+            Self::NodeStart { source } if matches!(**source, InitError::Config(_)) => Exit::Usage,
+            Self::NodeStart { .. } => Exit::Failed,
             Self::NodeHalted { .. } => Exit::Failed,
             Self::Read { .. } | Self::Write { .. } | Self::Entropy { .. } | Self::Start { .. } => {
                 Exit::Failed

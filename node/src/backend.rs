@@ -6,6 +6,7 @@ mod answers;
 mod refusals;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -15,7 +16,7 @@ use strait_api::{
 use strait_api_types::{
     ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
     CloseMode, Contract, ContractList, Event, LogStatus, Module, ModuleList, PaymentResponse, Peer,
-    PeerList, SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    PeerConnection, PeerList, SendResponse, SettleResponse, StatusResponse, WalletResponse,
 };
 use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
 use strait_engine::{Answer, ChannelView, Command, ContractView, Payment, PaymentDone, SendAmount};
@@ -35,6 +36,10 @@ use crate::module_files::{ModuleFileError, ModuleFiles};
 
 /// Bytes of one page of a contract's memory.
 const PAGE_BYTES: u32 = 64 * 1024;
+/// How often the engine is asked whether it has heard of a connection that stands.
+const CONNECTED_LOOKS_MAX: u32 = 100;
+/// The pause between two such questions.
+const CONNECTED_LOOK: Duration = Duration::from_millis(10);
 
 /// What questions are answered from.
 #[derive(Clone)]
@@ -73,6 +78,23 @@ impl NodeBackend {
 
     async fn channel_of(&self, channel: ChannelId) -> Result<ChannelView, ApiError> {
         self.ask_channel(Command::Channel(channel)).await
+    }
+
+    /// The peer, once the engine knows that its connection stands: whoever is told so may use it at once.
+    async fn connected_peer(&self, node: NodeId) -> Result<Peer, ApiError> {
+        let id = node.to_string();
+        let mut looks = 0;
+        loop {
+            let peers = self.peers().await?.peers;
+            let peer = peers.into_iter().find(|peer| peer.node_id == id);
+            let peer = peer.ok_or_else(refusals::gone)?;
+            looks += 1;
+            // A connection that broke again at once is the peer's state like any other.
+            if peer.connection == PeerConnection::Connected || looks == CONNECTED_LOOKS_MAX {
+                return Ok(peer);
+            }
+            tokio::time::sleep(CONNECTED_LOOK).await;
+        }
     }
 
     fn chain_state(&self) -> ChainState {
@@ -134,9 +156,7 @@ impl Backend for NodeBackend {
             .connect(node, parsed)
             .await
             .map_err(|error| refusals::unreachable(node, &error))?;
-        let peers = self.peers().await?.peers;
-        let id = node.to_string();
-        peers.into_iter().find(|peer| peer.node_id == id).ok_or_else(refusals::gone)
+        self.connected_peer(node).await
     }
 
     async fn channels(&self) -> Result<ChannelList, ApiError> {

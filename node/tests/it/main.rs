@@ -1,0 +1,10 @@
+//! The binary as operators run it: separate processes, real sockets, real disks.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod nodes;
+mod real_chain;

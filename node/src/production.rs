@@ -16,7 +16,7 @@ use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
 use strait_contract::ContractRuntime;
-use strait_engine::{BlockPoint, Engine, EngineConfig};
+use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
 use strait_primitives::{BlockDelta, BlockHeight, Digest, FeeRate, MilliSats, NodeId, Timestamp};
@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::NodeBackend;
-use crate::config::{self, Config, Network, Setting};
+use crate::config::{self, Config, ContractPolicy, Network, Setting};
 use crate::module_files::ModuleFiles;
 use crate::seed_file::{self, LogState, SeedOrigin};
 
@@ -358,6 +358,12 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
         channels_max: usize::try_from(config.channel.channels_max).unwrap_or(usize::MAX),
         unfunded_per_peer_max: usize::try_from(unfunded).unwrap_or(usize::MAX),
         contract_collateral_max: config.contracts.collateral_max.to_millisats(),
+        contract_modules: match &config.contracts.allow {
+            ContractPolicy::Added => None,
+            ContractPolicy::Listed(modules) => Some(modules.iter().copied().collect()),
+        },
+        inbound: if config.channel.accept_inbound { Inbound::Accepted } else { Inbound::Refused },
+        fee_rate_max: config.wallet.fee_rate_max,
         fallback_fee_rate: config.wallet.fee_rate_fallback,
         reserve_fee_rate: reserve_rate(config),
         final_depth: config.chain.confirmations,

@@ -68,7 +68,7 @@ pub enum CommandError {
     #[error("no contract {0}")]
     UnknownContract(ContractId),
     /// No module of this hash was added.
-    #[error("no module {0}: add it first")]
+    #[error("no module {0}: add it first, and allow it if the configuration lists modules")]
     UnknownModule(ModuleHash),
     /// The peer is not connected.
     #[error("peer {0} is not connected")]

@@ -112,6 +112,7 @@ impl Engine {
             modules: &self.book.modules,
             contracts: moment.contracts,
             collateral_max: self.config.contract_collateral_max,
+            allowed: self.config.contract_modules.as_ref(),
         };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let inner = Self::channel_moment(tip, rate, &policy, moment, id);

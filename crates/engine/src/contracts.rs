@@ -40,7 +40,9 @@ impl Engine {
             // Opened, and settled since.
             return reply(id, Err(CommandError::UnknownContract(contract)), out);
         }
-        if !self.book.modules.contains_key(&terms.module) {
+        let listed = self.config.contract_modules.as_ref();
+        let is_listed = listed.is_none_or(|listed| listed.contains(&terms.module));
+        if !is_listed || !self.book.modules.contains_key(&terms.module) {
             return reply(id, Err(CommandError::UnknownModule(terms.module)), out);
         }
         if !self.channels.contains_key(&channel) {

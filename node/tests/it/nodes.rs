@@ -188,11 +188,6 @@ impl Node {
         &self.backend
     }
 
-    /// The node's id.
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
-
     /// A key for a new intention.
     pub(crate) fn key(&mut self) -> IdempotencyKey {
         self.keys += 1;

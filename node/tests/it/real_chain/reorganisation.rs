@@ -5,7 +5,7 @@ use strait_api_types::{ChannelPhase, CloseMode, EventKind};
 use super::world::{FINAL_BLOCKS, World, events, pay};
 use crate::nodes::Node;
 
-/// How many blocks are replaced: one less than what counts as final would undo nothing the nodes rely on.
+/// How many blocks are replaced: as many as make a transaction final, the one under test among them with one less.
 const REPLACED_BLOCKS: u64 = 6;
 
 /// How often a node has told that the channel's funding output was spent.

@@ -152,10 +152,12 @@ impl Node {
 
     /// Asks the process to stop, and waits until it has.
     pub(crate) async fn stop(&mut self) {
-        let mut child = self.process.take().unwrap();
+        // It stays in our hands while it stops, so that one that does not is killed with the test.
+        let child = self.process.as_mut().unwrap();
         let id = child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         let status = until("the node stops", async || child.try_wait().unwrap()).await;
+        self.process = None;
         assert!(status.success(), "the node stopped with {status}: {}", self.output());
     }
 

@@ -22,7 +22,7 @@ use crate::event::ChannelEvent;
 use crate::ledger::{Agreement, Agreements};
 use crate::limits::CONTRACTS_MAX;
 use crate::party::contract_party;
-use crate::state::Live;
+use crate::state::{Funded, Live};
 
 /// Rounds that an agreement outlives its offer by: enough for any queue, few enough that it does not bind for ever.
 const VALID_ROUNDS: u64 = 100_000;
@@ -52,6 +52,9 @@ impl Channel {
         };
         if !live.is_running() {
             return Err(RequestError::NotOpen { state: "closing" });
+        }
+        if matches!(live.funded, Funded::Spent { .. }) {
+            return Err(RequestError::NotOpen { state: "closed" });
         }
         if live.knows_contract(contract) {
             return Err(RequestError::KnownContract { contract });

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strait_channel::{ChannelEvent, Signed};
+use strait_channel::{ChannelEvent, ForceReason, Signed};
 use strait_engine::{Event, NodeState};
 use strait_log::MemoryDisk;
 use strait_primitives::{
@@ -143,6 +143,13 @@ impl Durable {
             ChannelEvent::CloseAgreed { .. } => {
                 self.close_agreed.insert(channel);
             }
+            ChannelEvent::ForceClosed {
+                reason: ForceReason::Violation | ForceReason::PeerLost,
+            }
+            | ChannelEvent::DataLost { .. } => {
+                let what = format!("{event:?}");
+                return Err(Violation::Accused { node: self.place.to_string(), what });
+            }
             ChannelEvent::Abandoned { .. }
             | ChannelEvent::FundingConfirmed { .. }
             | ChannelEvent::FundingUnconfirmed
@@ -150,7 +157,6 @@ impl Durable {
             | ChannelEvent::ContractRefused { .. }
             | ChannelEvent::ShutdownReceived { .. }
             | ChannelEvent::ForceClosed { .. }
-            | ChannelEvent::DataLost { .. }
             | ChannelEvent::Spent { .. }
             | ChannelEvent::Unspent
             | ChannelEvent::Resolved => {}

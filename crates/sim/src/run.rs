@@ -194,6 +194,9 @@ fn settle_requests(world: &mut World) -> Result<(), Violation> {
 fn come_to_rest(world: &mut World) -> Result<(), Violation> {
     world.tell("the calm begins");
     world.weather = Weather::calm();
+    for place in Place::BOTH {
+        world.hosts.at(place).disk.heal();
+    }
     let begun = world.agenda.now();
     let mut probed = false;
     loop {

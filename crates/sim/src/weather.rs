@@ -57,6 +57,8 @@ pub struct Habits {
     pub open: u64,
     /// A contract begun, acted in, or settled.
     pub contract: u64,
+    /// A contract brought to its end.
+    pub wind_up: u64,
     /// A payment on chain.
     pub send: u64,
     /// A cooperative close.
@@ -85,6 +87,7 @@ impl Weather {
             nonsense: weight(&[1, 0, 5]),
             open: weight(&[2, 1, 6]),
             contract: weight(&[0, 20, 60]),
+            wind_up: 1,
             send: weight(&[0, 1, 3]),
             close: weight(&[0, 1, 3]),
             force: weight(&[0, 0, 1]),
@@ -128,6 +131,7 @@ impl Weather {
                 nonsense: 0,
                 open: 0,
                 contract: 0,
+                wind_up: 1,
                 send: 0,
                 close: 0,
                 force: 0,

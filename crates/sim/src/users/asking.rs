@@ -29,6 +29,7 @@ enum Habit {
     Nonsense,
     Open,
     Contract,
+    WindUp,
     Send,
     Close,
     Force,
@@ -71,6 +72,7 @@ impl Users {
             Habit::Nonsense => self.nonsense(sight, choices),
             Habit::Open => self.open_channel(sight, choices),
             Habit::Contract => self.contract(sight, choices),
+            Habit::WindUp => self.wind_up(sight),
             Habit::Send => self.send(sight, choices),
             Habit::Close => self.close(sight, CloseMode::Cooperative, choices),
             Habit::Force => self.close(sight, CloseMode::Force, choices),
@@ -98,9 +100,8 @@ impl Users {
         place: Place,
         view: &ChannelView,
     ) -> Option<(CommandId, Command)> {
-        let spendable = view.spendable;
         let amount = MilliSats::from_const(1);
-        (spendable >= amount).then(|| self.pay_now(place, view.channel, &[amount]))
+        (view.spendable >= amount).then(|| self.pay_now(place, view.channel, &[amount]))
     }
 
     fn pay(
@@ -255,6 +256,18 @@ impl Users {
         Some(self.act_in(sight.place, contract, choices))
     }
 
+    /// One step towards the end of a contract, so that its channel can close.
+    fn wind_up(&mut self, sight: Sight<'_>) -> Option<(CommandId, Command)> {
+        let contracts = sight.channels.iter().flat_map(|id| sight.engine.contract_views(id));
+        let is_live =
+            |c: &ContractView| matches!(c.stage, ContractStage::Open | ContractStage::Final);
+        let contract = contracts.into_iter().find(is_live)?;
+        if contract.stage == ContractStage::Final {
+            return Some(self.settle(sight.place, contract.contract));
+        }
+        Some(self.act_now(sight.place, contract.contract, &[PurseAction::Finish]))
+    }
+
     fn open_contract(
         &mut self,
         place: Place,
@@ -263,7 +276,7 @@ impl Users {
     ) -> (CommandId, Command) {
         let key = self.fresh_key();
         let mut part = |balance: MilliSats| {
-            let msat = choices.below(balance.to_msat() / 4 + 1);
+            let msat = choices.between(1, balance.to_msat() / 4 + 1);
             MilliSats::new(msat).expect("below a capacity")
         };
         let (own, theirs) = (part(view.balance), part(view.peer_balance));
@@ -294,29 +307,41 @@ impl Users {
         contract: &ContractView,
         choices: &mut Choices,
     ) -> (CommandId, Command) {
-        let key = self.fresh_key();
-        let amount = |choices: &mut Choices, most: MilliSats| {
-            MilliSats::new(choices.between(0, most.to_msat())).expect("below a collateral")
-        };
         let count = choices.between(1, 3);
-        let actions: Vec<ContractBytes> = (0..count)
-            .map(|_| {
-                let action = match choices.below(20) {
-                    0 => PurseAction::Finish,
-                    1 => PurseAction::Panic,
-                    2 => PurseAction::Mint { amount: MilliSats::from_const(1) },
-                    _ => PurseAction::Give { amount: amount(choices, contract.outcome) },
-                };
+        let actions: Vec<PurseAction> = (0..count)
+            .map(|_| match choices.below(20) {
+                0 => PurseAction::Finish,
+                1 => PurseAction::Panic,
+                2 => PurseAction::Mint { amount: MilliSats::from_const(1) },
+                _ => {
+                    let msat = choices.between(0, contract.outcome.to_msat());
+                    let amount = MilliSats::new(msat).expect("below a collateral");
+                    PurseAction::Give { amount }
+                }
+            })
+            .collect();
+        self.act_now(place, contract.contract, &actions)
+    }
+
+    fn act_now(
+        &mut self,
+        place: Place,
+        contract: ContractId,
+        actions: &[PurseAction],
+    ) -> (CommandId, Command) {
+        let key = self.fresh_key();
+        let actions: Vec<ContractBytes> = actions
+            .iter()
+            .map(|action| {
                 let bytes = action.to_action().as_bytes().to_vec();
                 ContractBytes::new(bytes).expect("an action of the purse is short")
             })
             .collect();
-        let id = contract.contract;
         let expects = actions
             .iter()
-            .map(|action| Operation::Act { contract: id, action: action.clone() })
+            .map(|action| Operation::Act { contract, action: action.clone() })
             .collect();
-        let command = Command::Act { key, contract: id, actions };
+        let command = Command::Act { key, contract, actions };
         self.begin(new_request(place, key, command, Purpose::Operations, expects))
     }
 
@@ -365,6 +390,7 @@ fn pick_habit(habits: &Habits, choices: &mut Choices) -> Option<Habit> {
         (habits.nonsense, Habit::Nonsense),
         (habits.open, Habit::Open),
         (habits.contract, Habit::Contract),
+        (habits.wind_up, Habit::WindUp),
         (habits.send, Habit::Send),
         (habits.close, Habit::Close),
         (habits.force, Habit::Force),

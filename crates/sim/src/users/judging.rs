@@ -7,7 +7,6 @@ use super::{Done, Fate, Purpose, Request, Users};
 use crate::durable::Durable;
 use crate::history::History;
 use crate::oracle::Violation;
-use crate::place::Place;
 
 impl Users {
     /// A node answers.
@@ -24,7 +23,7 @@ impl Users {
         self.answered += 1;
         match answer {
             Ok(answer) => {
-                let done = request.accept(answer, history)?;
+                let done = request.accept(answer, history, durable)?;
                 if let (Fate::Done(before), true) = (request.fate, request.is_for_ever())
                     && before != done
                 {
@@ -74,10 +73,15 @@ impl Request {
         }
     }
 
-    fn accept(&self, answer: &Answer, history: &History) -> Result<Done, Violation> {
+    fn accept(
+        &self,
+        answer: &Answer,
+        history: &History,
+        durable: &Durable,
+    ) -> Result<Done, Violation> {
         match (self.purpose, answer) {
             (Purpose::Operations, Answer::Done(done)) => {
-                self.check_done(done, history)?;
+                self.check_done(done, history, durable)?;
                 Ok(Done::Round(*done))
             }
             (Purpose::OpenChannel, Answer::Channel(view)) => Ok(Done::Channel(view.channel)),
@@ -96,14 +100,20 @@ impl Request {
     }
 
     /// What is called irrevocable stands in the history of both nodes, as it was asked.
-    fn check_done(&self, done: &PaymentDone, history: &History) -> Result<(), Violation> {
+    fn check_done(
+        &self,
+        done: &PaymentDone,
+        history: &History,
+        durable: &Durable,
+    ) -> Result<(), Violation> {
         let wrong = |fault| self.wrong(&format!("{done:?}"), fault);
         let channel =
             history.channels.get(&done.channel).ok_or_else(|| wrong("no such channel"))?;
-        for place in Place::BOTH {
-            if channel.held(place) < done.number {
-                return Err(wrong("a node does not hold this round"));
-            }
+        // The payer may hold less only where the chain has settled what it proposed.
+        let is_over = !durable.state.channels.contains_key(&done.channel);
+        let own = is_over || channel.held(self.place) >= done.number;
+        if !own || channel.held(!self.place) < done.number {
+            return Err(wrong("a node does not hold this round"));
         }
         let round = channel.rounds.get(&done.number).ok_or_else(|| wrong("no such round"))?;
         if channel.place_of(round.proposer) != self.place {

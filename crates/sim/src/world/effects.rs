@@ -11,6 +11,9 @@ use crate::host::{Batch, records_of};
 use crate::oracle::Violation;
 use crate::place::Place;
 
+/// How a node begins to tell its peer that it broke the protocol, so that the channel closes.
+const ACCUSATION: &str = "the peer broke the protocol";
+
 impl World {
     /// The disk takes what waits, in one write; then the effects happen, in the order they were decided.
     pub(super) fn write(&mut self, place: Place) -> Result<(), Violation> {
@@ -103,8 +106,8 @@ impl World {
     fn send(&mut self, place: Place, message: &Message) -> Result<(), Violation> {
         self.hosts.at(place).durable.explain(message)?;
         if let Message::Fault(fault) = message
-            && fault.channel.is_some()
             && fault.code == FaultCode::Violation
+            && fault.note.as_str().starts_with(ACCUSATION)
         {
             let what = fault.note.as_str().to_owned();
             return Err(Violation::Accused { node: place.to_string(), what });

@@ -344,7 +344,11 @@ fn api_options(config: &Config) -> Result<strait_api::Options, InitError> {
 
 fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> EngineConfig {
     let genesis = bitcoin::constants::genesis_block(network).block_hash();
-    let unfunded = config.channel.unfunded_max.min(config.channel.channels_per_peer_max);
+    let unfunded = if config.channel.accept_inbound {
+        config.channel.unfunded_max.min(config.channel.channels_per_peer_max)
+    } else {
+        0
+    };
     EngineConfig {
         node,
         opening: OpeningPolicy {

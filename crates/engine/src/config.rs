@@ -12,7 +12,8 @@ pub struct EngineConfig {
     pub opening: OpeningPolicy,
     /// The most channels, over and above which openings are refused.
     pub channels_max: usize,
-    /// The most channels with one peer that are not funded yet: each costs memory and no money.
+    /// The most channels with one peer that are not funded yet: each costs memory and no money. At 0 this node takes no
+    /// channels that others open.
     pub unfunded_per_peer_max: usize,
     /// The most of its own money this node puts into one contract that a peer offers.
     pub contract_collateral_max: MilliSats,

@@ -199,6 +199,9 @@ impl Engine {
             channel.peer() == peer && matches!(funded, None | Some(strait_channel::Funded::Waiting))
         };
         let most = self.config.unfunded_per_peer_max;
+        if most == 0 {
+            return Some("this node takes no channels that others open".into());
+        }
         (self.channels.values().filter(unfunded).count() >= most)
             .then(|| format!("{most} channels with this peer wait for their funding already"))
     }

@@ -6,5 +6,6 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod kill;
 mod nodes;
 mod real_chain;

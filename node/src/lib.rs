@@ -4,3 +4,6 @@
 
 pub mod cli;
 pub mod config;
+pub mod demo;
+pub mod devnet_command;
+pub mod stop;

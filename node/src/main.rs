@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use strait_node::cli::{Cli, CliError, Command, Exit, run_client_command, run_config_command};
+use strait_node::{demo, devnet_command};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -23,17 +25,27 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Config(command) => {
             run_config_command(&cli.globals, command, std::env::vars(), data, words)
         }
-        Command::Client(command) => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| CliError::Start { source })?
-            .block_on(run_client_command(&cli.globals, command, data, words)),
-        Command::Node(_) | Command::Devnet(_) | Command::Demo(_) => Err(CliError::Argument {
+        Command::Client(command) => {
+            runtime()?.block_on(run_client_command(&cli.globals, command, data, words))
+        }
+        Command::Devnet(args) => {
+            Ok(runtime()?.block_on(devnet_command::run(&cli.globals, args, data, words))?)
+        }
+        Command::Demo(args) => {
+            Ok(runtime()?.block_on(demo::run(&cli.globals, args, data, words))?)
+        }
+        Command::Node(_) => Err(CliError::Argument {
             argument: "COMMAND",
             value: "node, devnet, demo".into(),
             right: "this build holds the client and config commands only",
         }),
     }
+}
+
+/// What commands need that only wait.
+fn runtime() -> Result<Runtime, CliError> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().map_err(|source| CliError::Start { source })
 }
 
 /// Tells the whole chain of causes, and what to do.

@@ -7,6 +7,8 @@ use strait_client::{ClientError, Outcome};
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::demo::DemoError;
+use crate::devnet_command::DevnetCommandError;
 
 /// The exit codes of the binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,12 @@ pub enum CliError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The devnet did not run.
+    #[error(transparent)]
+    Devnet(#[from] DevnetCommandError),
+    /// The demo did not get to its end.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// Nothing says where the token is.
     #[error("there is no token: give --token-file FILE, or --config FILE of the node")]
     NoToken,
@@ -102,9 +110,12 @@ impl CliError {
         match self {
             Self::Node(error) => exit_of(error),
             Self::Config(_) | Self::NoToken | Self::Argument { .. } => Exit::Usage,
-            Self::Read { .. } | Self::Write { .. } | Self::Entropy { .. } | Self::Start { .. } => {
-                Exit::Failed
-            }
+            Self::Devnet(_)
+            | Self::Demo(_)
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Entropy { .. }
+            | Self::Start { .. } => Exit::Failed,
         }
     }
 
@@ -118,7 +129,9 @@ impl CliError {
                 Exit::Unknown => Some("ask again with the same --idempotency-key"),
                 Exit::Done | Exit::Failed | Exit::Usage | Exit::Refused => None,
             },
+            Self::Demo(error) => error.hint(),
             Self::Config(_)
+            | Self::Devnet(_)
             | Self::NoToken
             | Self::Read { .. }
             | Self::Write { .. }

@@ -29,7 +29,7 @@ use std::path::Path;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 
 pub use chain::RpcError;
 pub use error::{DemoError, Step, Trouble, Who};
@@ -48,6 +48,9 @@ use story::{Cast, Story};
 
 /// How often a block comes while the demo is kept.
 const KEPT_BLOCK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long after a failure the end of a child that caused it may take to show.
+const END_SHOWS_WITHIN: Duration = Duration::from_millis(300);
 
 /// Somebody wants the demo to stop.
 type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -121,6 +124,13 @@ async fn play(
         played = perform(args, folder, &ports, chain, progress) => played,
         ended = processes.first_end() => Err(ended),
         () = &mut *stop => return Err(DemoError::Stopped { step: progress.step() }),
+    };
+    let played = match played {
+        // What failed may have failed because a child is gone: then that is the cause to tell.
+        Err(trouble) => {
+            Err(timeout(END_SHOWS_WITHIN, processes.first_end()).await.unwrap_or(trouble))
+        }
+        Ok(played) => Ok(played),
     };
     played.map_err(|trouble| failed(progress.step(), trouble))
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use strait_node::cli::{Cli, CliError, Command, Exit, run_client_command, run_config_command};
-use strait_node::{demo, devnet_command};
-use tokio::runtime::Runtime;
+use strait_node::{demo, devnet_command, run_node};
+use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -28,24 +28,24 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Client(command) => {
             runtime()?.block_on(run_client_command(&cli.globals, command, data, words))
         }
+        Command::Node(args) => Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|source| CliError::Start { source })?
+            .block_on(run_node::run(cli.globals.config.as_deref(), args)),
         Command::Devnet(args) => {
             Ok(runtime()?.block_on(devnet_command::run(&cli.globals, args, data, words))?)
         }
         Command::Demo(args) => {
             Ok(runtime()?.block_on(demo::run(&cli.globals, args, data, words))?)
         }
-        Command::Node(_) => Err(CliError::Argument {
-            argument: "COMMAND",
-            value: "node, devnet, demo".into(),
-            right: "this build holds the client and config commands only",
-        }),
     }
 }
 
 /// What commands need that only wait.
 fn runtime() -> Result<Runtime, CliError> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().map_err(|source| CliError::Start { source })
+    Builder::new_current_thread().enable_all().build().map_err(|source| CliError::Start { source })
 }
 
 /// Tells the whole chain of causes, and what to do.

@@ -101,8 +101,6 @@ pub struct Contract {
     pub outcome_holder_msat: u64,
     /// What its present outcome gives the other node.
     pub outcome_counterparty_msat: u64,
-    /// Actions it has taken.
-    pub actions: u64,
     /// Number of the commitment that holds its present state.
     pub commitment_number: u64,
     /// Its present state, in hex.
@@ -165,7 +163,9 @@ pub struct SettleResponse {
     /// The commitment that no longer holds it.
     pub commitment_number: u64,
     /// What came back to this node.
-    pub holder_msat: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder_msat: Option<u64>,
     /// What came back to the other node.
-    pub counterparty_msat: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counterparty_msat: Option<u64>,
 }

@@ -183,7 +183,6 @@ fn sample_contract() -> Contract {
         collateral_acceptor_msat: 0,
         outcome_holder_msat: 4_000,
         outcome_counterparty_msat: 1_000,
-        actions: 3,
         commitment_number: 9,
         state_hex: "c0ffee".into(),
     }
@@ -324,8 +323,8 @@ impl Backend for ScriptedNode {
         Ok(SettleResponse {
             contract_id: contract.to_string(),
             commitment_number: 11,
-            holder_msat: 4_000,
-            counterparty_msat: 1_000,
+            holder_msat: Some(4_000),
+            counterparty_msat: Some(1_000),
         })
     }
 

@@ -4,23 +4,30 @@
 //! spoken of, and stands until the number it is valid to: whoever agreed must accept the round that opens it.
 //!
 //! The offerer queues `OpenContract` only after the peer has agreed; the peer records its agreement before it answers.
+//! If that answer is lost with its connection the peer may open the contract before it can answer again: a round that
+//! opens what this node offered is the peer's agreement, too.
+
+use std::borrow::Cow;
 
 use strait_contract::Terms;
-use strait_primitives::{CommitmentNumber, ContractId, MilliSats};
-use strait_wire::{AgreeContract, ContractBytes, FaultCode, Note, OfferContract, RefuseContract};
+use strait_primitives::{ChannelId, CommitmentNumber, ContractId, MilliSats};
+use strait_wire::{
+    AgreeContract, ContractBytes, FaultCode, Note, OfferContract, Operation, Operations,
+    RefuseContract,
+};
 
 use crate::channel::Channel;
-use crate::party::contract_party;
-use crate::decision::{ContractAnswer, Decision, Notice, Reaction, RequestError, Violation};
+use crate::decision::{ContractAnswer, Decision, Notice, Reaction, RequestError};
 use crate::event::ChannelEvent;
-use crate::ledger::Agreement;
+use crate::ledger::{Agreement, Agreements};
 use crate::limits::CONTRACTS_MAX;
+use crate::party::contract_party;
 use crate::state::Live;
 
 /// Rounds that an agreement outlives its offer by: enough for any queue, few enough that it does not bind for ever.
 const VALID_ROUNDS: u64 = 100_000;
 
-/// What this node's operator thinks of a contract that a peer offers: `Err` holds the reason.
+/// What this node's operator thinks of a contract that a peer offers.
 pub trait ContractPolicy {
     /// Judges terms that are within the protocol's limits.
     ///
@@ -75,11 +82,8 @@ impl Channel {
     ) -> Result<(), Reaction> {
         let live = self.expect_up("OfferContract")?;
         let contract = offer.contract;
-        let refuse = |note: &str| RefuseContract {
-            channel: offer.channel,
-            contract,
-            note: Note::cut(note),
-        };
+        let refuse =
+            |note: &str| RefuseContract { channel: offer.channel, contract, note: Note::cut(note) };
         let Ok(terms) = minicbor::decode::<Terms>(offer.terms.as_bytes()) else {
             out.send(refuse("the terms cannot be read"));
             return Ok(());
@@ -110,7 +114,8 @@ impl Channel {
             return if live.knows_contract(contract) {
                 Ok(())
             } else {
-                Err(Violation::Unexpected { message: "AgreeContract", state: "not offered" }.into())
+                // The offer may have run out while the answer was on its way.
+                Err(moot("a contract was agreed to that is not offered"))
             };
         };
         self.record(ChannelEvent::ContractAgreed { contract, agreement }, out);
@@ -126,19 +131,40 @@ impl Channel {
         let live = self.expect_up("RefuseContract")?;
         let contract = refuse.contract;
         if !live.offers.contains_key(&contract) {
-            return Err(Reaction::Refuse {
-                code: FaultCode::Violation,
-                note: Note::cut("a contract was refused that was not offered"),
-            });
+            return Err(moot("a contract was refused that is not offered"));
         }
         self.record(ChannelEvent::ContractRefused { contract }, out);
         let answer = ContractAnswer::Refused(refuse.note);
         out.notice(Notice::ContractAnswered { contract, answer });
         Ok(())
     }
+
+    /// Records the agreements that the peer gives by opening contracts which this node offered.
+    pub(crate) fn agree_by_round(&mut self, operations: &Operations, out: &mut Decision) {
+        for contract in opened(operations) {
+            if let Some(agreement) = self.live().offers.get(&contract).cloned() {
+                self.record(ChannelEvent::ContractAgreed { contract, agreement }, out);
+                out.notice(Notice::ContractAnswered { contract, answer: ContractAnswer::Agreed });
+            }
+        }
+    }
 }
 
 impl Live {
+    /// What the peer may open by these operations: what both agreed to, and what this node offered.
+    pub(crate) fn agreements_named(&self, operations: &Operations) -> Cow<'_, Agreements> {
+        let mut all = Cow::Borrowed(&self.agreements);
+        if self.offers.is_empty() {
+            return all;
+        }
+        for contract in opened(operations) {
+            if let Some(offer) = self.offers.get(&contract) {
+                all.to_mut().insert(contract, offer.clone());
+            }
+        }
+        all
+    }
+
     fn knows_contract(&self, contract: ContractId) -> bool {
         self.offers.contains_key(&contract)
             || self.agreements.contains_key(&contract)
@@ -164,6 +190,9 @@ impl Live {
         if self.contract_count() >= CONTRACTS_MAX {
             return Err(format!("{CONTRACTS_MAX} contracts exist already"));
         }
+        if agreement.valid_to <= self.rounds.number {
+            return Err("the agreement would be valid for no round to come".into());
+        }
         if agreement.valid_to > valid_to(self.rounds.number) {
             return Err(format!("an agreement may be valid for {VALID_ROUNDS} rounds at most"));
         }
@@ -173,15 +202,30 @@ impl Live {
     }
 }
 
+/// The contracts that a round opens.
+fn opened(operations: &Operations) -> impl Iterator<Item = ContractId> {
+    operations.as_slice().iter().filter_map(|operation| match operation {
+        Operation::OpenContract { contract } => Some(*contract),
+        Operation::Pay { .. }
+        | Operation::AddLock { .. }
+        | Operation::ClaimLock { .. }
+        | Operation::CancelLock { .. }
+        | Operation::RaiseHeight { .. }
+        | Operation::Act { .. }
+        | Operation::SettleContract { .. } => None,
+    })
+}
+
+/// An answer to nothing moves nothing.
+fn moot(note: &str) -> Reaction {
+    Reaction::Refuse { code: FaultCode::Violation, note: Note::cut(note) }
+}
+
 fn valid_to(number: CommitmentNumber) -> CommitmentNumber {
     CommitmentNumber::new(number.to_u64().saturating_add(VALID_ROUNDS)).unwrap_or(number)
 }
 
-fn offer_message(
-    channel: strait_primitives::ChannelId,
-    contract: ContractId,
-    agreement: &Agreement,
-) -> OfferContract {
+fn offer_message(channel: ChannelId, contract: ContractId, agreement: &Agreement) -> OfferContract {
     let terms = minicbor::to_vec(&agreement.terms).expect("writing to memory cannot fail");
     OfferContract {
         channel,

@@ -5,15 +5,16 @@ use std::collections::VecDeque;
 use bitcoin::hashes::{Hash, sha256};
 use strait_primitives::{ChannelId, Digest, NodeId, RequestKey, SchnorrSignature, Timestamp};
 use strait_signer::ChannelSigner;
-use strait_wire::{Message, Operation, Operations, Propose};
+use strait_wire::{Fault, FaultCode, Message, Note, Operations, Propose, TurnWish};
 
 use crate::closing::CloseSession;
 use crate::commitments::Commitments;
 use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation};
 use crate::event::{AbandonReason, CarriedRequest, ChannelEvent, ForceReason};
-use crate::limits::{ANSWER_WITHIN, QUEUE_OPERATIONS_MAX, STALLS_MAX};
-use crate::opening::OPENING_DEADLINE;
-use crate::state::{ChannelState, Closing, Live, Outstanding, Phase};
+use crate::limits::{
+    ANSWER_WITHIN, OPENING_WITHIN, QUEUE_OPERATIONS_MAX, STALLED_WITHIN, STALLS_MAX,
+};
+use crate::state::{ChannelState, Closing, Funded, Live, Outstanding, Phase};
 
 /// The state of the connection, as far as this channel cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,22 +57,26 @@ pub(crate) struct Volatile {
     pub(crate) queue: VecDeque<Request>,
     /// Operations in the queue.
     pub(crate) queued_operations: usize,
-    /// The peer asked for the turn that this node holds.
-    pub(crate) peer_wants_turn: bool,
+    /// Whether the peer asked for the turn that this node holds.
+    pub(crate) peer_wish: TurnWish,
     /// This node has asked for the turn that the peer holds.
     pub(crate) asked_for_turn: bool,
     /// A proposal that waits for depth or for a block.
     pub(crate) held: Option<Propose>,
-    /// Since when the peer owes its part of a round.
+    /// Since when the peer owes something: its account, its part of a round, the turn, its part of a close.
     pub(crate) waiting_since: Option<Timestamp>,
-    /// Connections in a row in which a round hung.
+    /// Connections in a row in which the peer owed something for too long; set back when it does its part.
     pub(crate) stalls: u32,
+    /// When the first of those was found out.
+    pub(crate) stalled_since: Option<Timestamp>,
     /// Since when an opening runs.
     pub(crate) opening_since: Option<Timestamp>,
     /// The operator has asked for a cooperative close.
     pub(crate) close_wanted: bool,
     /// Nonces and offers of a cooperative close.
     pub(crate) close: CloseSession,
+    /// Nonces made since the last start: with the entropy of the moment it makes each one new.
+    pub(crate) nonces: u64,
 }
 
 impl Volatile {
@@ -80,25 +85,40 @@ impl Volatile {
             link: Link::Down,
             queue: VecDeque::new(),
             queued_operations: 0,
-            peer_wants_turn: false,
+            peer_wish: TurnWish::Content,
             asked_for_turn: false,
             held: None,
             waiting_since: None,
             stalls: 0,
+            stalled_since: None,
             opening_since: None,
             close_wanted: false,
             close: CloseSession::default(),
+            nonces: 0,
         }
     }
 }
 
 /// A channel of this node.
+///
+/// ```text
+/// offer ──▶ Offered ──▶ OpeningSigned ──▶ Live { Running ──▶ ShuttingDown ──▶ Agreed } ──▶ Resolved
+/// answer ─▶ Answered ───────────────────▶ Live {    └── Forced, or Lost ──────────┘  }
+///             └── any of these before Live ──▶ Abandoned
+/// ```
+///
+/// Inputs are the `handle_*` methods, [`Channel::request`], [`Channel::close`] and [`Channel::offer_contract`]; after
+/// them [`Channel::poll`]. Outputs are events and effects in a [`Decision`]. Laws: an event is in the state before it
+/// is handed out; an effect waits for every event before it; an error of a `handle_*` leaves the state as it was.
 #[derive(Debug)]
 pub struct Channel {
+    /// The fold of all events handed out.
     pub(crate) state: ChannelState,
+    /// The secrets of this channel alone.
     pub(crate) signer: ChannelSigner,
     /// Builders of both sides' commitments; there from the moment the funding output is known.
     pub(crate) commitments: Option<Commitments>,
+    /// What a restart forgets.
     pub(crate) volatile: Volatile,
 }
 
@@ -110,7 +130,8 @@ impl Channel {
     #[must_use]
     pub fn restore(state: ChannelState, signer: ChannelSigner) -> Self {
         let commitments = state.live().map(|live| {
-            Commitments::new(&live.setup).expect("a live channel's keys were checked when it opened")
+            Commitments::new(&live.setup)
+                .expect("a live channel's keys were checked when it opened")
         });
         Self { state, signer, commitments, volatile: Volatile::new() }
     }
@@ -176,8 +197,13 @@ impl Channel {
         let Phase::Live(live) = &self.state.phase else {
             return Err(RequestError::NotOpen { state: self.state.phase.name() });
         };
-        if !live.is_running() || self.volatile.close_wanted {
+        // While something live forbids the close that is wanted, it is requests that end it.
+        let closes = self.volatile.close_wanted && live.rounds.ledger.is_plain();
+        if !live.is_running() || closes {
             return Err(RequestError::NotOpen { state: "closing" });
+        }
+        if matches!(live.funded, Funded::Spent { .. }) {
+            return Err(RequestError::NotOpen { state: "closed" });
         }
         let count = request.operations.as_slice().len();
         let queued = self.volatile.queued_operations;
@@ -204,8 +230,11 @@ impl Channel {
                 let message = signed.message(self.id());
                 out.send(message);
             }
-            Phase::Live(_) => {
+            Phase::Live(live) => {
                 self.volatile.link = Link::Greeting;
+                if live.owes() {
+                    self.volatile.waiting_since = Some(now);
+                }
                 out.send(self.reestablish_message());
             }
             Phase::Answered(_) | Phase::Abandoned | Phase::Resolved => {}
@@ -223,7 +252,7 @@ impl Channel {
     fn reset_connection(&mut self) {
         let volatile = &mut self.volatile;
         volatile.link = Link::Down;
-        volatile.peer_wants_turn = false;
+        volatile.peer_wish = TurnWish::Content;
         volatile.asked_for_turn = false;
         volatile.held = None;
         volatile.waiting_since = None;
@@ -235,10 +264,12 @@ impl Channel {
         if self.state.live().is_none() || self.volatile.link != Link::Up {
             return;
         }
-        if let Some(held) = self.volatile.held.take() {
-            if let Err(reaction) = self.handle_propose(held, moment, out) {
-                self.react(&reaction, out);
-            }
+        if let Some(held) = self.volatile.held.take()
+            && let Err(reaction) = self.handle_propose(held, moment, out)
+        {
+            self.react(&reaction, out);
+            out.send(fault(self.id(), &reaction));
+            return;
         }
         self.poll_close(moment, out);
         self.poll_round(moment, out);
@@ -247,17 +278,21 @@ impl Channel {
     /// Carries out what a peer's fault asks for.
     pub fn react(&mut self, reaction: &Reaction, out: &mut Decision) {
         match reaction {
-            Reaction::Close(_) if self.state.live().is_some() => {
-                self.force_close(ForceReason::Violation, out);
-            }
-            Reaction::Close(_) | Reaction::Refuse { .. } => {
-                self.abandon(AbandonReason::Peer, out);
-            }
+            Reaction::Close(_) => match self.state.live().map(|live| &live.closing) {
+                Some(Closing::Running | Closing::ShuttingDown { .. }) => {
+                    self.force_close(ForceReason::Violation, out);
+                }
+                // An agreed close is final and better for both than a commitment.
+                Some(Closing::Agreed { .. } | Closing::Forced(_) | Closing::Lost) => {}
+                None => self.abandon(AbandonReason::Peer, out),
+            },
+            Reaction::Refuse { .. } => self.abandon(AbandonReason::Peer, out),
             Reaction::Retry(_) => out.effects.push(ChannelEffect::Disconnect),
         }
     }
 
-    /// Time has passed: drops connections whose peer does not answer, and gives openings up.
+    /// Time has passed: drops connections whose peer does not do its part, closes a channel whose peer never does, and
+    /// gives openings up.
     pub fn handle_time(&mut self, now: Timestamp, out: &mut Decision) {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return;
@@ -266,10 +301,13 @@ impl Channel {
             self.abandon(AbandonReason::Expired, out);
             return;
         }
-        self.volatile.waiting_since = None;
-        self.volatile.stalls += 1;
+        let volatile = &mut self.volatile;
+        volatile.waiting_since = None;
+        volatile.stalls = volatile.stalls.saturating_add(1);
+        let since = *volatile.stalled_since.get_or_insert(now);
+        let is_hopeless = volatile.stalls >= STALLS_MAX && now.since(since) >= STALLED_WITHIN;
         out.effects.push(ChannelEffect::Disconnect);
-        if self.volatile.stalls >= STALLS_MAX && self.live().rounds.outstanding.is_some() {
+        if is_hopeless {
             self.force_close(ForceReason::Deadline, out);
         }
     }
@@ -279,7 +317,7 @@ impl Channel {
     pub fn deadline(&self) -> Option<Timestamp> {
         match &self.state.phase {
             Phase::Offered(_) | Phase::Answered(_) | Phase::OpeningSigned(_) => {
-                self.volatile.opening_since.map(|since| since.after(OPENING_DEADLINE))
+                self.volatile.opening_since.map(|since| since.after(OPENING_WITHIN))
             }
             Phase::Live(_) => self.volatile.waiting_since.map(|since| since.after(ANSWER_WITHIN)),
             Phase::Abandoned | Phase::Resolved => None,
@@ -304,6 +342,7 @@ impl Channel {
             Closing::Running | Closing::ShuttingDown { .. } | Closing::Agreed { .. } => {}
         }
         self.record(ChannelEvent::ForceClosed { reason }, out);
+        self.volatile.waiting_since = None;
         out.effects.push(ChannelEffect::Broadcast(self.holder_transaction()));
         self.refuse_queue("closing", out);
     }
@@ -319,11 +358,11 @@ impl Channel {
     /// This node's latest commitment, signed by both: what a force close broadcasts.
     ///
     /// # Panics
-    /// If the channel is not live, or lost: a lost channel never broadcasts.
+    /// Unless the channel closes by force: a commitment that leaves before the log says so could be revoked after.
     #[must_use]
     pub fn holder_transaction(&self) -> bitcoin::Transaction {
         let live = self.live();
-        assert!(live.closing != Closing::Lost, "a lost channel never broadcasts");
+        assert!(matches!(live.closing, Closing::Forced(_)), "only a force close broadcasts");
         let commitments = self.commitments.as_ref().expect("a live channel can build commitments");
         commitments.holder_transaction(live, &self.signer)
     }
@@ -360,10 +399,11 @@ impl Channel {
         }
     }
 
-    /// The peer's part of a round has come: the clock stops.
+    /// The peer has done its part of a round or a close: the clock stops.
     pub(crate) const fn answered(&mut self) {
         self.volatile.waiting_since = None;
         self.volatile.stalls = 0;
+        self.volatile.stalled_since = None;
     }
 }
 
@@ -381,6 +421,17 @@ impl Phase {
 }
 
 impl Live {
+    /// True if the peer has something to do as soon as it is connected: end a round, or go on with a close.
+    pub(crate) const fn owes(&self) -> bool {
+        match self.closing {
+            Closing::Running => {
+                self.rounds.outstanding.is_some() && !matches!(self.funded, Funded::Spent { .. })
+            }
+            Closing::ShuttingDown { .. } => !matches!(self.funded, Funded::Spent { .. }),
+            Closing::Agreed { .. } | Closing::Forced(_) | Closing::Lost => false,
+        }
+    }
+
     /// The round in flight, in short.
     pub(crate) const fn round_name(&self) -> &'static str {
         match self.rounds.outstanding {
@@ -396,7 +447,11 @@ pub(crate) fn proposal_digest(signature: &SchnorrSignature) -> Digest {
     Digest::from_bytes(sha256::Hash::hash(signature.as_bytes()).to_byte_array())
 }
 
-/// True if an operation concerns a contract, whose rules may read the ledger's height.
-pub(crate) const fn reads_height(operation: &Operation) -> bool {
-    matches!(operation, Operation::Act { .. })
+/// Tells the peer what was wrong with a message that was judged late.
+fn fault(channel: ChannelId, reaction: &Reaction) -> Fault {
+    let code = match reaction {
+        Reaction::Close(_) | Reaction::Retry(_) => FaultCode::Violation,
+        Reaction::Refuse { code, .. } => *code,
+    };
+    Fault { channel: Some(channel), code, note: Note::cut(&reaction.to_string()) }
 }

@@ -11,19 +11,20 @@ use bitcoin::Transaction;
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use strait_onchain::{ClosingShare, ClosingTerms, ClosingTransaction};
 use strait_primitives::{FeeRate, Party, Sats, Side};
-use strait_signer::{ClosingNonce, ClosingSession, ClosingSessionError, PartialSignature, PublicNonce};
-use zeroize::Zeroizing;
+use strait_signer::{
+    ClosingNonce, ClosingSession, ClosingSessionError, PartialSignature, PublicNonce,
+};
 use strait_wire::{CloseOffer, CloseSign, ScriptBytes, Shutdown};
+use zeroize::Zeroizing;
 
 use crate::channel::Channel;
 use crate::commitments::wallet_script;
-use crate::decision::{
-    ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation,
-};
+use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation};
 use crate::event::ChannelEvent;
+use crate::ledger::DUST_LIMIT;
 use crate::limits::CLOSE_OFFERS_MAX;
 use crate::round::unexpected;
-use crate::state::{Closing, Live, Phase};
+use crate::state::{Closing, Funded, Live, Phase};
 
 /// What one connection holds of a close; nothing of it outlives the connection.
 #[derive(Debug, Default)]
@@ -34,7 +35,7 @@ pub(crate) struct CloseSession {
     peer_nonce: Option<PublicNonce>,
     /// The offer this node has made.
     offer: Option<Offered>,
-    /// Offers of the peer on this connection.
+    /// Offers on this connection, whoever made them.
     offers: u32,
 }
 
@@ -46,16 +47,9 @@ struct Offered {
     session: ClosingSession,
 }
 
-/// What makes two nonces of one moment differ.
-#[derive(Debug, Clone, Copy)]
-enum NoncePurpose {
-    Shutdown,
-    Offer,
-    Next,
-}
-
 impl Channel {
-    /// Wants a cooperative close. It begins when nothing is in flight; until then no new request is taken.
+    /// Wants a cooperative close. It begins when nothing is in flight; until then no new request is taken, unless the
+    /// peer opens something in the meantime that only a request can end.
     ///
     /// # Errors
     /// [`RequestError`] if the channel cannot be closed so now.
@@ -111,7 +105,8 @@ impl Channel {
             Closing::Forced(_) | Closing::Lost => return,
         };
         self.refuse_queue("closing", out);
-        let nonce = self.fresh_nonce(moment, NoncePurpose::Shutdown);
+        self.volatile.waiting_since = self.live().owes().then_some(moment.now);
+        let nonce = self.fresh_nonce(moment);
         out.send(Shutdown { channel: self.id(), script, nonce: nonce.public().0 });
         self.volatile.close.nonce = Some(nonce);
     }
@@ -119,13 +114,13 @@ impl Channel {
     /// After a reconnection: goes on where both had said that they close.
     pub(crate) fn resume_close(&mut self, moment: &Moment<'_>, out: &mut Decision) {
         match &self.live().closing {
-            Closing::ShuttingDown { holder: Some(_), .. } | Closing::Agreed { .. } => {
+            Closing::ShuttingDown { holder: Some(_), .. } | Closing::Agreed { .. }
+                if !matches!(self.live().funded, Funded::Spent { .. }) =>
+            {
                 self.say_shutdown(moment, out);
             }
-            Closing::Running
-            | Closing::ShuttingDown { holder: None, .. }
-            | Closing::Forced(_)
-            | Closing::Lost => {}
+            Closing::ShuttingDown { .. } | Closing::Agreed { .. } => {}
+            Closing::Running | Closing::Forced(_) | Closing::Lost => {}
         }
     }
 
@@ -157,28 +152,41 @@ impl Channel {
         if self.volatile.close.nonce.is_none() {
             self.say_shutdown(moment, out);
         }
-        self.offer_close(moment, out);
-        Ok(())
+        self.offer_close(moment, out)
     }
 
     /// Makes an offer if it is this node's to make and none is open.
-    fn offer_close(&mut self, moment: &Moment<'_>, out: &mut Decision) {
+    fn offer_close(&mut self, moment: &Moment<'_>, out: &mut Decision) -> Result<(), Reaction> {
         let live = self.live();
-        let Some(payer) = live.close_payer() else { return };
+        let Some(payer) = live.close_payer() else { return Ok(()) };
         if payer != live.setup.party || self.volatile.close.offer.is_some() {
-            return;
+            return Ok(());
         }
         let fee = live.affordable_fee(payer, moment.close_fee_rate);
-        let Some(peer_nonce) = self.volatile.close.peer_nonce.take() else { return };
-        let Some(transaction) = self.closing_transaction(payer, fee) else { return };
-        let nonce = self.fresh_nonce(moment, NoncePurpose::Offer);
+        let Some(peer_nonce) = self.volatile.close.peer_nonce.take() else { return Ok(()) };
+        self.count_offer()?;
+        let transaction = self
+            .closing_transaction(payer, fee)
+            .expect("the larger balance pays a fee that leaves it an output");
+        let nonce = self.fresh_nonce(moment);
         let public = nonce.public().0;
-        // A peer's nonce that is no point makes no session; it will see that its close does not go on.
-        let Ok(session) = self.close_session(nonce, &peer_nonce, &transaction) else { return };
+        let session = self
+            .close_session(nonce, &peer_nonce, &transaction)
+            .map_err(|_| Violation::Close { what: "a nonce that is no point" })?;
         let partial = session.partial_signature().0;
         self.volatile.waiting_since = Some(moment.now);
         out.send(CloseOffer { channel: self.id(), fee, nonce: public, partial });
         self.volatile.close.offer = Some(Offered { fee, transaction, session });
+        Ok(())
+    }
+
+    /// Each offer costs a signature and an event: a peer gets so many on one connection.
+    fn count_offer(&mut self) -> Result<(), Violation> {
+        self.volatile.close.offers += 1;
+        if self.volatile.close.offers > CLOSE_OFFERS_MAX {
+            return Err(Violation::Close { what: "too many offers" });
+        }
+        Ok(())
     }
 
     /// The peer offers a closing transaction at its own cost: completes it.
@@ -195,10 +203,10 @@ impl Channel {
         if payer == live.setup.party {
             return Err(Violation::Close { what: "the other side pays and offers" }.into());
         }
-        self.volatile.close.offers += 1;
-        if self.volatile.close.offers > CLOSE_OFFERS_MAX {
-            return Err(Violation::Close { what: "too many offers" }.into());
+        if offer.fee < ClosingTransaction::fee_at(FeeRate::RELAY_FLOOR) {
+            return Err(Violation::Close { what: "a fee that no node relays at" }.into());
         }
+        self.count_offer()?;
         let Some(nonce) = self.volatile.close.nonce.take() else {
             return Err(Violation::Close { what: "an offer before a nonce was shown" }.into());
         };
@@ -212,14 +220,10 @@ impl Channel {
         let partial = session.partial_signature().0;
         let theirs = PartialSignature(offer.partial);
         let signature = session.complete(&theirs).map_err(|_| wrong())?;
-        let next = self.fresh_nonce(moment, NoncePurpose::Next);
+        let next = self.fresh_nonce(moment);
+        self.answered();
         self.agree_close(&transaction.finalize(&signature), out);
-        out.send(CloseSign {
-            channel: self.id(),
-            fee: offer.fee,
-            partial,
-            nonce: next.public().0,
-        });
+        out.send(CloseSign { channel: self.id(), fee: offer.fee, partial, nonce: next.public().0 });
         self.volatile.close.nonce = Some(next);
         Ok(())
     }
@@ -269,15 +273,14 @@ impl Channel {
         ClosingTransaction::new(&terms, commitments.funding()).ok()
     }
 
-    fn fresh_nonce(&self, moment: &Moment<'_>, purpose: NoncePurpose) -> ClosingNonce {
-        let label: &[u8] = match purpose {
-            NoncePurpose::Shutdown => b"shutdown",
-            NoncePurpose::Offer => b"offer",
-            NoncePurpose::Next => b"next",
-        };
+    /// A nonce that was never used: the entropy is new after each start, the count within one run. A nonce that signs
+    /// two transactions gives the funding key away.
+    fn fresh_nonce(&mut self, moment: &Moment<'_>) -> ClosingNonce {
+        self.volatile.nonces += 1;
         let mut engine = sha256::Hash::engine();
+        engine.input(b"strait/closing-nonce/1");
         engine.input(&moment.entropy);
-        engine.input(label);
+        engine.input(&self.volatile.nonces.to_be_bytes());
         let entropy = Zeroizing::new(sha256::Hash::from_engine(engine).to_byte_array());
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
         self.signer.closing_nonce(entropy, commitments.funding())
@@ -324,8 +327,9 @@ impl Live {
         Some(if opener { Party::Opener } else { Party::Acceptor })
     }
 
-    /// The fee at this rate, or what the payer has.
+    /// The fee at this rate, never below what nodes relay at, or what leaves the payer the smallest output.
     fn affordable_fee(&self, payer: Party, rate: FeeRate) -> Sats {
-        ClosingTransaction::fee_at(rate).min(self.rounds.ledger.balance(payer).floor_sats())
+        let most = self.rounds.ledger.balance(payer).floor_sats().saturating_sub(DUST_LIMIT);
+        ClosingTransaction::fee_at(rate.max(FeeRate::RELAY_FLOOR)).min(most)
     }
 }

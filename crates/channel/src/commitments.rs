@@ -9,11 +9,10 @@ use strait_onchain::{
     ChannelKeyBytes, ChannelPublicKeys, Commitment, CommitmentContext, CommitmentSignatures,
     CommitmentSpec, CommitmentTerms, FundingScript, LockSpec, Role, WalletScript,
 };
-use strait_primitives::{CommitmentNumber, Digest, RevocationHash, SchnorrSignature, Side};
+use strait_primitives::{CommitmentNumber, Digest, Party, RevocationHash, SchnorrSignature, Side};
 use strait_signer::{ChannelSigner, SigningState, verify_commitment};
 use strait_wire::{ChannelKeys, ScriptBytes};
 
-use strait_primitives::Party;
 use crate::decision::Violation;
 use crate::event::Signed;
 use crate::ledger::Ledger;
@@ -29,6 +28,8 @@ pub(crate) struct Content<'a> {
     pub(crate) hash: RevocationHash,
     /// Who owns what.
     pub(crate) ledger: &'a Ledger,
+    /// What the ledger's contracts hash to: the same in both sides' commitments, so it is computed once.
+    pub(crate) contracts: Option<Digest>,
 }
 
 /// Builders of both sides' commitments of one channel.
@@ -81,8 +82,7 @@ impl Commitments {
         signer: &ChannelSigner,
         content: Content<'_>,
     ) -> Signed {
-        let Content { number, hash, ledger } = content;
-        let commitment = self.build(Side::Counterparty, setup, number, hash, ledger);
+        let commitment = self.build_content(Side::Counterparty, setup, content);
         signer
             .sign_counterparty_commitment(signing, &self.counterparty, &commitment)
             .expect("the machine signs only what the rules allow")
@@ -96,8 +96,7 @@ impl Commitments {
         content: Content<'_>,
         signature: &SchnorrSignature,
     ) -> bool {
-        let Content { number, hash, ledger } = content;
-        let commitment = self.build(Side::Holder, setup, number, hash, ledger);
+        let commitment = self.build_content(Side::Holder, setup, content);
         verify_commitment(&self.holder, &commitment, signature).is_ok()
     }
 
@@ -114,15 +113,22 @@ impl Commitments {
         revocation_hash: RevocationHash,
         ledger: &Ledger,
     ) -> Commitment {
+        let contracts = ledger.digest(&setup.nonce, number);
+        let content = Content { number, hash: revocation_hash, ledger, contracts };
+        self.build_content(broadcaster, setup, content)
+    }
+
+    fn build_content(&self, broadcaster: Side, setup: &Setup, content: Content<'_>) -> Commitment {
+        let Content { number, hash, ledger, contracts } = content;
         let party = setup.party.on(broadcaster);
         let locks = lock_specs(ledger, party);
         let spec = CommitmentSpec {
             number,
-            revocation_hash,
+            revocation_hash: hash,
             broadcaster_balance: ledger.settled_balance(party),
             countersignatory_balance: ledger.settled_balance(!party),
             locks: &locks,
-            ledger_hash: ledger.digest(&setup.nonce, number),
+            ledger_hash: contracts,
         };
         self.of(broadcaster).build(&spec).expect("a ledger keeps the rules of commitments")
     }
@@ -130,15 +136,12 @@ impl Commitments {
     pub(crate) fn holder_transaction(&self, live: &Live, signer: &ChannelSigner) -> Transaction {
         let rounds = &live.rounds;
         let hash = signer.revocation_hash(rounds.number);
-        let commitment =
-            self.build(Side::Holder, &live.setup, rounds.number, hash, &rounds.ledger);
+        let commitment = self.build(Side::Holder, &live.setup, rounds.number, hash, &rounds.ledger);
         let own = signer
             .sign_holder_commitment(&live.signing, &self.holder, &commitment)
             .expect("the machine publishes only what the rules allow");
-        let signatures = CommitmentSignatures {
-            broadcaster: own,
-            countersignatory: rounds.holder_signature,
-        };
+        let signatures =
+            CommitmentSignatures { broadcaster: own, countersignatory: rounds.holder_signature };
         self.holder.finalize(&commitment, &signatures)
     }
 }
@@ -180,8 +183,7 @@ fn context(
         funding_outpoint: setup.funding.outpoint(),
         capacity: setup.funding.value,
     };
-    CommitmentContext::new(terms, funding.clone())
-        .map_err(|_| Violation::Material { what: "delay" })
+    CommitmentContext::new(terms, *funding).map_err(|_| Violation::Material { what: "delay" })
 }
 
 /// A peer's keys as points.
@@ -205,7 +207,6 @@ pub(crate) fn wallet_script(script: &ScriptBytes) -> Result<WalletScript, Violat
     WalletScript::try_from(Script::from_bytes(script.as_bytes()))
         .map_err(|_| Violation::Material { what: "wallet script" })
 }
-
 
 /// A transaction's id as the messages and the log carry it.
 #[must_use]

@@ -29,6 +29,7 @@ impl Decision {
 
 /// Something a channel wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all effects send, and a box would cost each")]
 pub enum ChannelEffect {
     /// Send this to the channel's peer.
     Send(Message),

@@ -5,6 +5,7 @@
 //!
 //! Every ledger conserves: balances + locks + collaterals = capacity, asserted after every change.
 
+mod context;
 mod contract;
 mod digest;
 mod error;
@@ -14,24 +15,27 @@ mod step;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use strait_primitives::{BlockHeight, ContractId, LockId, MilliSats, Sats};
+use strait_onchain::limits::LOCKS_PER_SIDE_MAX;
+use strait_primitives::{BlockHeight, ContractId, LockId, MilliSats, Party, Sats};
 
+pub use self::context::{Agreements, Contracts, RoundContext};
 pub use self::contract::{Agreement, ContractChange, LiveContract};
 pub use self::error::LedgerError;
 pub use self::lock::{Lock, LockedOutput};
-pub use self::step::{Agreements, Contracts, RoundContext};
 use crate::Pair;
 use crate::party::channel_party;
-use strait_primitives::Party;
 
 /// The most locks in each direction, contracts' included: what a version-3 commitment of 10,000 vB holds with room.
 pub const LOCKS_MAX: u16 = 90;
 /// Outputs below this many satoshis are not made (the dust limit of the largest output kind, in satoshis).
-pub const DUST_LIMIT: Sats = Sats::from_const(354);
+pub const DUST_LIMIT: Sats = strait_onchain::limits::DUST_LIMIT;
 /// Contracts' locks are ordered after payments' own, which no channel counts this far.
 const CONTRACT_LOCK_IDS: u64 = 1 << 63;
 /// The reserve is this part of the capacity.
 const RESERVE_DIVISOR: u64 = 100;
+
+const _: () =
+    assert!(LOCKS_PER_SIDE_MAX == 90, "every ledger that the rules allow has a commitment");
 
 /// What the ledger's rules depend on; fixed when the channel opens, equal on both nodes.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]

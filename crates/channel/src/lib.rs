@@ -24,6 +24,7 @@ mod channel;
 mod closing;
 mod commitments;
 mod decision;
+mod draft;
 mod event;
 mod ledger;
 mod limits;
@@ -49,6 +50,6 @@ pub use opening::{Answer, Offer, OpeningPolicy, channel_id};
 pub use party::{Pair, channel_party, contract_party};
 pub use setup::{FundingOutput, Setup};
 pub use state::{
-    Answered as AnsweredState, ChannelState, Closing, Funded, Live, LockHistory, LockSpan, Offered, OpeningSigned, Outstanding,
-    Phase, Rounds,
+    Answered as AnsweredState, ChannelState, Closing, Funded, Live, LockHistory, LockSpan, Offered,
+    OpeningSigned, Outstanding, Phase, Rounds,
 };

@@ -1,13 +1,17 @@
 //! The machine's bounds, with unit and reason.
 
-use strait_primitives::{BlockDelta, Millis, MilliSats, Sats};
+use strait_primitives::{BlockDelta, MilliSats, Millis, Sats};
 
 /// Operations that may wait in one channel: eight full rounds, so that a slow peer cannot fill memory.
 pub(crate) const QUEUE_OPERATIONS_MAX: usize = 8 * strait_wire::limits::OPERATIONS_MAX;
 /// How long a peer may take for its part of a round before the connection is dropped and made anew.
 pub(crate) const ANSWER_WITHIN: Millis = Millis(30_000);
-/// Connections in a row in which a connected peer let a round hang, after which the channel closes without it.
+/// Connections in a row in which a connected peer did not do its part, before the channel closes without it.
 pub(crate) const STALLS_MAX: u32 = 10;
+/// How long those connections must span at least: a peer whose chain backend restarts is not a thief.
+pub(crate) const STALLED_WITHIN: Millis = Millis(3_600_000);
+/// Blocks by which a proposal may lead this node's tip before waiting for them counts against the peer: one day.
+pub(crate) const HEIGHT_LEAD_MAX: BlockDelta = BlockDelta::new(144);
 /// How long an opening may take from the first message to both signatures.
 pub(crate) const OPENING_WITHIN: Millis = Millis(600_000);
 /// The smallest delay a node may demand (protocol section 4).
@@ -22,5 +26,5 @@ pub(crate) const DUST_EXPOSURE_MAX: MilliSats = MilliSats::from_const(5_000_000)
 pub(crate) const DEPTH_MAX: BlockDelta = BlockDelta::new(144);
 /// Contracts offered, agreed to or live in one channel: each adds its state to every snapshot.
 pub(crate) const CONTRACTS_MAX: usize = 16;
-/// Closing offers answered on one connection, so that no peer makes this node sign without end.
+/// Closing offers made or answered on one connection, so that no peer makes this node sign without end.
 pub(crate) const CLOSE_OFFERS_MAX: u32 = 20;

@@ -21,22 +21,21 @@ use strait_primitives::{
 };
 use strait_signer::{ChannelSigner, SigningState};
 use strait_wire::{
-    AcceptChannel, ChannelKeys, Contribution, FaultCode, FundingInput, Note, OpenChannel, Parameters, ScriptBytes,
-    SignOpening,
+    AcceptChannel, ChannelKeys, Contribution, FaultCode, FundingInput, Note, OpenChannel,
+    Parameters, ScriptBytes, SignOpening,
 };
 
 use crate::channel::{Channel, Link, Volatile};
-use crate::commitments::{Commitments, Content, funding_script, public_keys, txid_digest, wallet_script};
+use crate::commitments::{
+    Commitments, Content, funding_script, public_keys, txid_digest, wallet_script,
+};
 use crate::decision::{Decision, Notice, Reaction, Violation};
 use crate::event::{ChannelEvent, Signed};
 use crate::ledger::{LOCKS_MAX, Ledger};
-use crate::limits::{CAPACITY_MIN, DELAY_MAX, DELAY_MIN, DEPTH_MAX, DUST_EXPOSURE_MAX, OPENING_WITHIN};
-use crate::round::unexpected;
+use crate::limits::{CAPACITY_MIN, DELAY_MAX, DELAY_MIN, DEPTH_MAX, DUST_EXPOSURE_MAX};
+use crate::round::{out_of_place, unexpected};
 use crate::setup::{FundingOutput, Setup};
 use crate::state::{ChannelState, OpeningSigned, Phase, setup_of};
-
-/// How long an opening may take.
-pub(crate) const OPENING_DEADLINE: strait_primitives::Millis = OPENING_WITHIN;
 
 /// What this node's operator wants of channels that are being opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +138,7 @@ impl Channel {
         if open.channel != channel_id(&peer, own, &open.nonce) {
             return Err(refuse("the channel's name does not follow from its nonce"));
         }
-        policy.check_open(&open)?;
+        policy.check_open(&open).map_err(to_refusal)?;
         let accept = AcceptChannel {
             channel: open.channel,
             parameters: policy.parameters.clone(),
@@ -148,8 +147,9 @@ impl Channel {
             wallet_script: script,
         };
         // Building everything now shows unusable keys before anything is promised.
-        let funding = funding_transaction(&open, &accept)?.1;
-        Commitments::new(&setup_of(Party::Acceptor, &open, &accept, funding))?;
+        let funding = funding_transaction(&open, &accept).map_err(to_refusal)?.1;
+        Commitments::new(&setup_of(Party::Acceptor, &open, &accept, funding))
+            .map_err(|violation| refuse(&violation.to_string()))?;
         out.send(accept.clone());
         let event = ChannelEvent::Answered { peer, salt, open, accept };
         Ok(Self::begin(event, signer, now, out))
@@ -172,14 +172,22 @@ impl Channel {
     ///
     /// # Errors
     /// [`Reaction`] if it asks for something else under the same name.
-    pub fn handle_open_again(&self, open: &OpenChannel, out: &mut Decision) -> Result<(), Reaction> {
+    pub fn handle_open_again(
+        &self,
+        open: &OpenChannel,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
         match &self.state.phase {
             Phase::Answered(answered) if answered.open == *open => {
                 out.send(answered.accept.clone());
                 Ok(())
             }
             Phase::Answered(_) => Err(Violation::Changed { message: "OpenChannel" }.into()),
-            phase => Err(unexpected("OpenChannel", phase.name())),
+            Phase::Offered(_)
+            | Phase::OpeningSigned(_)
+            | Phase::Live(_)
+            | Phase::Abandoned
+            | Phase::Resolved => Err(refuse("a channel of this name exists already")),
         }
     }
 
@@ -193,8 +201,19 @@ impl Channel {
         policy: &OpeningPolicy,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
-        let Phase::Offered(offered) = &self.state.phase else {
-            return Err(unexpected("AcceptChannel", self.state.phase.name()));
+        let offered = match &self.state.phase {
+            Phase::Offered(offered) => offered,
+            Phase::OpeningSigned(signed) if signed.accept == accept => {
+                let message = signed.message(self.id());
+                out.send(message);
+                return Ok(());
+            }
+            Phase::OpeningSigned(_) => {
+                return Err(Violation::Changed { message: "AcceptChannel" }.into());
+            }
+            Phase::Answered(_) | Phase::Live(_) | Phase::Abandoned | Phase::Resolved => {
+                return Err(out_of_place("AcceptChannel"));
+            }
         };
         policy.check_parameters(&accept.parameters)?;
         wallet_script(&accept.wallet_script)?;
@@ -249,7 +268,10 @@ impl Channel {
                 self.repeat_signature(out);
                 Ok(())
             }
-            phase => Err(unexpected("SignOpening", phase.name())),
+            Phase::Live(_) => Err(out_of_place("SignOpening")),
+            Phase::Offered(_) | Phase::Abandoned | Phase::Resolved => {
+                Err(unexpected("SignOpening", self.state.phase.name()))
+            }
         }
     }
 
@@ -268,7 +290,7 @@ impl Channel {
         }
         let number = CommitmentNumber::FIRST;
         let hash = self.signer.revocation_hash(number);
-        let content = Content { number, hash, ledger: &first_ledger(setup) };
+        let content = Content { number, hash, ledger: &first_ledger(setup), contracts: None };
         if !commitments.verify_holder(setup, content, &message.signature) {
             return Err(Violation::Signature { number }.into());
         }
@@ -305,13 +327,9 @@ impl Channel {
         self.volatile.link = Link::Up;
     }
 
-    fn sign_first(
-        &self,
-        commitments: &Commitments,
-        setup: &Setup,
-        hash: RevocationHash,
-    ) -> Signed {
-        let content = Content { number: CommitmentNumber::FIRST, hash, ledger: &first_ledger(setup) };
+    fn sign_first(&self, commitments: &Commitments, setup: &Setup, hash: RevocationHash) -> Signed {
+        let number = CommitmentNumber::FIRST;
+        let content = Content { number, hash, ledger: &first_ledger(setup), contracts: None };
         let unsigned = SigningState::new();
         let signing = self.state.live().map_or(&unsigned, |live| &live.signing);
         commitments.sign_counterparty(setup, signing, &self.signer, content)
@@ -398,6 +416,10 @@ fn funding_transaction(
         fee_rate: open.fee_rate,
     };
     let transaction = FundingTransaction::new(&plan).map_err(|e| refuse(&e.to_string()))?;
+    let pays = |output: &TxOut| output.script_pubkey == script.script_pubkey();
+    if transaction.unsigned().output.iter().filter(|output| pays(output)).count() != 1 {
+        return Err(refuse("the change goes to the funding output's own script"));
+    }
     let place = transaction.outpoint_of(&script).expect("the plan has this output");
     let funding = FundingOutput { txid: txid_digest(place.txid), index: place.vout, value };
     Ok((transaction, funding))
@@ -428,6 +450,14 @@ fn first_hashes(signer: &ChannelSigner) -> [RevocationHash; 2] {
 
 fn first_ledger(setup: &Setup) -> Ledger {
     Ledger::open(setup.contribution, BlockHeight::new(0), &setup.rules())
+}
+
+/// Before anything exists a violation is nothing but a reason to refuse.
+fn to_refusal(reaction: Reaction) -> Reaction {
+    match reaction {
+        Reaction::Close(violation) => refuse(&violation.to_string()),
+        Reaction::Refuse { .. } | Reaction::Retry(_) => reaction,
+    }
 }
 
 fn refuse(note: &str) -> Reaction {

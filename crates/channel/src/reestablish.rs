@@ -14,13 +14,13 @@
 //! | any | a secret of ours that we do not know to have revealed | we have lost data: never broadcast |
 //! | any | anything else | close |
 
-use strait_primitives::{CommitmentNumber, Timestamp};
+use strait_primitives::{CommitmentNumber, Digest};
 use strait_wire::{OutstandingRound, Propose, Reestablish, RoundRole};
 
 use crate::channel::{Channel, Link, proposal_digest};
 use crate::decision::{Decision, Moment, Reaction, Violation};
 use crate::event::{ChannelEvent, ForceReason};
-use crate::round::{secret_hash, unexpected};
+use crate::round::{out_of_place, secret_hash};
 use crate::state::{Closing, Live, Outstanding};
 
 /// What to do about a peer's account.
@@ -71,7 +71,7 @@ impl Channel {
             return Ok(());
         };
         if self.volatile.link != Link::Greeting {
-            return Err(unexpected("Reestablish", "up"));
+            return Err(out_of_place("Reestablish"));
         }
         if let Some(proven) = self.proof_of_loss(theirs) {
             self.record(ChannelEvent::DataLost { proven }, out);
@@ -91,18 +91,15 @@ impl Channel {
             return Err(Violation::Mismatch { theirs: theirs.agreed, ours }.into());
         };
         self.volatile.link = Link::Up;
-        let now = moment.now;
+        self.volatile.waiting_since = self.live().owes().then_some(moment.now);
         match step {
             Step::Nothing => {}
-            Step::ResendPropose => self.resend_propose(now, out),
-            Step::ResendAccept => {
-                self.volatile.waiting_since = Some(now);
-                self.resend_accept(out);
-            }
+            Step::ResendPropose => self.resend_propose(out),
+            Step::ResendAccept => self.resend_accept(out),
             Step::ResendFinalize => self.resend_finalize(out),
             Step::ResendFinalizeAndPropose => {
                 self.resend_finalize(out);
-                self.resend_propose(now, out);
+                self.resend_propose(out);
             }
         }
         self.repeat_offers(out);
@@ -118,7 +115,11 @@ impl Channel {
         (genuine && *number >= live.rounds.number).then_some(*number)
     }
 
-    fn resend_propose(&mut self, now: Timestamp, out: &mut Decision) {
+    /// Says again what was proposed, the same bytes each time; not once this node has given up on the peer.
+    fn resend_propose(&self, out: &mut Decision) {
+        if !self.live().is_running() {
+            return;
+        }
         let Some(Outstanding::Proposed { number, operations, signature, .. }) =
             &self.live().rounds.outstanding
         else {
@@ -130,7 +131,6 @@ impl Channel {
             operations: operations.clone(),
             signature: *signature,
         };
-        self.volatile.waiting_since = Some(now);
         out.send(message);
     }
 }
@@ -196,6 +196,6 @@ fn step(live: &Live, theirs: &Reestablish) -> Option<Step> {
     }
 }
 
-fn names(theirs: &Reestablish, digest: strait_primitives::Digest) -> bool {
+fn names(theirs: &Reestablish, digest: Digest) -> bool {
     theirs.outstanding.is_some_and(|round| round.digest == digest)
 }

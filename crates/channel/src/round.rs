@@ -10,24 +10,19 @@
 //! Each arrow leaves only after the event before it is saved. One signature and one verification on each side, whatever
 //! the number of operations.
 
-use strait_primitives::{CommitmentNumber, RevocationSecret, Side};
-use strait_wire::limits::{OPERATIONS_BYTES_MAX, OPERATIONS_MAX};
-use strait_wire::{Accept, Finalize, Operation, Operations, Propose, RequestTurn, TurnMove, TurnWish};
+use bitcoin::hashes::{Hash, sha256};
+use strait_primitives::{BlockHeight, CommitmentNumber, RevocationHash, RevocationSecret, Side};
+use strait_wire::{
+    Accept, FaultCode, Finalize, Note, Operation, Propose, RequestTurn, TurnMove, TurnWish,
+};
 
-use crate::channel::{Channel, Link, reads_height};
+use crate::channel::{Channel, Link};
 use crate::commitments::Content;
-use crate::decision::{Decision, Moment, Notice, Reaction, RequestError, Violation};
-use crate::event::{CarriedRequest, ChannelEvent};
-use crate::ledger::{ContractChange, Contracts, Ledger, LedgerError, RoundContext};
-use crate::state::{Funded, Live, Outstanding};
-
-/// What a round about to be proposed holds.
-struct Draft {
-    operations: Vec<Operation>,
-    bytes: usize,
-    requests: Vec<CarriedRequest>,
-    ledger: Ledger,
-}
+use crate::decision::{Decision, Moment, Notice, Reaction, Violation};
+use crate::event::ChannelEvent;
+use crate::ledger::{Contracts, LedgerError, RoundContext};
+use crate::limits::HEIGHT_LEAD_MAX;
+use crate::state::{Closing, Funded, Live, Outstanding};
 
 impl Channel {
     /// Proposes a round if there is something to propose and the turn is here; else asks for the turn.
@@ -37,21 +32,25 @@ impl Channel {
             return;
         }
         match live.rounds.turn {
-            Side::Counterparty => self.ask_for_turn(out),
-            Side::Holder if self.volatile.queue.is_empty() && !self.volatile.peer_wants_turn => {}
+            Side::Counterparty => self.ask_for_turn(moment, out),
             Side::Holder => self.propose(moment, out),
         }
     }
 
-    fn ask_for_turn(&mut self, out: &mut Decision) {
+    /// From here on the peer owes a round that yields the turn.
+    fn ask_for_turn(&mut self, moment: &Moment<'_>, out: &mut Decision) {
         if self.wants_turn() == TurnWish::Wanted && !self.volatile.asked_for_turn {
             self.volatile.asked_for_turn = true;
+            self.volatile.waiting_since = Some(moment.now);
             out.send(RequestTurn { channel: self.id(), number: self.live().rounds.number });
         }
     }
 
+    /// A close that something live still forbids wants no turn: two nodes that both want it would hand the turn to and
+    /// fro for ever.
     fn wants_turn(&self) -> TurnWish {
-        if self.volatile.queue.is_empty() && !self.volatile.close_wanted {
+        let may_close = self.volatile.close_wanted && self.live().rounds.ledger.is_plain();
+        if self.volatile.queue.is_empty() && !may_close {
             TurnWish::Content
         } else {
             TurnWish::Wanted
@@ -59,74 +58,32 @@ impl Channel {
     }
 
     fn propose(&mut self, moment: &Moment<'_>, out: &mut Decision) {
-        let live = self.live();
-        let number = live.rounds.number.next().expect("a channel ends before its numbers do");
-        let (draft, contracts) = self.draft(number, moment, out);
-        if draft.operations.is_empty() && !self.volatile.peer_wants_turn {
+        let number = after(self.live().rounds.number);
+        let draft = self.draft(number, moment, out);
+        if draft.requests.is_empty() && self.volatile.peer_wish == TurnWish::Content {
             return;
         }
-        let operations = Operations::new(draft.operations).expect("the draft kept to the limits");
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
         let live = self.live();
         let [_, hash] = live.rounds.counterparty_hashes;
-        let content = Content { number, hash, ledger: &draft.ledger };
+        let contracts = draft.ledger.digest(&live.setup.nonce, number);
+        let content = Content { number, hash, ledger: &draft.ledger, contracts };
         let signed =
             commitments.sign_counterparty(&live.setup, &live.signing, &self.signer, content);
         let signature = signed.signature;
+        let operations = draft.operations;
         let event = ChannelEvent::Proposed {
             number,
             operations: operations.clone(),
-            contracts,
+            contracts: draft.contracts,
             requests: draft.requests,
             signature: signed,
         };
         self.record(event, out);
+        let recorded = self.live().ledger_of(number);
+        assert_eq!(recorded, Some(&draft.ledger), "what was signed is what the log leads to");
         self.volatile.waiting_since = Some(moment.now);
         out.send(Propose { channel: self.id(), number, operations, signature });
-    }
-
-    /// Takes from the queue what fits one round. A request that the ledger does not allow is refused, whole.
-    fn draft(
-        &mut self,
-        number: CommitmentNumber,
-        moment: &Moment<'_>,
-        out: &mut Decision,
-    ) -> (Draft, Vec<ContractChange>) {
-        let Self { state, volatile, .. } = self;
-        let live = state.live().expect("the caller has checked that the channel lives");
-        let rules = live.setup.rules();
-        let mut ctx = live.round_context(&rules, Side::Holder, number, moment);
-        let mut draft = Draft {
-            operations: Vec::new(),
-            bytes: 0,
-            requests: Vec::new(),
-            ledger: live.rounds.ledger.clone(),
-        };
-        draft.raise_height(volatile.queue.iter(), moment, &mut ctx);
-        while let Some(request) = volatile.queue.front() {
-            let list = request.operations.as_slice();
-            let bytes: usize = list.iter().map(Operation::encoded_len_max).sum();
-            if draft.operations.len() + list.len() > OPERATIONS_MAX
-                || draft.bytes + bytes > OPERATIONS_BYTES_MAX
-            {
-                break;
-            }
-            let request = volatile.queue.pop_front().expect("the front was just seen");
-            volatile.queued_operations -= list_len(&request);
-            let carried = request.carried();
-            match draft.ledger.apply_all(request.operations.as_slice(), &mut ctx) {
-                Ok(()) => {
-                    draft.operations.extend_from_slice(request.operations.as_slice());
-                    draft.bytes += bytes;
-                    draft.requests.push(carried);
-                }
-                Err(error) => {
-                    let reason = RequestError::Ledger(error);
-                    out.notice(Notice::Refused { request: carried, reason });
-                }
-            }
-        }
-        (draft, ctx.into_changes())
     }
 
     /// A proposal has come. Held back, unanswered, while the funding output is not deep enough or the proposal names a
@@ -142,17 +99,30 @@ impl Channel {
             self.resend_accept(out);
             return Ok(());
         }
-        if !live.is_running() {
-            return Err(unexpected("Propose", "closing"));
+        match live.closing {
+            Closing::Running => {}
+            // What was under way when this node decided to close.
+            Closing::Forced(_) => return Ok(()),
+            Closing::ShuttingDown { .. } | Closing::Agreed { .. } | Closing::Lost => {
+                return Err(unexpected("Propose", "closing"));
+            }
         }
         if live.rounds.turn != Side::Counterparty || live.rounds.outstanding.is_some() {
             return Err(unexpected("Propose", live.round_name()));
         }
-        let expected = live.rounds.number.next().expect("a channel ends before its numbers do");
+        let expected = after(live.rounds.number);
         if propose.number != expected {
             return Err(Violation::Number { actual: propose.number, expected }.into());
         }
-        if !live.is_deep(moment.tip) || names_later_height(&propose, moment) {
+        if self.volatile.held.as_ref().is_some_and(|held| *held != propose) {
+            return Err(Violation::Changed { message: "Propose" }.into());
+        }
+        let height = highest(&propose);
+        if !live.is_deep(moment.tip) || height > moment.tip {
+            // It is this node that waits for blocks, unless the peer names one that nobody has.
+            if height <= moment.tip.saturating_add(HEIGHT_LEAD_MAX) {
+                self.volatile.waiting_since = None;
+            }
             self.volatile.held = Some(propose);
             return Ok(());
         }
@@ -168,19 +138,25 @@ impl Channel {
         let Propose { channel: _, number, operations, signature: holder_signature } = propose;
         let live = self.live();
         let rules = live.setup.rules();
-        let mut ctx = live.round_context(&rules, Side::Counterparty, number, moment);
+        let agreements = live.agreements_named(&operations);
+        let contracts = Contracts::Run(moment.contracts);
+        let proposer = !live.setup.party;
+        let mut ctx = RoundContext::new(&rules, proposer, number, &agreements, contracts);
         let mut ledger = live.rounds.ledger.clone();
         ledger.apply_all(operations.as_slice(), &mut ctx).map_err(ledger_reaction)?;
         let contracts = ctx.into_changes();
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
-        let own = Content { number, hash: self.signer.revocation_hash(number), ledger: &ledger };
+        let digest = ledger.digest(&live.setup.nonce, number);
+        let hash = self.signer.revocation_hash(number);
+        let own = Content { number, hash, ledger: &ledger, contracts: digest };
         if !commitments.verify_holder(&live.setup, own, &holder_signature) {
             return Err(Violation::Signature { number }.into());
         }
         let [_, hash] = live.rounds.counterparty_hashes;
-        let theirs = Content { number, hash, ledger: &ledger };
+        let theirs = Content { number, hash, ledger: &ledger, contracts: digest };
         let counterparty_signature =
             commitments.sign_counterparty(&live.setup, &live.signing, &self.signer, theirs);
+        self.agree_by_round(&operations, out);
         let turn = self.wants_turn();
         let event = ChannelEvent::Accepted {
             number,
@@ -191,6 +167,8 @@ impl Channel {
             turn,
         };
         self.record(event, out);
+        let recorded = &self.live().rounds.ledger;
+        assert_eq!(*recorded, ledger, "what was signed is what the log leads to");
         self.volatile.waiting_since = Some(moment.now);
         self.resend_accept(out);
         Ok(())
@@ -228,6 +206,10 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("Accept")?;
+        if matches!(live.closing, Closing::Forced(_)) {
+            // Too late: this node has given its last commitment to the chain and revokes nothing any more.
+            return Ok(());
+        }
         let Some(Outstanding::Proposed { number, ledger, requests, .. }) = &live.rounds.outstanding
         else {
             return Err(unexpected("Accept", live.round_name()));
@@ -238,13 +220,17 @@ impl Channel {
         }
         self.check_secret(live, number, &accept.secret)?;
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
-        let own = Content { number, hash: self.signer.revocation_hash(number), ledger };
+        let hash = self.signer.revocation_hash(number);
+        let contracts = ledger.digest(&live.setup.nonce, number);
+        let own = Content { number, hash, ledger, contracts };
         if !commitments.verify_holder(&live.setup, own, &accept.signature) {
             return Err(Violation::Signature { number }.into());
         }
         let requests = requests.clone();
-        let yields = accept.turn == TurnWish::Wanted || self.volatile.peer_wants_turn;
-        let turn = if yields { TurnMove::Yield } else { TurnMove::Keep };
+        let turn = match (accept.turn, self.volatile.peer_wish) {
+            (TurnWish::Content, TurnWish::Content) => TurnMove::Keep,
+            (TurnWish::Wanted, _) | (_, TurnWish::Wanted) => TurnMove::Yield,
+        };
         let event = ChannelEvent::Revoked {
             number,
             holder_signature: accept.signature,
@@ -254,7 +240,7 @@ impl Channel {
         };
         self.record(event, out);
         self.answered();
-        self.volatile.peer_wants_turn = false;
+        self.volatile.peer_wish = TurnWish::Content;
         self.volatile.asked_for_turn = false;
         self.resend_finalize(out);
         out.notice(Notice::Irrevocable { number, requests });
@@ -308,7 +294,7 @@ impl Channel {
         let live = self.expect_up("RequestTurn")?;
         // A request that crossed with the end of a round may come late; it then asks for what the peer has.
         if live.rounds.turn == Side::Holder {
-            self.volatile.peer_wants_turn = true;
+            self.volatile.peer_wish = TurnWish::Wanted;
         }
         Ok(())
     }
@@ -328,11 +314,12 @@ impl Channel {
             .map_err(|_| Violation::Secret { number: revoked }.into())
     }
 
-    /// The live part, if the connection has got so far that rounds may run.
+    /// The live part, if the connection has got so far that rounds may run. A message outside that is left over from
+    /// another connection or hostile; it moves nothing, and no channel is worth closing for it.
     pub(crate) fn expect_up(&self, message: &'static str) -> Result<&Live, Reaction> {
         match self.state.live() {
             Some(live) if self.volatile.link == Link::Up => Ok(live),
-            Some(_) => Err(unexpected(message, "not re-established")),
+            Some(_) => Err(out_of_place(message)),
             None => Err(unexpected(message, self.state.phase.name())),
         }
     }
@@ -354,65 +341,30 @@ impl Channel {
     }
 }
 
-impl Draft {
-    /// Brings the ledger up to the tip before the first action that may read its height.
-    fn raise_height<'a>(
-        &mut self,
-        queue: impl Iterator<Item = &'a crate::Request>,
-        moment: &Moment<'_>,
-        ctx: &mut RoundContext<'_>,
-    ) {
-        let mut waiting = queue.flat_map(|request| request.operations.as_slice());
-        if moment.tip <= self.ledger.height() || !waiting.any(reads_height) {
-            return;
-        }
-        let raise = Operation::RaiseHeight { height: moment.tip };
-        self.ledger
-            .apply_all(core::slice::from_ref(&raise), ctx)
-            .expect("a height above the ledger's own may be set");
-        self.bytes += raise.encoded_len_max();
-        self.operations.push(raise);
-    }
-}
-
 impl Live {
     /// True if the funding output is as deep as this node demands.
     #[must_use]
-    pub fn is_deep(&self, tip: strait_primitives::BlockHeight) -> bool {
+    pub fn is_deep(&self, tip: BlockHeight) -> bool {
         match self.funded {
             Funded::Waiting | Funded::Spent { .. } => false,
             Funded::Mined(height) => height.depth_at(tip) >= self.setup.depth(),
         }
     }
-
-    fn round_context<'a>(
-        &'a self,
-        rules: &'a crate::Rules,
-        proposer: Side,
-        number: CommitmentNumber,
-        moment: &Moment<'a>,
-    ) -> RoundContext<'a> {
-        RoundContext {
-            rules,
-            proposer: self.setup.party.on(proposer),
-            number,
-            agreements: &self.agreements,
-            contracts: Contracts::Run(moment.contracts),
-            used: Default::default(),
-            changes: Default::default(),
-        }
-    }
 }
 
-fn list_len(request: &crate::Request) -> usize {
-    request.operations.as_slice().len()
-}
-
-/// A node whose tip is behind waits for the block instead of calling a higher ledger height wrong.
-fn names_later_height(propose: &Propose, moment: &Moment<'_>) -> bool {
-    propose.operations.as_slice().iter().any(
-        |operation| matches!(operation, Operation::RaiseHeight { height } if *height > moment.tip),
-    )
+/// The highest block that a proposal has seen. A node whose tip is behind waits for it instead of calling it wrong.
+fn highest(propose: &Propose) -> BlockHeight {
+    let heights = propose.operations.as_slice().iter().filter_map(|operation| match operation {
+        Operation::RaiseHeight { height } => Some(*height),
+        Operation::Pay { .. }
+        | Operation::AddLock { .. }
+        | Operation::ClaimLock { .. }
+        | Operation::CancelLock { .. }
+        | Operation::OpenContract { .. }
+        | Operation::Act { .. }
+        | Operation::SettleContract { .. } => None,
+    });
+    heights.max().unwrap_or_default()
 }
 
 /// A peer's operation that the ledger refuses is a violation; one that this node cannot judge is not.
@@ -428,18 +380,21 @@ pub(crate) fn unexpected(message: &'static str, state: &'static str) -> Reaction
     Violation::Unexpected { message, state }.into()
 }
 
+/// What to do about a message that belongs to no moment of this connection: nothing.
+pub(crate) fn out_of_place(message: &'static str) -> Reaction {
+    let note = format!("{message} before or after its place in a connection");
+    Reaction::Refuse { code: FaultCode::Violation, note: Note::cut(&note) }
+}
+
 fn before(number: CommitmentNumber) -> CommitmentNumber {
     number.previous().expect("a round leads to at least one")
 }
 
-fn after(number: CommitmentNumber) -> CommitmentNumber {
+pub(crate) fn after(number: CommitmentNumber) -> CommitmentNumber {
     number.next().expect("a channel ends before its numbers do")
 }
 
 /// What a side shows ahead of a secret.
-pub(crate) fn secret_hash(secret: &RevocationSecret) -> strait_primitives::RevocationHash {
-    use bitcoin::hashes::{Hash, sha256};
-    strait_primitives::RevocationHash::from_bytes(
-        sha256::Hash::hash(secret.as_bytes()).to_byte_array(),
-    )
+pub(crate) fn secret_hash(secret: &RevocationSecret) -> RevocationHash {
+    RevocationHash::from_bytes(sha256::Hash::hash(secret.as_bytes()).to_byte_array())
 }

@@ -1,14 +1,12 @@
 //! What two nodes signed up to when the channel opened. Fixed for its life.
 
-use strait_primitives::{BlockDelta, Digest, MilliSats, Sats};
-use strait_wire::{ChannelKeys, Parameters, ScriptBytes};
-
-use crate::ledger::{LOCKS_MAX, Rules};
 use bitcoin::OutPoint;
+use strait_primitives::{BlockDelta, Digest, MilliSats, Party, Sats};
+use strait_wire::{ChannelKeys, Parameters, ScriptBytes};
 
 use crate::Pair;
 use crate::commitments::txid_of;
-use strait_primitives::Party;
+use crate::ledger::{LOCKS_MAX, Rules};
 
 /// The funding output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -65,10 +63,12 @@ impl Setup {
         self.parameters.get(!party).delay
     }
 
-    /// Confirmations before this node takes part in a round.
+    /// Confirmations before rounds begin: the deeper demand, so that neither side's clock runs while the other waits
+    /// for blocks.
     #[must_use]
     pub fn depth(&self) -> BlockDelta {
-        self.parameters.get(self.party).depth
+        let Pair { opener, acceptor } = &self.parameters;
+        opener.depth.max(acceptor.depth)
     }
 
     /// The ledger's rules: the stricter demand of each pair.

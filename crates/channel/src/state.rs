@@ -5,13 +5,12 @@ mod history;
 mod opening;
 mod rounds;
 
-use strait_primitives::{ChannelId, CommitmentNumber, KeySalt, NodeId, RevocationSecret};
+use strait_primitives::{ChannelId, CommitmentNumber, KeySalt, NodeId, Party, RevocationSecret};
 
 pub(crate) use self::fold::setup_of;
 pub use self::history::{LockHistory, LockSpan};
 pub use self::opening::{Answered, Offered, OpeningSigned};
 pub use self::rounds::{Closing, Funded, Live, Outstanding, Rounds};
-use strait_primitives::Party;
 
 /// A channel as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use strait_channel::{Channel, ChannelEffect, ChannelEvent, Decision, Notice, Reaction};
 use strait_primitives::{ChannelId, NodeId};
-use strait_wire::{Fault, FaultCode, Message};
+use strait_wire::{CancelReason, Fault, FaultCode, Message, Operation, Operations};
 
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Policy, Step};
@@ -162,6 +162,34 @@ impl Engine {
         }
     }
 
+    /// Locks that nobody here can claim go back with the next round: this version offers no locks to users.
+    fn give_locks_back(
+        &mut self,
+        id: ChannelId,
+        number: strait_primitives::CommitmentNumber,
+        operations: &Operations,
+    ) {
+        let cancels: Vec<Operation> = operations
+            .as_slice()
+            .iter()
+            .filter_map(|operation| match operation {
+                Operation::AddLock { lock, .. } => {
+                    Some(Operation::CancelLock { lock: *lock, reason: CancelReason::Unknown })
+                }
+                Operation::Pay { .. }
+                | Operation::ClaimLock { .. }
+                | Operation::CancelLock { .. }
+                | Operation::RaiseHeight { .. }
+                | Operation::OpenContract { .. }
+                | Operation::Act { .. }
+                | Operation::SettleContract { .. } => None,
+            })
+            .collect();
+        if !cancels.is_empty() {
+            self.enqueue_own(id, number, cancels);
+        }
+    }
+
     fn handle_notice(
         &mut self,
         id: ChannelId,
@@ -173,8 +201,9 @@ impl Engine {
             Notice::Irrevocable { number: _, requests } => {
                 self.tell_irrevocable(id, &requests, out);
             }
-            Notice::Received { number: _, operations } => {
+            Notice::Received { number, operations } => {
                 report_received(id, &operations, out);
+                self.give_locks_back(id, number, &operations);
             }
             Notice::Refused { request, reason } => self.tell_refused(id, request, reason, out),
             Notice::Opened => self.tell_opened(id, out),

@@ -104,15 +104,17 @@ impl Engine {
     ) {
         let ids: Vec<ChannelId> = self.funding_outputs.values().copied().collect();
         for id in ids {
-            let mut watcher = self.watchers.remove(&id).unwrap_or_default();
-            let was_spent = watcher.state().spend().is_some();
             let Some(channel) = self.channels.get(&id) else { continue };
+            let known = self.watchers.contains_key(&id);
+            let watcher = self.watchers.entry(id).or_default();
+            let was_spent = watcher.state().spend().is_some();
             let events = watcher.handle_block(spends, height, &Facts { channel });
             let spent = watcher.state().spend().map(|spend| spend.txid);
-            if spent.is_none() && events.is_empty() {
+            if events.is_empty() && !known {
+                // A watcher exists from its first event on, in the log as here.
+                self.watchers.remove(&id);
                 continue;
             }
-            self.watchers.insert(id, watcher);
             self.log_watch(id, events, out);
             if let (false, Some(txid)) = (was_spent, spent) {
                 let txid = crate::blocks::digest_of(txid);

@@ -4,7 +4,7 @@ use bitcoin::BlockHash;
 use strait_channel::{Closing, Funded, Live, Phase, contract_party};
 use strait_contract::Terms;
 use strait_primitives::{
-    BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, NodeId, Party, Sats,
+    BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, NodeId, Party, Sats,
 };
 
 use crate::engine::Engine;
@@ -88,10 +88,12 @@ pub struct ChannelView {
     pub capacity: Sats,
     /// What this node may pay, its reserve included.
     pub balance: MilliSats,
+    /// What this node may pay right now, its reserve kept.
+    pub spendable: MilliSats,
     /// What the peer may pay, its reserve included.
     pub peer_balance: MilliSats,
-    /// What this node must keep.
-    pub reserve: MilliSats,
+    /// Blocks this node waits for its own money after a force close of its own.
+    pub delay: BlockDelta,
     /// The number agreed on.
     pub number: CommitmentNumber,
     /// The funding output, once known.
@@ -153,6 +155,8 @@ pub struct WalletView {
     pub immature: Sats,
     /// What closing all channels at once would need.
     pub fee_reserve: Sats,
+    /// The last block looked at.
+    pub height: BlockHeight,
 }
 
 impl ChannelStage {
@@ -190,8 +194,9 @@ impl Engine {
             stage,
             capacity: capacity_of(&state.phase),
             balance: MilliSats::ZERO,
+            spendable: MilliSats::ZERO,
             peer_balance: MilliSats::ZERO,
-            reserve: MilliSats::ZERO,
+            delay: BlockDelta::new(0),
             number: CommitmentNumber::FIRST,
             funding: None,
             spent_by: None,
@@ -282,6 +287,7 @@ impl Engine {
             reserved: balance.reserved,
             immature: balance.immature,
             fee_reserve: self.fee_reserve().amount,
+            height: self.tip().height,
         }
     }
 }
@@ -293,7 +299,8 @@ impl ChannelView {
         self.capacity = funding.value;
         self.balance = ledger.balance(party);
         self.peer_balance = ledger.balance(!party);
-        self.reserve = live.setup.rules().reserve;
+        self.spendable = ledger.spendable(party, &live.setup.rules());
+        self.delay = live.setup.delay_of(party);
         self.number = live.rounds.agreed();
         self.funding = Some(live.setup.funding.outpoint());
         self.contracts = ledger.contracts().count();

@@ -151,6 +151,15 @@ impl Seed {
         ChannelSigner::new(&self.channels_root, salt, Arc::clone(&self.context))
     }
 
+    /// The fingerprint of the master key and the public key of the wallet's account (BIP-0086, account 0): all that a
+    /// watching wallet needs.
+    #[must_use]
+    pub fn wallet_account(&self) -> (Fingerprint, Xpub) {
+        let account = self.account(WALLET_PURPOSE, 0);
+        let fingerprint = self.master().fingerprint(&self.context);
+        (fingerprint, Xpub::from_priv(&self.context, &account))
+    }
+
     /// The wallet's public descriptors (BIP-0086, account 0).
     #[must_use]
     pub fn wallet_descriptors(&self) -> WalletDescriptors {

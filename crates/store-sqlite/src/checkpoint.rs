@@ -22,7 +22,7 @@ use crate::limits::{CHECKPOINT_BYTES, JOURNAL_BYTES_MAX, PAGE_BYTES, QUIET};
 /// What writer and thread tell each other.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Bytes appended and not yet taken by a checkpoint.
+    /// Bytes appended and not yet taken by a checkpoint, as far as the writer can tell.
     pending_bytes: AtomicU64,
     /// Bytes in the write-ahead file at the end of the last checkpoint that left something behind; 0 after a full one.
     left_bytes: AtomicU64,
@@ -39,6 +39,7 @@ impl Shared {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?;
         if busy != 0 {
+            // The other end is at it.
             return Ok(());
         }
         self.pending_bytes.fetch_sub(taken, Ordering::AcqRel);
@@ -145,7 +146,9 @@ fn await_moment(shared: &Shared, woken: &Receiver<()>) -> Moment {
             Err(RecvTimeoutError::Disconnected) => return Moment::End,
         }
         let now = shared.pending_bytes.load(Ordering::Acquire);
-        if now >= CHECKPOINT_BYTES || now == seen {
+        // Past the limit the writer ends the checkpoint, which needs this thread out of the way.
+        let is_ours = shared.left_bytes.load(Ordering::Acquire) < JOURNAL_BYTES_MAX;
+        if now == seen || (now >= CHECKPOINT_BYTES && is_ours) {
             return Moment::Checkpoint;
         }
         seen = now;

@@ -114,6 +114,11 @@ pub(crate) fn damage(error: &Error) -> Option<&'static str> {
         Some(ErrorCode::NotADatabase) => return Some("the file is not a SQLite database"),
         _ => {}
     }
+    // A page that the file ends within; the disk itself gave what it has.
+    let extended = error.sqlite_error().map(|account| account.extended_code);
+    if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHORT_READ) {
+        return Some("the file ends within a page");
+    }
     let misread = matches!(
         error,
         Error::InvalidColumnType(..)

@@ -9,9 +9,10 @@ pub const RECORD_BYTES_MAX: usize = 64 << 20;
 /// arbitrarily large group commit.
 pub(crate) const ROW_BYTES_TARGET: usize = 256 << 10;
 
-/// Size of a database page in bytes. A large batch then takes few writes, and a small one still fits one page;
-/// measured in `examples/append_speed.rs`.
-pub(crate) const PAGE_BYTES: u32 = 8 << 10;
+/// Size of a database page in bytes. SQLite writes each page of a commit by itself and out of step with the file
+/// system's blocks, so few large pages cost less: 270 KB took 450 µs to hand over in pages of 8 KiB, 190 in pages of 32.
+/// The price is that the smallest commit writes 32 KiB, which takes no longer than 8.
+pub(crate) const PAGE_BYTES: u32 = 32 << 10;
 
 /// SQLite's page cache in KiB: holds a usual group commit, and no more, so that its pages stay in the processor's.
 pub(crate) const CACHE_KIB: i64 = 4 << 10;

@@ -15,8 +15,15 @@ const FILE_NAME: &str = "lock";
 /// The data directory, held for this process until dropped.
 #[derive(Debug)]
 pub(crate) struct DirectoryLock {
-    /// Locked as long as it is open.
-    _file: File,
+    /// Locked until dropped.
+    file: File,
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing would do, were it not for a child process that was forked a moment ago and still shares the file.
+        let _unlocked = self.file.unlock();
+    }
 }
 
 impl DirectoryLock {
@@ -37,7 +44,7 @@ impl DirectoryLock {
         let pid = format!("{}\n", std::process::id());
         file.set_len(0).and_then(|()| file.rewind()).map_err(file_error)?;
         file.write_all(pid.as_bytes()).map_err(file_error)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -298,9 +298,9 @@ fn insert(
     Ok(Tail { last, checksum, epoch })
 }
 
-/// About how much a row with this value takes in the write-ahead file: its own pages and the page that leads to them.
+/// About how much a row with this value takes in the write-ahead file: its own pages, and two that lead to them.
 fn journal_bytes(value: &[u8]) -> u64 {
     let length = u64::try_from(value.len()).expect("a length fits 64 bits");
     let page = u64::from(PAGE_BYTES);
-    length.div_ceil(page).saturating_add(1).saturating_mul(page)
+    length.div_ceil(page).saturating_add(2).saturating_mul(page)
 }

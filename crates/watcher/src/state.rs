@@ -28,7 +28,7 @@ pub struct WatcherState {
     /// reorganisations, for what was broadcast is not unsent.
     #[n(1)]
     plans: Vec<ClaimPlan>,
-    /// Outputs that are not worth their claim, while that tip stands; in none of them is a plan under way.
+    /// Outputs that are not worth their claim, while that tip stands and until one is planned.
     #[n(2)]
     left: Vec<Left>,
 }

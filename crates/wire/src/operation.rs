@@ -1,5 +1,7 @@
 //! Operations on the ledger (protocol section 5) and the list of them that a round carries.
 
+use std::sync::Arc;
+
 use strait_primitives::{BlockHeight, ContractId, LockId, MilliSats, PaymentHash, Preimage};
 use thiserror::Error;
 
@@ -148,8 +150,10 @@ pub enum OperationsError {
 }
 
 /// The operations of one round, in order; within the limits of a frame by construction.
+///
+/// Shared when cloned: the event, the state and the message of a round all hold the same thousands of payments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Operations(Vec<Operation>);
+pub struct Operations(Arc<[Operation]>);
 
 impl Operations {
     /// Wraps a list that one round can carry.
@@ -164,7 +168,7 @@ impl Operations {
         if bytes > OPERATIONS_BYTES_MAX {
             return Err(OperationsError::Bytes { actual: bytes, limit: OPERATIONS_BYTES_MAX });
         }
-        Ok(Self(list))
+        Ok(Self(list.into()))
     }
 
     /// The operations.

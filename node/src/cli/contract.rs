@@ -14,8 +14,13 @@ pub(super) async fn run(
     command: &ContractCommand,
     output: &mut Output<'_>,
 ) -> Result<(), CliError> {
-    const COLUMNS: [&str; 5] =
-        ["contract_id", "phase", "outcome_holder_msat", "outcome_counterparty_msat", "actions"];
+    const COLUMNS: [&str; 5] = [
+        "contract_id",
+        "phase",
+        "outcome_holder_msat",
+        "outcome_counterparty_msat",
+        "commitment_number",
+    ];
     match command {
         ContractCommand::Add { file } => {
             let wasm =

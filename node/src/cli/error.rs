@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::config::ConfigError;
 use crate::demo::DemoError;
 use crate::devnet_command::DevnetCommandError;
+use crate::production::InitError;
 
 /// The exit codes of the binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +95,20 @@ pub enum CliError {
         #[source]
         source: getrandom::Error,
     },
+    /// The node did not start.
+    #[error("the node did not start")]
+    NodeStart {
+        /// Which step failed, and what would have been right.
+        #[source]
+        source: Box<InitError>,
+    },
+    /// The node had to stop.
+    #[error("the node had to stop")]
+    NodeHalted {
+        /// Why.
+        #[source]
+        source: strait_runtime::Halt,
+    },
     /// The runtime did not start.
     #[error("the command could not start")]
     Start {
@@ -106,11 +121,16 @@ pub enum CliError {
 impl CliError {
     /// The exit code.
     #[must_use]
-    pub const fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
             Self::Node(error) => exit_of(error),
             Self::Config(_) | Self::NoToken | Self::Argument { .. } => Exit::Usage,
-            Self::Devnet(_)
+            Self::NodeStart { source } => match **source {
+                InitError::Config(_) => Exit::Usage,
+                _ => Exit::Failed,
+            },
+            Self::NodeHalted { .. }
+            | Self::Devnet(_)
             | Self::Demo(_)
             | Self::Read { .. }
             | Self::Write { .. }
@@ -137,6 +157,8 @@ impl CliError {
             | Self::Write { .. }
             | Self::Argument { .. }
             | Self::Entropy { .. }
+            | Self::NodeStart { .. }
+            | Self::NodeHalted { .. }
             | Self::Start { .. } => None,
         }
     }

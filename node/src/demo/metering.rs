@@ -6,7 +6,6 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use strait_api_types::{ActRequest, ContractLimits, ContractPhase, OpenContractRequest};
 use tokio::time::Instant;
 
-use super::chain::sum;
 use super::error::Trouble;
 use super::node::{Node, same};
 use super::payments::Ends;
@@ -98,19 +97,18 @@ impl Ends<'_> {
             .await
     }
 
-    /// Divides the collateral as the contract says, and checks that it says the right thing.
+    /// Checks that the contract says the right thing, and divides the collateral as it says.
     async fn settle(&self, contract_id: &str, spent_msat: u64) -> Result<(), Trouble> {
         let left_msat = COLLATERAL_MSAT.checked_sub(spent_msat).ok_or(Trouble::Overflow)?;
+        let shown = self.alice.client.contract(contract_id).await;
+        let shown = shown.map_err(self.alice.failed("show the contract"))?;
+        phase_is(ContractPhase::Open, shown.phase)?;
+        same("what the contract gives alice", left_msat, shown.outcome_holder_msat)?;
+        same("what the contract gives bob", spent_msat, shown.outcome_counterparty_msat)?;
         let settled = self.alice.once("settle the contract", "demo-settle", async |client, key| {
             client.settle(key, contract_id).await
         });
-        let settled = settled.await?;
-        same("what the contract gives alice", left_msat, settled.holder_msat)?;
-        same("what the contract gives bob", spent_msat, settled.counterparty_msat)?;
-        let shown = self.alice.client.contract(contract_id).await;
-        let shown = shown.map_err(self.alice.failed("show the contract"))?;
-        phase_is(ContractPhase::Settled, shown.phase)?;
-        same("actions of the contract", sum([USES, OTHER_ACTIONS]).unwrap_or(0), shown.actions)
+        settled.await.map(drop)
     }
 }
 

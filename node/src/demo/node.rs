@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
-use strait_api_types::{Channel, ChannelPhase, PaymentItem, PaymentRequest, WalletResponse};
+use strait_api_types::{
+    Channel, ChannelPhase, EventKind, PaymentItem, PaymentRequest, WalletResponse,
+};
 use strait_client::{Client, ClientError, IdempotencyKey, Outcome};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -141,6 +143,37 @@ impl Node {
             }
         })
         .await
+    }
+
+    /// The place in the log at which the next event will stand.
+    pub(super) async fn next_event(&self) -> Result<u64, Trouble> {
+        let status = self.client.status().await.map_err(self.failed("tell its status"))?;
+        Ok(status.log.head_seq.saturating_add(1))
+    }
+
+    /// Waits until every output of a channel is settled; returns the transaction that closed it.
+    ///
+    /// By the event stream, since a node lets go of a channel when it is over.
+    pub(super) async fn resolved(&self, channel_id: &str, from: u64) -> Result<String, Trouble> {
+        let mut events = self.client.follow_events(from);
+        let told = async {
+            let mut closed_by = String::new();
+            loop {
+                let event = events.next().await.map_err(self.failed("tell what happens"))?;
+                if let EventKind::ChannelClosed { channel_id: id, closing_txid, .. } = &event.kind
+                    && id == channel_id
+                {
+                    closed_by.clone_from(closing_txid);
+                }
+                if let EventKind::ChannelResolved { channel_id: id, .. } = &event.kind
+                    && id == channel_id
+                {
+                    return Ok(closed_by);
+                }
+            }
+        };
+        let late = |_elapsed| Trouble::Late { what: "the channel's end", within: SHOWN_WITHIN };
+        timeout(SHOWN_WITHIN, told).await.map_err(late)?
     }
 
     /// Waits until the wallet has read the chain up to a height and nothing in it is young or unconfirmed.

@@ -90,14 +90,13 @@ impl Cast {
         self.compare(&opened, &plan, &metered).await?;
         progress.end("");
         progress.begin(Step::Close);
-        let closed = self.close(&opened.channel_id).await?;
+        let closing_txid = self.close(&opened.channel_id).await?;
         progress.end("");
         progress.begin(Step::Audit);
         let after = self.coins().await?;
         let on_chain = self.chain.transactions().await?;
         progress.end("");
-        let funding_txid = closed.funding_txid.unwrap_or_default();
-        let closing_txid = closed.closing_txid.unwrap_or_default();
+        let funding_txid = opened.funding_txid.unwrap_or_default();
         is_on_chain("the funding transaction in blocks", &funding_txid, &on_chain)?;
         is_on_chain("the closing transaction in blocks", &closing_txid, &on_chain)?;
         Ok(Story {
@@ -186,17 +185,21 @@ impl Cast {
         same("both balances together", capacity_msat, both.ok_or(Trouble::Overflow)?)
     }
 
-    /// Closes the channel and mines until every output is settled; returns it as alice sees it.
-    async fn close(&self, channel_id: &str) -> Result<Channel, Trouble> {
+    /// Closes the channel and mines until every output is settled; returns the transaction that closed it.
+    async fn close(&self, channel_id: &str) -> Result<String, Trouble> {
+        let (alice_from, bob_from) =
+            tokio::try_join!(self.alice.next_event(), self.bob.next_event())?;
         let asked = self.alice.once("close the channel", "demo-close", async |client, key| {
             client.close_channel(key, channel_id, CloseMode::Cooperative).await
         });
         asked.await?;
         self.one_waits("the closing transaction on its way").await?;
         self.chain.mine(DEPTH_BLOCKS).await?;
-        let what = "a closed channel";
-        self.bob.channel_in(channel_id, ChannelPhase::Closed, what).await?;
-        self.alice.channel_in(channel_id, ChannelPhase::Closed, what).await
+        let (closing_txid, _same) = tokio::try_join!(
+            self.alice.resolved(channel_id, alice_from),
+            self.bob.resolved(channel_id, bob_from)
+        )?;
+        Ok(closing_txid)
     }
 
     /// Waits until a transaction waits for a block.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strait_contract::{Finality, Outcome, State, Terms};
-use strait_primitives::{CommitmentNumber, ContractId, MilliSats};
+use strait_primitives::{CommitmentNumber, ContractId, MilliSats, Party};
 
 use crate::party::contract_party;
-use strait_primitives::Party;
 
 /// Terms that both sides have durably agreed to, not yet opened by a round.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -77,7 +76,8 @@ pub(super) mod map {
         e: &mut minicbor::Encoder<W>,
         ctx: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.map(map.len() as u64)?;
+        let count = u64::try_from(map.len()).expect("counts have at most 64 bits");
+        e.map(count)?;
         for (id, contract) in map {
             e.encode_with(id, ctx)?.encode_with(contract.as_ref(), ctx)?;
         }

@@ -12,7 +12,9 @@ pub enum LedgerError {
     #[error("an amount of zero")]
     Zero,
     /// The proposer does not have it.
-    #[error("{amount} is more than the {spendable} that can be spent, the reserve of {reserve} kept")]
+    #[error(
+        "{amount} is more than the {spendable} that can be spent, the reserve of {reserve} kept"
+    )]
     Balance {
         /// What was to be moved.
         amount: MilliSats,
@@ -42,6 +44,14 @@ pub enum LedgerError {
         amount: MilliSats,
         /// The smallest allowed.
         limit: MilliSats,
+    },
+    /// No height that a script can check: the commitment with this lock could not be built.
+    #[error("a lock with expiry {expiry}, allowed is 1 to below {end}")]
+    Expiry {
+        /// The expiry given.
+        expiry: BlockHeight,
+        /// The first that is no height any more.
+        end: BlockHeight,
     },
     /// Too much value would stand in outputs too small to be made.
     #[error("trimmed locks would hold {exposure}, at most {limit} is allowed")]
@@ -83,8 +93,8 @@ pub enum LedgerError {
         /// The contract.
         contract: ContractId,
     },
-    /// The contract is already live.
-    #[error("contract {contract} is live already")]
+    /// The contract is already live, or was opened and settled in this very round.
+    #[error("contract {contract} was opened already")]
     DuplicateContract {
         /// The contract.
         contract: ContractId,

@@ -1,8 +1,6 @@
 //! Conditional payments (what Lightning calls HTLCs).
 
-use strait_primitives::{BlockHeight, LockId, MilliSats, PaymentHash};
-
-use strait_primitives::Party;
+use strait_primitives::{BlockHeight, LockId, MilliSats, Party, PaymentHash};
 
 /// A payment that waits for a preimage or for its expiry.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]

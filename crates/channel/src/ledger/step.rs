@@ -3,74 +3,56 @@
 //! The same code runs three times for each round: when it is proposed and when it is received, with contracts called
 //! for real, and when the log is replayed, with what they answered then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bitcoin::hashes::{Hash, sha256};
-use strait_contract::{CallError, ContractRuntime, Outcome, Step, Terms};
-use strait_primitives::{
-    BlockHeight, CommitmentNumber, ContractId, Fuel, LockId, MilliSats, PaymentHash, Preimage,
-};
+use strait_contract::{CallError, Outcome, Step, Terms};
+use strait_onchain::limits::EXPIRY_END;
+use strait_primitives::{BlockHeight, ContractId, LockId, MilliSats, Party, PaymentHash, Preimage};
 use strait_wire::Operation;
 
-use super::contract::{Agreement, ContractChange, LiveContract};
+use super::context::{Contracts, Progress, RoundContext};
+use super::contract::{ContractChange, LiveContract};
 use super::{DUST_LIMIT, Ledger, LedgerError, Lock, Rules};
-use crate::party::channel_party;
-use crate::party::contract_party;
-use strait_primitives::Party;
+use crate::Pair;
+use crate::party::{channel_party, contract_party};
 
-/// The agreements that `OpenContract` may name.
-pub type Agreements = BTreeMap<ContractId, Agreement>;
-
-/// How contracts answer: called for real, or as recorded.
-#[derive(Clone, Copy)]
-pub enum Contracts<'a> {
-    /// The modules run.
-    Run(&'a dyn ContractRuntime),
-    /// The log says what they answered.
-    Replay(&'a [ContractChange]),
+/// What takes a request back of which one operation was not allowed: as little as the request can have touched.
+enum Undo {
+    /// Of a request that only pays or raises the height.
+    Balances { balance: Pair<MilliSats>, reserve_reached: Pair<bool>, height: BlockHeight },
+    /// Of any other.
+    Everything(Box<(Ledger, Progress)>),
 }
 
-/// What the operations of one round are applied in.
-pub struct RoundContext<'a> {
-    /// The channel's rules.
-    pub rules: &'a Rules,
-    /// Who proposes.
-    pub proposer: Party,
-    /// The number this round leads to.
-    pub number: CommitmentNumber,
-    /// What contracts may be opened.
-    pub agreements: &'a Agreements,
-    /// How contracts answer.
-    pub contracts: Contracts<'a>,
-    /// Fuel each contract has used in this round.
-    pub used: BTreeMap<ContractId, Fuel>,
-    /// What the round did to contracts, filled as it goes.
-    pub changes: BTreeMap<ContractId, ContractChange>,
-}
-
-impl RoundContext<'_> {
-    /// What the round did to contracts, to be recorded.
-    #[must_use]
-    pub fn into_changes(self) -> Vec<ContractChange> {
-        self.changes.into_values().collect()
-    }
-
-    fn recorded(&self, contract: ContractId) -> Option<&ContractChange> {
-        match self.contracts {
-            Contracts::Run(_) => None,
-            Contracts::Replay(changes) => changes.iter().find(|c| c.contract == contract),
+impl Undo {
+    fn of(ledger: &Ledger, operations: &[Operation], ctx: &RoundContext<'_>) -> Self {
+        let is_plain = operations.iter().all(|operation| match operation {
+            Operation::Pay { .. } | Operation::RaiseHeight { .. } => true,
+            Operation::AddLock { .. }
+            | Operation::ClaimLock { .. }
+            | Operation::CancelLock { .. }
+            | Operation::OpenContract { .. }
+            | Operation::Act { .. }
+            | Operation::SettleContract { .. } => false,
+        });
+        if is_plain {
+            let Ledger { balance, reserve_reached, height, .. } = *ledger;
+            Self::Balances { balance, reserve_reached, height }
+        } else {
+            Self::Everything(Box::new((ledger.clone(), ctx.progress.clone())))
         }
     }
 
-    fn fuel_left(&self, contract: ContractId, terms: &Terms) -> Fuel {
-        let used = self.used.get(&contract).map_or(0, |fuel| fuel.0);
-        Fuel(terms.limits.fuel_per_round.0.saturating_sub(used))
-    }
-
-    fn burn(&mut self, contract: ContractId, fuel: Fuel) {
-        let used = self.used.entry(contract).or_default();
-        used.0 = used.0.saturating_add(fuel.0);
+    fn undo(self, ledger: &mut Ledger, ctx: &mut RoundContext<'_>) {
+        match self {
+            Self::Balances { balance, reserve_reached, height } => {
+                (ledger.balance, ledger.reserve_reached, ledger.height) =
+                    (balance, reserve_reached, height);
+            }
+            Self::Everything(before) => (*ledger, ctx.progress) = *before,
+        }
     }
 }
 
@@ -84,14 +66,13 @@ impl Ledger {
         operations: &[Operation],
         ctx: &mut RoundContext<'_>,
     ) -> Result<(), LedgerError> {
-        let before = (self.clone(), ctx.used.clone(), ctx.changes.clone());
+        let undo = Undo::of(self, operations, ctx);
         let done = operations.iter().try_for_each(|operation| self.apply(operation, ctx));
         let done = done.and_then(|()| self.settle_outcomes(operations, ctx));
         if done.is_err() {
-            (*self, ctx.used, ctx.changes) = before;
-        } else {
-            self.assert_conserved();
+            undo.undo(self, ctx);
         }
+        self.assert_conserved();
         done
     }
 
@@ -121,19 +102,12 @@ impl Ledger {
             }
             Operation::RaiseHeight { height } => self.raise_height(*height),
             Operation::OpenContract { contract } => self.open_contract(*contract, ctx),
-            Operation::Act { contract, action } => {
-                self.act(*contract, action.as_bytes(), ctx)
-            }
+            Operation::Act { contract, action } => self.act(*contract, action.as_bytes(), ctx),
             Operation::SettleContract { contract } => self.settle_contract(*contract, ctx),
         }
     }
 
-    fn debit(
-        &mut self,
-        party: Party,
-        amount: MilliSats,
-        rules: &Rules,
-    ) -> Result<(), LedgerError> {
+    fn debit(&mut self, party: Party, amount: MilliSats, rules: &Rules) -> Result<(), LedgerError> {
         if amount == MilliSats::ZERO {
             return Err(LedgerError::Zero);
         }
@@ -171,6 +145,7 @@ impl Ledger {
         if lock.amount < rules.lock_min {
             return Err(LedgerError::LockSize { amount: lock.amount, limit: rules.lock_min });
         }
+        check_expiry(lock.expiry)?;
         self.debit(offerer, lock.amount, rules)?;
         self.locks.insert((offerer, id), lock);
         Ok(())
@@ -196,8 +171,14 @@ impl Ledger {
         self.locks.remove(&(offerer, id)).ok_or(LedgerError::UnknownLock { lock: id })
     }
 
-    /// Counts all locks, contracts' included, against the caps (protocol section 3).
+    /// Holds all locks, contracts' included, against the caps (protocol section 3).
     fn check_lock_limits(&self, rules: &Rules) -> Result<(), LedgerError> {
+        for lock in self.contracts.values().flat_map(|contract| &contract.outcome.locks) {
+            check_expiry(lock.expiry)?;
+            if lock.amount < rules.lock_min {
+                return Err(LedgerError::LockSize { amount: lock.amount, limit: rules.lock_min });
+            }
+        }
         for party in [Party::Opener, Party::Acceptor] {
             let own = self.locks.keys().filter(|(offerer, _)| *offerer == party).count();
             let contracts: usize = self
@@ -220,7 +201,8 @@ impl Ledger {
 
     fn trimmed_exposure(&self) -> MilliSats {
         let own = self.locks.values().map(|lock| lock.amount);
-        let contracts = self.contracts.values().flat_map(|c| c.outcome.locks.iter().map(|l| l.amount));
+        let contracts =
+            self.contracts.values().flat_map(|c| c.outcome.locks.iter().map(|l| l.amount));
         MilliSats::checked_sum(own.chain(contracts).filter(|a| a.floor_sats() < DUST_LIMIT))
             .expect("locks hold at most the capacity")
     }
@@ -238,12 +220,8 @@ impl Ledger {
         id: ContractId,
         ctx: &mut RoundContext<'_>,
     ) -> Result<(), LedgerError> {
-        let agreement = ctx
-            .agreements
-            .get(&id)
-            .filter(|agreement| ctx.number <= agreement.valid_to)
-            .ok_or(LedgerError::NoAgreement { contract: id })?;
-        if self.contracts.contains_key(&id) {
+        let agreement = ctx.agreement(id).ok_or(LedgerError::NoAgreement { contract: id })?;
+        if self.contracts.contains_key(&id) || !ctx.progress.opened.insert(id) {
             return Err(LedgerError::DuplicateContract { contract: id });
         }
         let terms = agreement.terms.clone();
@@ -262,7 +240,8 @@ impl Ledger {
                 (made.value, unsettled(&terms))
             }
             Contracts::Replay(_) => {
-                let change = ctx.recorded(id).ok_or(LedgerError::UnknownContract { contract: id })?;
+                let change =
+                    ctx.recorded(id).ok_or(LedgerError::UnknownContract { contract: id })?;
                 (change.state.clone(), change.outcome.clone())
             }
         };
@@ -339,8 +318,11 @@ impl Ledger {
                 | Operation::SettleContract { .. } => {}
             }
         }
-        for id in touched.iter().filter(|id| self.contracts.contains_key(id)).copied().collect::<Vec<_>>() {
-            self.refresh_outcome(id, ctx)?;
+        for id in &touched {
+            // One that was settled again has been asked when it was.
+            if self.contracts.contains_key(id) {
+                self.refresh_outcome(*id, ctx)?;
+            }
         }
         if adds_locks || !touched.is_empty() { self.check_lock_limits(ctx.rules) } else { Ok(()) }
     }
@@ -373,9 +355,17 @@ impl Ledger {
         let live = Arc::make_mut(contract);
         live.state = change.state.clone();
         live.outcome = change.outcome.clone();
-        ctx.changes.insert(id, change);
+        ctx.progress.changes.insert(id, change);
         Ok(())
     }
+}
+
+/// A script judges an expiry as a height only within these bounds.
+fn check_expiry(expiry: BlockHeight) -> Result<(), LedgerError> {
+    if (1..EXPIRY_END).contains(&expiry.to_u32()) {
+        return Ok(());
+    }
+    Err(LedgerError::Expiry { expiry, end: BlockHeight::new(EXPIRY_END) })
 }
 
 /// What a contract is worth before its module was asked: each its own collateral.

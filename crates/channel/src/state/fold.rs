@@ -2,45 +2,45 @@
 //! again here, so a log that breaks one stops the node instead of being believed.
 
 use strait_primitives::{
-    BlockHeight, CommitmentNumber, Digest, RevocationHash, RevocationSecret, Sats, SchnorrSignature, Side,
+    BlockHeight, CommitmentNumber, Digest, Party, RevocationHash, RevocationSecret, Sats,
+    SchnorrSignature, Side,
 };
 use strait_signer::{SecretStore, SigningEvent, SigningState};
-use strait_wire::{AcceptChannel, OpenChannel, Operations, ScriptBytes, TurnMove};
+use strait_wire::{
+    AcceptChannel, OpenChannel, Operation, Operations, ScriptBytes, TurnMove, TurnWish,
+};
 
 use super::{
-    Answered, ChannelState, Closing, Funded, Live, LockHistory, Offered, OpeningSigned, Outstanding,
-    Phase, Rounds,
+    Answered, ChannelState, Closing, Funded, Live, LockHistory, Offered, OpeningSigned,
+    Outstanding, Phase, Rounds,
 };
-use crate::event::{ChannelEvent, Signed};
+use crate::Pair;
+use crate::event::{CarriedRequest, ChannelEvent, ForceReason, Signed};
 use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
 use crate::setup::{FundingOutput, Setup};
-use crate::Pair;
-use strait_primitives::Party;
 
 impl ChannelState {
     /// The state after a channel's first event; `None` if this event cannot be the first.
     #[must_use]
     pub fn begin(event: &ChannelEvent) -> Option<Self> {
-        match event {
-            ChannelEvent::Offered { peer, salt, open } => Some(Self {
+        if let ChannelEvent::Offered { peer, salt, open } = event {
+            return Some(Self {
                 id: open.channel,
                 peer: *peer,
                 party: Party::Opener,
                 salt: *salt,
                 phase: Phase::Offered(Box::new(Offered { open: open.clone() })),
-            }),
-            ChannelEvent::Answered { peer, salt, open, accept } => Some(Self {
-                id: open.channel,
-                peer: *peer,
-                party: Party::Acceptor,
-                salt: *salt,
-                phase: Phase::Answered(Box::new(Answered {
-                    open: open.clone(),
-                    accept: accept.clone(),
-                })),
-            }),
-            _ => None,
+            });
         }
+        let ChannelEvent::Answered { peer, salt, open, accept } = event else { return None };
+        let answered = Answered { open: open.clone(), accept: accept.clone() };
+        Some(Self {
+            id: open.channel,
+            peer: *peer,
+            party: Party::Acceptor,
+            salt: *salt,
+            phase: Phase::Answered(Box::new(answered)),
+        })
     }
 
     /// Folds one later event in.
@@ -48,33 +48,72 @@ impl ChannelState {
     /// # Panics
     /// If the event cannot follow this state: this node did not write this log.
     pub fn apply(&mut self, event: &ChannelEvent) {
+        use ChannelEvent as E;
         match event {
-            ChannelEvent::Offered { .. } | ChannelEvent::Answered { .. } => {
-                panic!("a channel begins once")
-            }
-            ChannelEvent::OpeningSigned { accept, funding, signature } => {
+            E::Offered { .. } | E::Answered { .. } => panic!("a channel begins once"),
+            E::OpeningSigned { accept, funding, signature } => {
                 self.sign_opening(accept, *funding, *signature);
             }
-            ChannelEvent::Opened {
-                funding,
-                holder_signature,
-                counterparty_signature,
-            } => self.open(*funding, *holder_signature, counterparty_signature.digest),
-            ChannelEvent::Abandoned { reason: _ } => {
+            E::Opened { funding, holder_signature, counterparty_signature } => {
+                self.open(*funding, *holder_signature, counterparty_signature.digest);
+            }
+            E::Abandoned { reason: _ } => {
                 assert!(self.live().is_none(), "a live channel cannot be abandoned");
                 self.phase = Phase::Abandoned;
             }
-            ChannelEvent::Resolved => self.phase = Phase::Resolved,
-            _ => self.live_mut().apply(event),
+            E::Resolved => self.phase = Phase::Resolved,
+            E::Proposed { number, operations, contracts, requests, signature } => {
+                let round = Round { number: *number, operations, contracts };
+                self.live_mut().propose(round, requests, *signature);
+            }
+            E::Accepted {
+                number,
+                operations,
+                contracts,
+                holder_signature,
+                counterparty_signature,
+                turn,
+            } => {
+                let round = Round { number: *number, operations, contracts };
+                self.live_mut().accept(round, *holder_signature, *counterparty_signature, *turn);
+            }
+            E::Revoked { number, holder_signature, secret, next_hash, turn } => {
+                let live = self.live_mut();
+                live.end_own_round(*number, *holder_signature, *turn);
+                live.signing.apply(SigningEvent::HolderVerified { number: *number });
+                live.learn_secret(*number, *secret, *next_hash);
+                live.signing.apply(SigningEvent::HolderRevoked { number: before(*number) });
+            }
+            E::Finalized { number, secret, next_hash, turn } => {
+                let live = self.live_mut();
+                live.end_their_round(*number, *turn);
+                live.learn_secret(*number, *secret, *next_hash);
+            }
+            E::ContractOffered { contract, agreement } => {
+                self.live_mut().offers.insert(*contract, agreement.clone());
+            }
+            E::ContractAgreed { contract, agreement } => {
+                self.live_mut().offers.remove(contract);
+                self.live_mut().agreements.insert(*contract, agreement.clone());
+            }
+            E::ContractRefused { contract } => {
+                self.live_mut().offers.remove(contract);
+            }
+            E::ShutdownSent { script } => self.live_mut().shut_down(Side::Holder, script),
+            E::ShutdownReceived { script } => {
+                self.live_mut().shut_down(Side::Counterparty, script);
+            }
+            E::CloseAgreed { transaction } => self.live_mut().agree_close(transaction),
+            E::ForceClosed { reason } => self.live_mut().force_close(*reason),
+            E::DataLost { proven: _ } => self.live_mut().lose(),
+            E::FundingConfirmed { height } => self.live_mut().funded = Funded::Mined(*height),
+            E::FundingUnconfirmed => self.live_mut().funded = Funded::Waiting,
+            E::Spent { txid, height } => self.live_mut().spend(*txid, *height),
+            E::Unspent => self.live_mut().unspend(),
         }
     }
 
-    fn sign_opening(
-        &mut self,
-        accept: &AcceptChannel,
-        funding: FundingOutput,
-        signature: Signed,
-    ) {
+    fn sign_opening(&mut self, accept: &AcceptChannel, funding: FundingOutput, signature: Signed) {
         let Phase::Offered(offered) = &self.phase else { panic!("only an offer can be signed") };
         self.phase = Phase::OpeningSigned(Box::new(OpeningSigned {
             open: offered.open.clone(),
@@ -84,12 +123,7 @@ impl ChannelState {
         }));
     }
 
-    fn open(
-        &mut self,
-        funding: FundingOutput,
-        holder_signature: SchnorrSignature,
-        digest: Digest,
-    ) {
+    fn open(&mut self, funding: FundingOutput, holder_signature: SchnorrSignature, digest: Digest) {
         let (open, accept) = match &self.phase {
             Phase::Answered(answered) => (&answered.open, &answered.accept),
             Phase::OpeningSigned(signed) => (&signed.open, &signed.accept),
@@ -159,126 +193,64 @@ pub(crate) fn setup_of(
     }
 }
 
+/// What two nodes compute a ledger from: the same for the proposer and the receiver.
+#[derive(Clone, Copy)]
+struct Round<'a> {
+    number: CommitmentNumber,
+    operations: &'a Operations,
+    contracts: &'a [ContractChange],
+}
+
 impl Live {
-    fn apply(&mut self, event: &ChannelEvent) {
-        match event {
-            ChannelEvent::Proposed { number, operations, contracts, requests, signature } => {
-                let ledger = self.replay(self.setup.party, *number, operations, contracts);
-                assert!(self.rounds.outstanding.is_none(), "one round at a time");
-                assert_eq!(self.rounds.turn, Side::Holder, "only the holder of the turn proposes");
-                self.history.note(*number, &ledger);
-                self.note_signed(*number, signature.digest);
-                self.rounds.outstanding = Some(Outstanding::Proposed {
-                    number: *number,
-                    operations: operations.clone(),
-                    signature: signature.signature,
-                    ledger,
-                    requests: requests.clone(),
-                });
-            }
-            ChannelEvent::Accepted {
-                number,
-                operations,
-                contracts,
-                holder_signature,
-                counterparty_signature,
-                turn,
-            } => {
-                let ledger = self.replay(!self.setup.party, *number, operations, contracts);
-                assert!(self.rounds.outstanding.is_none(), "one round at a time");
-                assert_eq!(self.rounds.turn, Side::Counterparty, "only the other proposes to us");
-                self.history.note(*number, &ledger);
-                self.signing.apply(SigningEvent::HolderVerified { number: *number });
-                self.note_signed(*number, counterparty_signature.digest);
-                self.signing.apply(SigningEvent::HolderRevoked { number: before(*number) });
-                let previous = core::mem::replace(&mut self.rounds.ledger, ledger);
-                self.rounds.number = *number;
-                self.rounds.holder_signature = *holder_signature;
-                self.rounds.outstanding = Some(Outstanding::Accepted {
-                    previous,
-                    operations: operations.clone(),
-                    signature: counterparty_signature.signature,
-                    turn: *turn,
-                });
-            }
-            ChannelEvent::Revoked { number, holder_signature, secret, next_hash, turn } => {
-                self.end_own_round(*number, *holder_signature, *turn);
-                self.signing.apply(SigningEvent::HolderVerified { number: *number });
-                self.learn_secret(*number, *secret, *next_hash);
-                self.signing.apply(SigningEvent::HolderRevoked { number: before(*number) });
-            }
-            ChannelEvent::Finalized { number, secret, next_hash, turn } => {
-                self.end_their_round(*number, *turn);
-                self.learn_secret(*number, *secret, *next_hash);
-            }
-            _ => self.apply_slow(event),
-        }
+    fn propose(&mut self, round: Round<'_>, requests: &[CarriedRequest], signed: Signed) {
+        let Round { number, operations, .. } = round;
+        assert_eq!(self.rounds.turn, Side::Holder, "only the holder of the turn proposes");
+        let ledger = self.replay(self.setup.party, round);
+        self.history.note(number, &ledger);
+        self.note_signed(number, signed.digest);
+        self.rounds.outstanding = Some(Outstanding::Proposed {
+            number,
+            operations: operations.clone(),
+            signature: signed.signature,
+            ledger,
+            requests: requests.to_vec(),
+        });
     }
 
-    /// The events that are not part of a round.
-    fn apply_slow(&mut self, event: &ChannelEvent) {
-        match event {
-            ChannelEvent::FundingConfirmed { height } => self.funded = Funded::Mined(*height),
-            ChannelEvent::FundingUnconfirmed => self.funded = Funded::Waiting,
-            ChannelEvent::ContractOffered { contract, agreement } => {
-                self.offers.insert(*contract, agreement.clone());
-            }
-            ChannelEvent::ContractAgreed { contract, agreement } => {
-                self.offers.remove(contract);
-                self.agreements.insert(*contract, agreement.clone());
-            }
-            ChannelEvent::ContractRefused { contract } => {
-                self.offers.remove(contract);
-            }
-            ChannelEvent::ShutdownSent { script } => self.shut_down(Side::Holder, script),
-            ChannelEvent::ShutdownReceived { script } => self.shut_down(Side::Counterparty, script),
-            ChannelEvent::CloseAgreed { transaction } => self.agree_close(transaction),
-            ChannelEvent::ForceClosed { reason } => {
-                let number = self.rounds.number;
-                self.signing.apply(SigningEvent::HolderPublished { number });
-                self.closing = Closing::Forced(*reason);
-            }
-            ChannelEvent::DataLost { proven: _ } => {
-                self.signing.apply(SigningEvent::DataLost);
-                self.closing = Closing::Lost;
-            }
-            ChannelEvent::Spent { txid, height } => {
-                let mined = match self.funded {
-                    Funded::Mined(mined) | Funded::Spent { mined, .. } => mined,
-                    Funded::Waiting => *height,
-                };
-                self.funded = Funded::Spent { mined, txid: *txid, height: *height };
-            }
-            ChannelEvent::Unspent => {
-                let Funded::Spent { mined, .. } = self.funded else {
-                    panic!("only a spend can be undone")
-                };
-                self.funded = Funded::Mined(mined);
-            }
-            _ => unreachable!("the phases and the rounds took this event"),
-        }
+    fn accept(
+        &mut self,
+        round: Round<'_>,
+        holder_signature: SchnorrSignature,
+        counterparty_signature: Signed,
+        turn: TurnWish,
+    ) {
+        let Round { number, operations, .. } = round;
+        assert_eq!(self.rounds.turn, Side::Counterparty, "only the other proposes to us");
+        let ledger = self.replay(!self.setup.party, round);
+        self.history.note(number, &ledger);
+        self.signing.apply(SigningEvent::HolderVerified { number });
+        self.note_signed(number, counterparty_signature.digest);
+        self.signing.apply(SigningEvent::HolderRevoked { number: before(number) });
+        let previous = core::mem::replace(&mut self.rounds.ledger, ledger);
+        self.rounds.number = number;
+        self.rounds.holder_signature = holder_signature;
+        self.rounds.outstanding = Some(Outstanding::Accepted {
+            previous,
+            operations: operations.clone(),
+            signature: counterparty_signature.signature,
+            turn,
+        });
     }
 
-    fn replay(
-        &self,
-        proposer: Party,
-        number: CommitmentNumber,
-        operations: &Operations,
-        contracts: &[ContractChange],
-    ) -> Ledger {
+    fn replay(&self, proposer: Party, round: Round<'_>) -> Ledger {
+        let Round { number, operations, contracts } = round;
         assert!(self.is_running(), "a closing channel has no more rounds");
+        assert!(self.rounds.outstanding.is_none(), "one round at a time");
         assert_eq!(self.rounds.number.next(), Some(number), "numbers have no gaps");
         let rules = self.setup.rules();
+        let contracts = Contracts::Replay(contracts);
+        let mut ctx = RoundContext::new(&rules, proposer, number, &self.agreements, contracts);
         let mut ledger = self.rounds.ledger.clone();
-        let mut ctx = RoundContext {
-            rules: &rules,
-            proposer,
-            number,
-            agreements: &self.agreements,
-            contracts: Contracts::Replay(contracts),
-            used: Default::default(),
-            changes: Default::default(),
-        };
         ledger
             .apply_all(operations.as_slice(), &mut ctx)
             .expect("a recorded round was allowed when it was recorded");
@@ -297,7 +269,7 @@ impl Live {
             panic!("only a proposal can be accepted")
         };
         assert_eq!(proposed, number, "the accepted number is the proposed one");
-        self.drop_opened(&operations);
+        self.drop_agreements(number, &operations);
         self.rounds.number = number;
         self.rounds.ledger = ledger;
         self.rounds.holder_signature = signature;
@@ -313,7 +285,7 @@ impl Live {
             panic!("only an acceptance can be finalized")
         };
         assert_eq!(self.rounds.number, number, "the finalized number is the accepted one");
-        self.drop_opened(&operations);
+        self.drop_agreements(number, &operations);
         self.rounds.last_finalize = None;
         self.rounds.turn = match turn {
             TurnMove::Keep => Side::Counterparty,
@@ -321,16 +293,18 @@ impl Live {
         };
     }
 
-    /// An agreement is used up by the round that opens its contract.
-    fn drop_opened(&mut self, operations: &Operations) {
-        if self.agreements.is_empty() {
+    /// An agreement is used up by the round that opens its contract, and over when no later round may open it.
+    fn drop_agreements(&mut self, number: CommitmentNumber, operations: &Operations) {
+        if self.agreements.is_empty() && self.offers.is_empty() {
             return;
         }
         for operation in operations.as_slice() {
-            if let strait_wire::Operation::OpenContract { contract } = operation {
+            if let Operation::OpenContract { contract } = operation {
                 self.agreements.remove(contract);
             }
         }
+        self.agreements.retain(|_, agreement| agreement.valid_to > number);
+        self.offers.retain(|_, offer| offer.valid_to > number);
     }
 
     fn learn_secret(
@@ -380,8 +354,31 @@ impl Live {
             | Closing::Forced(_)
             | Closing::Lost => panic!("a close needs both shutdowns"),
         };
-        self.closing =
-            Closing::Agreed { transaction: transaction.to_vec(), holder, counterparty };
+        self.closing = Closing::Agreed { transaction: transaction.to_vec(), holder, counterparty };
+    }
+
+    fn force_close(&mut self, reason: ForceReason) {
+        let number = self.rounds.number;
+        self.signing.apply(SigningEvent::HolderPublished { number });
+        self.closing = Closing::Forced(reason);
+    }
+
+    fn lose(&mut self) {
+        self.signing.apply(SigningEvent::DataLost);
+        self.closing = Closing::Lost;
+    }
+
+    fn spend(&mut self, txid: Digest, height: BlockHeight) {
+        let mined = match self.funded {
+            Funded::Mined(mined) | Funded::Spent { mined, .. } => mined,
+            Funded::Waiting => height,
+        };
+        self.funded = Funded::Spent { mined, txid, height };
+    }
+
+    fn unspend(&mut self) {
+        let Funded::Spent { mined, .. } = self.funded else { panic!("only a spend can be undone") };
+        self.funded = Funded::Mined(mined);
     }
 }
 

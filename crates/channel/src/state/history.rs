@@ -2,9 +2,8 @@
 //!
 //! A payment-only state leaves nothing here, so a revoked one costs no storage beyond the shachain.
 
-use strait_primitives::{BlockHeight, CommitmentNumber, MilliSats, PaymentHash};
+use strait_primitives::{BlockHeight, CommitmentNumber, MilliSats, Party, PaymentHash};
 
-use strait_primitives::Party;
 use crate::ledger::{Ledger, LockedOutput};
 
 /// A lock output that stood in a run of commitments.
@@ -40,35 +39,43 @@ impl LockSpan {
 /// All lock outputs that ever stood in a commitment of this channel, their own and contracts'.
 #[derive(Debug, Clone, PartialEq, Eq, Default, minicbor::Encode, minicbor::Decode)]
 pub struct LockHistory {
+    /// Those of the last number noted: at most what one commitment holds, so that a round costs the same however
+    /// many locks came before.
     #[n(0)]
-    spans: Vec<LockSpan>,
+    standing: Vec<LockSpan>,
+    /// Those that stood only in earlier numbers.
+    #[n(1)]
+    gone: Vec<LockSpan>,
 }
 
 impl LockHistory {
-    /// Notes the locks of the ledger of `number`.
+    /// Notes the locks of the ledger of `number`. Each number is noted once, in order.
     pub(super) fn note(&mut self, number: CommitmentNumber, ledger: &Ledger) {
-        if ledger.is_plain() {
+        if ledger.is_plain() && self.standing.is_empty() {
             return;
         }
-        let mut extended = vec![false; self.spans.len()];
+        let mut before = core::mem::take(&mut self.standing);
         for lock in ledger.outputs_locked() {
-            let again = self.spans.iter_mut().zip(&mut extended).rev().find(|(span, taken)| {
-                !**taken && span.is_of(&lock) && span.last.next().is_some_and(|next| number <= next)
-            });
-            if let Some((span, taken)) = again {
-                span.last = number;
-                *taken = true;
-            } else {
-                let LockedOutput { offerer, amount, payment_hash, expiry, id: _ } = lock;
-                let new = LockSpan { offerer, payment_hash, expiry, amount, first: number, last: number };
-                self.spans.push(new);
-                extended.push(true);
-            }
+            let known = before.iter().position(|span| span.is_of(&lock));
+            let span = match known {
+                Some(place) => LockSpan { last: number, ..before.swap_remove(place) },
+                None => LockSpan {
+                    offerer: lock.offerer,
+                    payment_hash: lock.payment_hash,
+                    expiry: lock.expiry,
+                    amount: lock.amount,
+                    first: number,
+                    last: number,
+                },
+            };
+            self.standing.push(span);
         }
+        self.gone.append(&mut before);
     }
 
     /// The lock outputs that the commitments of `number` had, before trimming.
     pub fn at(&self, number: CommitmentNumber) -> impl Iterator<Item = &LockSpan> {
-        self.spans.iter().filter(move |span| span.first <= number && number <= span.last)
+        let all = self.gone.iter().chain(&self.standing);
+        all.filter(move |span| span.first <= number && number <= span.last)
     }
 }

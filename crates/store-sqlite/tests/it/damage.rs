@@ -65,7 +65,7 @@ fn near(error: Option<StoreError>) -> Option<u64> {
     match error {
         Some(StoreError::Damaged { near, .. }) => Some(near.to_u64()),
         None => None,
-        Some(error) => panic!("unexpected: {error}"),
+        Some(error) => panic!("unexpected: {error:?}"),
     }
 }
 

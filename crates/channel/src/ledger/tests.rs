@@ -1,0 +1,1 @@
+//! The law of the ledger, by rows and by random histories.

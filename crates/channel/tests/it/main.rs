@@ -1,0 +1,18 @@
+//! The channel machine from outside: two of them, with disks, links and real keys.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "test code: what fails here fails loudly"
+)]
+
+mod closing;
+mod contracts;
+mod hostile;
+mod node;
+mod opening;
+mod pair;
+mod reestablish;
+mod rounds;
+mod waiting;

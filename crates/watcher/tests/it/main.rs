@@ -1,0 +1,17 @@
+//! Two nodes, one channel, a chain that judges scripts with Bitcoin Core's own code: whatever ends a channel, every
+//! satoshi arrives where it belongs.
+//!
+//! Method: both sides run an honest watcher; the test decides what spends the funding output and what the chain does to
+//! it. After every step the fold of each watcher's events equals its state, and the state survives its encoding.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
+
+mod chain;
+mod channel;
+mod classify;
+mod fees;
+mod node;
+mod reorganisation;
+mod settlement;

@@ -1,0 +1,367 @@
+//! The node behind the interface: each question becomes a command of the engine, each answer the interface's own types.
+//!
+//! Nothing is decided here. The engine decides; the log remembers; this translates.
+
+mod answers;
+mod refusals;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use strait_api::{
+    ApiError, Backend, ConnectPeer, Follow, OpenChannel, OpenContract, Pay, SendCoins, SendHowMuch,
+};
+use strait_api_types::{
+    ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
+    CloseMode, Contract, ContractList, Event, LogStatus, Module, ModuleList, PaymentResponse, Peer,
+    PeerList, SendResponse, SettleResponse, StatusResponse, WalletResponse,
+};
+use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
+use strait_engine::{Answer, ChannelView, Command, ContractView, Payment, PaymentDone, SendAmount};
+use strait_primitives::{ChannelId, ContractId, EventSeq, NodeId, RequestKey, Timestamp};
+use strait_runtime::Handle;
+use strait_store_sqlite::Reader;
+use strait_telemetry::{Component, Health, Metrics, Standing};
+use strait_wire::{ContractBytes, Reference};
+
+use self::answers::{channel_answer, contract_answer, count, peer_answer};
+use self::refusals::{refused, wrong_kind};
+use crate::config::Network;
+use crate::feed;
+use crate::module_files::{ModuleFileError, ModuleFiles};
+
+/// Bytes of one page of a contract's memory.
+const PAGE_BYTES: u32 = 64 * 1024;
+
+/// What questions are answered from.
+#[derive(Clone)]
+pub(crate) struct NodeBackend {
+    pub(crate) handle: Handle,
+    pub(crate) contracts: Arc<dyn ContractRuntime>,
+    pub(crate) files: ModuleFiles,
+    pub(crate) reader: Reader,
+    pub(crate) net: strait_net::Handle,
+    pub(crate) health: Arc<Health>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) node: NodeId,
+    pub(crate) network: Network,
+    pub(crate) started: Timestamp,
+}
+
+impl NodeBackend {
+    async fn ask(&self, command: Command) -> Result<Answer, ApiError> {
+        self.handle.ask(command).await.map_err(|error| refused(&error))
+    }
+
+    async fn ask_channel(&self, command: Command) -> Result<ChannelView, ApiError> {
+        match self.ask(command).await? {
+            Answer::Channel(view) => Ok(*view),
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    async fn ask_contract(&self, command: Command) -> Result<ContractView, ApiError> {
+        match self.ask(command).await? {
+            Answer::Contract(view) => Ok(*view),
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    async fn ask_done(&self, command: Command) -> Result<PaymentDone, ApiError> {
+        match self.ask(command).await? {
+            Answer::Done(done) => Ok(done),
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    async fn channel_of(&self, channel: ChannelId) -> Result<ChannelView, ApiError> {
+        self.ask_channel(Command::Channel(channel)).await
+    }
+
+    fn chain_state(&self) -> ChainState {
+        let now = crate::production::now();
+        let chain = self.health.overview(now).into_iter().find(|c| c.component == Component::Chain);
+        match chain.map(|cause| cause.standing) {
+            None | Some(Standing::Healthy | Standing::Degraded) => ChainState::Synced,
+            Some(Standing::Starting) => ChainState::Syncing,
+            Some(Standing::Unhealthy | Standing::Halted) => ChainState::Unreachable,
+        }
+    }
+}
+
+impl Backend for NodeBackend {
+    type Events = BoxStream<'static, Result<Event, ApiError>>;
+
+    async fn status(&self) -> Result<StatusResponse, ApiError> {
+        let view = match self.ask(Command::Status).await? {
+            Answer::Status(view) => view,
+            other => return Err(wrong_kind(&other)),
+        };
+        let head = *self.handle.durable().borrow();
+        Ok(StatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            node_id: self.node.to_string(),
+            listen_addresses: self.net.listen_addresses().iter().map(ToString::to_string).collect(),
+            chain: ChainStatus {
+                network: answers::network(self.network),
+                state: self.chain_state(),
+                tip_height: view.height.to_u32(),
+                tip_hash: view.block.to_string(),
+            },
+            channels: ChannelCounts {
+                opening: count(view.channels_opening),
+                open: count(view.channels_open),
+                closing: count(view.channels_closing),
+                closed: 0,
+            },
+            peers_connected: count(view.peers_connected),
+            contracts_open: count(view.contracts_open),
+            log: LogStatus { head_seq: head.to_u64(), size_bytes: feed::size_bytes(&self.reader) },
+            started_at_ms: self.started.to_unix_ms(),
+        })
+    }
+
+    async fn peers(&self) -> Result<PeerList, ApiError> {
+        match self.ask(Command::Peers).await? {
+            Answer::Peers(peers) => Ok(PeerList { peers: peers.iter().map(peer_answer).collect() }),
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    async fn connect_peer(&self, request: ConnectPeer) -> Result<Peer, ApiError> {
+        let ConnectPeer { node, address } = request;
+        let parsed: strait_net::Address =
+            address.parse().map_err(|error| refusals::address(&address, &error))?;
+        self.ask(Command::ConnectPeer { node, address }).await?;
+        // The node stays connected from now on; this first dial only tells the asker at once whether it works.
+        self.net
+            .connect(node, parsed)
+            .await
+            .map_err(|error| refusals::unreachable(node, &error))?;
+        let peers = self.peers().await?.peers;
+        let id = node.to_string();
+        peers.into_iter().find(|peer| peer.node_id == id).ok_or_else(refusals::gone)
+    }
+
+    async fn channels(&self) -> Result<ChannelList, ApiError> {
+        match self.ask(Command::Channels).await? {
+            Answer::Channels(views) => {
+                Ok(ChannelList { channels: views.iter().map(channel_answer).collect() })
+            }
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    async fn channel(&self, channel: ChannelId) -> Result<Channel, ApiError> {
+        Ok(channel_answer(&self.channel_of(channel).await?))
+    }
+
+    async fn open_channel(
+        &self,
+        key: RequestKey,
+        request: OpenChannel,
+    ) -> Result<Channel, ApiError> {
+        let OpenChannel { node, address, capacity, fee_rate } = request;
+        if let Some(address) = address {
+            self.connect_peer(ConnectPeer { node, address }).await?;
+        }
+        let command = Command::OpenChannel { key, node, capacity, fee_rate };
+        Ok(channel_answer(&self.ask_channel(command).await?))
+    }
+
+    async fn close_channel(
+        &self,
+        key: RequestKey,
+        channel: ChannelId,
+        mode: CloseMode,
+    ) -> Result<Channel, ApiError> {
+        let mode = match mode {
+            CloseMode::Cooperative => strait_engine::CloseMode::Cooperative,
+            CloseMode::Force => strait_engine::CloseMode::Force,
+        };
+        let command = Command::CloseChannel { key, channel, mode };
+        Ok(channel_answer(&self.ask_channel(command).await?))
+    }
+
+    async fn pay(&self, key: RequestKey, request: Pay) -> Result<PaymentResponse, ApiError> {
+        let Pay { channel, payments, total } = request;
+        let begun = crate::production::clock();
+        let mut list = Vec::with_capacity(payments.len());
+        for payment in payments {
+            let reference = payment.reference.unwrap_or_default();
+            let reference =
+                Reference::new(reference.into_bytes()).ok_or_else(refusals::reference)?;
+            list.push(Payment { amount: payment.amount, reference });
+        }
+        let done = self.ask_done(Command::Pay { key, channel, payments: list }).await?;
+        self.metrics.payment_took(begun.elapsed());
+        Ok(PaymentResponse {
+            channel_id: channel.to_string(),
+            commitment_number: done.number.to_u64(),
+            first_index: done.first_index,
+            count: done.count,
+            total_msat: total.to_msat(),
+        })
+    }
+
+    async fn modules(&self) -> Result<ModuleList, ApiError> {
+        match self.ask(Command::Modules).await? {
+            Answer::Modules(modules) => Ok(ModuleList {
+                modules: modules
+                    .into_iter()
+                    .map(|(module, size_bytes)| Module {
+                        module_hash: module.to_string(),
+                        size_bytes,
+                    })
+                    .collect(),
+            }),
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    async fn add_module(&self, wasm: Bytes) -> Result<Module, ApiError> {
+        let size_bytes = wasm.len() as u64;
+        let (files, contracts) = (self.files.clone(), Arc::clone(&self.contracts));
+        // Compiling takes a while, and files block.
+        let added = tokio::task::spawn_blocking(move || files.add(contracts.as_ref(), &wasm)).await;
+        let module = match added {
+            Ok(Ok(module)) => module,
+            Ok(Err(ModuleFileError::Load(error))) => return Err(refusals::module(&error)),
+            Ok(Err(error)) => return Err(ApiError::internal(&error)),
+            Err(error) => return Err(ApiError::internal(&error)),
+        };
+        self.ask(Command::AddModule { module, size_bytes }).await?;
+        Ok(Module { module_hash: module.to_string(), size_bytes })
+    }
+
+    async fn contracts(&self) -> Result<ContractList, ApiError> {
+        let Answer::Contracts(views) = self.ask(Command::Contracts).await? else {
+            return Err(refusals::gone());
+        };
+        let mut contracts = Vec::with_capacity(views.len());
+        for view in views {
+            let channel = self.channel_of(view.channel).await?;
+            contracts.push(contract_answer(&view, &channel));
+        }
+        Ok(ContractList { contracts })
+    }
+
+    async fn contract(&self, contract: ContractId) -> Result<Contract, ApiError> {
+        let view = self.ask_contract(Command::Contract(contract)).await?;
+        let channel = self.channel_of(view.channel).await?;
+        Ok(contract_answer(&view, &channel))
+    }
+
+    async fn open_contract(
+        &self,
+        key: RequestKey,
+        request: OpenContract,
+    ) -> Result<Contract, ApiError> {
+        let OpenContract { channel, module, params, collateral_opener, collateral_acceptor, terms } =
+            request;
+        let mut limits = Limits::default();
+        if let Some(fuel) = terms.fuel_per_call {
+            limits.fuel_per_call = fuel;
+        }
+        if let Some(bytes) = terms.memory_bytes {
+            limits.memory = MemoryPages(bytes.div_ceil(PAGE_BYTES));
+        }
+        if let Some(bytes) = terms.state_bytes {
+            limits.state_bytes = bytes;
+        }
+        limits.check().map_err(|error| refusals::limits(&error))?;
+        let params = Params::new(&params).map_err(|error| refusals::params(&error))?;
+        let collateral = Collateral::new(collateral_opener, collateral_acceptor)
+            .map_err(|error| refusals::collateral(&error))?;
+        let command = Command::OpenContract { key, channel, module, params, collateral, limits };
+        let view = self.ask_contract(command).await?;
+        let channel = self.channel_of(view.channel).await?;
+        Ok(contract_answer(&view, &channel))
+    }
+
+    async fn act(
+        &self,
+        key: RequestKey,
+        contract: ContractId,
+        actions: Vec<Vec<u8>>,
+    ) -> Result<ActResponse, ApiError> {
+        let mut list = Vec::with_capacity(actions.len());
+        for action in actions {
+            list.push(ContractBytes::new(action).ok_or_else(refusals::action)?);
+        }
+        let done = self.ask_done(Command::Act { key, contract, actions: list }).await?;
+        Ok(ActResponse {
+            contract_id: contract.to_string(),
+            commitment_number: done.number.to_u64(),
+            count: done.count,
+        })
+    }
+
+    async fn settle(
+        &self,
+        key: RequestKey,
+        contract: ContractId,
+    ) -> Result<SettleResponse, ApiError> {
+        // A settled contract is gone; what it was worth is known only to who looks before. Its state is final by then.
+        let before = self.ask_contract(Command::Contract(contract)).await.ok();
+        let done = self.ask_done(Command::Settle { key, contract }).await?;
+        Ok(SettleResponse {
+            contract_id: contract.to_string(),
+            commitment_number: done.number.to_u64(),
+            holder_msat: before.as_ref().map(|view| view.outcome.to_msat()),
+            counterparty_msat: before.as_ref().map(|view| view.peer_outcome.to_msat()),
+        })
+    }
+
+    async fn wallet(&self) -> Result<WalletResponse, ApiError> {
+        let view = match self.ask(Command::Wallet).await? {
+            Answer::Wallet(view) => view,
+            other => return Err(wrong_kind(&other)),
+        };
+        Ok(WalletResponse {
+            confirmed_sat: view.confirmed.to_sat(),
+            unconfirmed_sat: view.pending.to_sat(),
+            immature_sat: view.immature.to_sat(),
+            spendable_sat: view.confirmed.saturating_sub(view.fee_reserve).to_sat(),
+            reserve_sat: view.fee_reserve.to_sat(),
+            tip_height: view.height.to_u32(),
+        })
+    }
+
+    async fn new_address(&self) -> Result<AddressResponse, ApiError> {
+        match self.ask(Command::NewAddress).await? {
+            Answer::Address(script) => {
+                let network = answers::bitcoin_network(self.network);
+                let address = bitcoin::Address::from_script(&script, network)
+                    .map_err(|error| ApiError::internal(&error))?;
+                Ok(AddressResponse { address: address.to_string() })
+            }
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    async fn send_coins(
+        &self,
+        key: RequestKey,
+        request: SendCoins,
+    ) -> Result<SendResponse, ApiError> {
+        let SendCoins { address, amount, fee_rate } = request;
+        let amount = match amount {
+            SendHowMuch::Exact(amount) => SendAmount::Exactly(amount),
+            SendHowMuch::All => SendAmount::Everything,
+        };
+        match self.ask(Command::SendCoins { key, address, amount, fee_rate }).await? {
+            Answer::Sent { txid, amount, fee } => Ok(SendResponse {
+                txid: txid.to_string(),
+                amount_sat: amount.to_sat(),
+                fee_sat: fee.to_sat(),
+            }),
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    async fn events(&self, from: EventSeq, follow: Follow) -> Result<Self::Events, ApiError> {
+        Ok(feed::stream(self.reader.clone(), self.handle.durable(), from, follow))
+    }
+}

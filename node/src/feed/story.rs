@@ -1,0 +1,261 @@
+//! From a record of the log to what it means to a user.
+
+use std::collections::BTreeMap;
+
+use strait_api_types::{ChannelOutcome, Event, EventKind};
+use strait_channel::{ChannelEvent, ContractChange, contract_party, txid_of};
+use strait_log::{Record, StoreError};
+use strait_primitives::{
+    ChannelId, CommitmentNumber, ContractId, EventSeq, MilliSats, ModuleHash, Party,
+};
+use strait_store::{DecodeError, decode};
+use strait_store_sqlite::Reader;
+use strait_wire::{Operation, Operations};
+use thiserror::Error;
+
+/// How far back a round's beginning is looked for, in events.
+const LOOK_BACK: u64 = 100_000;
+/// Records read at a time on the way back.
+const PAGE: u64 = 1_024;
+
+/// Why the story cannot be told.
+#[derive(Debug, Error)]
+pub(super) enum StoryError {
+    /// The log cannot be read.
+    #[error("the log cannot be read")]
+    Store(#[from] StoreError),
+    /// A record cannot be understood.
+    #[error("the log cannot be understood")]
+    Record(#[from] DecodeError),
+}
+
+/// A round that began and has not ended, by channel.
+#[derive(Debug, Clone)]
+struct Begun {
+    number: CommitmentNumber,
+    operations: Operations,
+    contracts: Vec<ContractChange>,
+}
+
+/// What of the log before matters to what comes.
+pub(super) struct Story {
+    reader: Reader,
+    begun: BTreeMap<ChannelId, Begun>,
+    parties: BTreeMap<ChannelId, Party>,
+    modules: BTreeMap<ContractId, ModuleHash>,
+}
+
+impl Story {
+    pub(super) const fn new(reader: Reader) -> Self {
+        Self { reader, begun: BTreeMap::new(), parties: BTreeMap::new(), modules: BTreeMap::new() }
+    }
+
+    /// What a record tells, if it tells users anything.
+    pub(super) fn tell(&mut self, record: &Record) -> Result<Option<Event>, StoryError> {
+        let kind = match decode(record)? {
+            strait_engine::Event::Channel { channel, event } => {
+                self.tell_channel(record.seq, channel, event)?
+            }
+            strait_engine::Event::Wallet(_) => Some(EventKind::WalletChanged),
+            strait_engine::Event::BlockConnected { height, hash } => {
+                Some(EventKind::BlockConnected {
+                    height: height.to_u32(),
+                    block_hash: hash.to_string(),
+                })
+            }
+            strait_engine::Event::BlockDisconnected { .. }
+            | strait_engine::Event::PeerKnown { .. }
+            | strait_engine::Event::ModuleAdded { .. }
+            | strait_engine::Event::RequestBegun { .. }
+            | strait_engine::Event::Watch { .. } => None,
+        };
+        let (seq, at_ms) = (record.seq.to_u64(), record.at.to_unix_ms());
+        Ok(kind.map(|kind| Event { seq, at_ms, kind }))
+    }
+
+    fn tell_channel(
+        &mut self,
+        seq: EventSeq,
+        channel: ChannelId,
+        event: ChannelEvent,
+    ) -> Result<Option<EventKind>, StoryError> {
+        let channel_id = channel.to_string();
+        Ok(match event {
+            ChannelEvent::Offered { peer, open, .. } => {
+                self.parties.insert(channel, Party::Opener);
+                let capacity_sat = open.contribution.amount.to_sat();
+                let peer_node_id = peer.to_string();
+                Some(EventKind::ChannelOpening { channel_id, peer_node_id, capacity_sat })
+            }
+            ChannelEvent::Answered { peer, open, .. } => {
+                self.parties.insert(channel, Party::Acceptor);
+                let capacity_sat = open.contribution.amount.to_sat();
+                let peer_node_id = peer.to_string();
+                Some(EventKind::ChannelOpening { channel_id, peer_node_id, capacity_sat })
+            }
+            ChannelEvent::Opened { funding, .. } => {
+                let funding_txid = txid_of(funding.txid).to_string();
+                Some(EventKind::ChannelFunded { channel_id, funding_txid })
+            }
+            ChannelEvent::FundingConfirmed { .. } => Some(EventKind::ChannelOpen { channel_id }),
+            ChannelEvent::Proposed { number, operations, contracts, .. }
+            | ChannelEvent::Accepted { number, operations, contracts, .. } => {
+                self.begun.insert(channel, Begun { number, operations, contracts });
+                None
+            }
+            ChannelEvent::Revoked { number, .. } => {
+                let begun = self.round(seq, channel, number)?;
+                begun.and_then(|begun| self.tell_round(channel, &begun, Payer::Us))
+            }
+            ChannelEvent::Finalized { number, .. } => {
+                let begun = self.round(seq, channel, number)?;
+                begun.and_then(|begun| self.tell_round(channel, &begun, Payer::Peer))
+            }
+            ChannelEvent::ContractAgreed { contract, agreement } => {
+                self.modules.insert(contract, agreement.terms.module);
+                None
+            }
+            ChannelEvent::ShutdownSent { .. } | ChannelEvent::ForceClosed { .. } => {
+                Some(EventKind::ChannelClosing { channel_id })
+            }
+            ChannelEvent::Spent { txid, .. } => Some(EventKind::ChannelClosed {
+                channel_id,
+                closing_txid: txid_of(txid).to_string(),
+                outcome: ChannelOutcome::Unknown,
+            }),
+            ChannelEvent::Resolved => {
+                Some(EventKind::ChannelResolved { channel_id, outcome: ChannelOutcome::Unknown })
+            }
+            ChannelEvent::Abandoned { .. } => {
+                Some(EventKind::ChannelResolved { channel_id, outcome: ChannelOutcome::Abandoned })
+            }
+            ChannelEvent::OpeningSigned { .. }
+            | ChannelEvent::FundingUnconfirmed
+            | ChannelEvent::ContractOffered { .. }
+            | ChannelEvent::ContractRefused { .. }
+            | ChannelEvent::ShutdownReceived { .. }
+            | ChannelEvent::CloseAgreed { .. }
+            | ChannelEvent::DataLost { .. }
+            | ChannelEvent::Unspent => None,
+        })
+    }
+
+    /// A round's operations: remembered, or looked up where it began.
+    fn round(
+        &mut self,
+        ended: EventSeq,
+        channel: ChannelId,
+        number: CommitmentNumber,
+    ) -> Result<Option<Begun>, StoryError> {
+        if let Some(begun) = self.begun.remove(&channel).filter(|begun| begun.number == number) {
+            return Ok(Some(begun));
+        }
+        let mut before = ended.to_u64();
+        let stop = before.saturating_sub(LOOK_BACK);
+        while before > stop.max(1) {
+            let from = before.saturating_sub(PAGE).max(1);
+            let limit = usize::try_from(before - from).unwrap_or(usize::MAX);
+            let records = self.reader.read_from(EventSeq::new(from), limit)?;
+            for record in records.iter().rev() {
+                let strait_engine::Event::Channel { channel: of, event } = decode(record)? else {
+                    continue;
+                };
+                if let ChannelEvent::Proposed { number: at, operations, contracts, .. }
+                | ChannelEvent::Accepted { number: at, operations, contracts, .. } = event
+                    && of == channel
+                    && at == number
+                {
+                    return Ok(Some(Begun { number, operations, contracts }));
+                }
+            }
+            before = from;
+        }
+        Ok(None)
+    }
+
+    /// What a finished round means: payments if it made any, else what it did to a contract.
+    fn tell_round(&self, channel: ChannelId, begun: &Begun, payer: Payer) -> Option<EventKind> {
+        let channel_id = channel.to_string();
+        let commitment_number = begun.number.to_u64();
+        let list = begun.operations.as_slice();
+        let (count, total_msat) = payments(list);
+        if count > 0 {
+            return Some(match payer {
+                Payer::Us => {
+                    EventKind::PaymentsSent { channel_id, commitment_number, count, total_msat }
+                }
+                Payer::Peer => {
+                    EventKind::PaymentsReceived { channel_id, commitment_number, count, total_msat }
+                }
+            });
+        }
+        self.tell_contract(channel, begun)
+    }
+
+    fn tell_contract(&self, channel: ChannelId, begun: &Begun) -> Option<EventKind> {
+        let channel_id = channel.to_string();
+        let list = begun.operations.as_slice();
+        let acts = |contract: &ContractId| {
+            let is = |operation: &&Operation| matches!(operation, Operation::Act { contract: of, .. } if of == contract);
+            u32::try_from(list.iter().filter(is).count()).unwrap_or(u32::MAX)
+        };
+        list.iter().rev().find_map(|operation| match operation {
+            Operation::OpenContract { contract } => Some(EventKind::ContractOpened {
+                contract_id: contract.to_string(),
+                channel_id: channel_id.clone(),
+                module_hash: self
+                    .modules
+                    .get(contract)
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            }),
+            Operation::Act { contract, .. } => Some(EventKind::ContractActed {
+                contract_id: contract.to_string(),
+                channel_id: channel_id.clone(),
+                commitment_number: begun.number.to_u64(),
+                count: acts(contract),
+            }),
+            Operation::SettleContract { contract } => {
+                let change = begun.contracts.iter().find(|change| change.contract == *contract)?;
+                let own = self.parties.get(&channel).copied().unwrap_or(Party::Opener);
+                Some(EventKind::ContractSettled {
+                    contract_id: contract.to_string(),
+                    channel_id: channel_id.clone(),
+                    holder_msat: change.outcome.of(contract_party(own)).to_msat(),
+                    counterparty_msat: change.outcome.of(contract_party(!own)).to_msat(),
+                })
+            }
+            Operation::Pay { .. }
+            | Operation::AddLock { .. }
+            | Operation::ClaimLock { .. }
+            | Operation::CancelLock { .. }
+            | Operation::RaiseHeight { .. } => None,
+        })
+    }
+}
+
+/// Who proposed a round, and so who paid in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Payer {
+    Us,
+    Peer,
+}
+
+fn payments(operations: &[Operation]) -> (u32, u64) {
+    let amounts = operations.iter().filter_map(|operation| match operation {
+        Operation::Pay { amount, .. } => Some(*amount),
+        Operation::AddLock { .. }
+        | Operation::ClaimLock { .. }
+        | Operation::CancelLock { .. }
+        | Operation::RaiseHeight { .. }
+        | Operation::OpenContract { .. }
+        | Operation::Act { .. }
+        | Operation::SettleContract { .. } => None,
+    });
+    let (mut count, mut total) = (0_u32, MilliSats::ZERO);
+    for amount in amounts {
+        count += 1;
+        total = total.checked_add(amount).unwrap_or(MilliSats::MAX);
+    }
+    (count, total.to_msat())
+}

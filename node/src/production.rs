@@ -1,0 +1,404 @@
+//! One call from a configuration file to a running node.
+//!
+//! [`init_production`] loads and checks the configuration, opens logs, metrics, health, store and chain, recovers every
+//! channel from the log, starts network and API, and returns a [`Node`] that is ready to be asked. Each step that fails
+//! says what would have been right; nothing is written before everything before it was sound.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bitcoin::hashes::Hash;
+use strait_api::{HealthServer, Listen, Server};
+use strait_chain::{ChainError, ChainSource, Follower};
+use strait_chain_bitcoind::{Auth, BitcoindSource};
+use strait_channel::OpeningPolicy;
+use strait_contract::ContractRuntime;
+use strait_engine::{BlockPoint, Engine, EngineConfig};
+use strait_log::EventStore;
+use strait_net::{Identity, Net};
+use strait_primitives::{BlockDelta, BlockHeight, Digest, FeeRate, MilliSats, NodeId, Timestamp};
+use strait_runtime::{Halt, Runtime, known_blocks};
+use strait_signer::NodeKey;
+use strait_store::{Replayed, replay};
+use strait_store_sqlite::SqliteStore;
+use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics};
+use strait_vm::Vm;
+use strait_wallet::Account;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::backend::NodeBackend;
+use crate::config::{self, Config, Network, Setting};
+use crate::module_files::ModuleFiles;
+use crate::seed_file::{self, LogState, SeedOrigin};
+
+mod error;
+mod vitals;
+
+pub use error::InitError;
+
+/// How long one question to the chain may take.
+const CHAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A running node. Dropping it does not stop it cleanly; [`Node::stop`] does.
+#[derive(Debug)]
+pub struct Node {
+    id: NodeId,
+    api: std::net::SocketAddr,
+    metrics: std::net::SocketAddr,
+    p2p: Vec<String>,
+    runtime: Runtime,
+    health: Arc<Health>,
+    stopping: watch::Sender<Stopping>,
+    servers: Vec<JoinHandle<()>>,
+    _logs: Logs,
+}
+
+/// Whether the servers should go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopping {
+    No,
+    Now,
+}
+
+/// Everything from the configuration file at `config_path` to a running node. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`InitError`] names the step that failed, and what would have been right.
+pub async fn init_production(config_path: &Path) -> Result<Node, InitError> {
+    let loaded = config::load(Some(config_path), std::env::vars(), &[])?;
+    start(loaded.config).await
+}
+
+/// As [`init_production`], with flags that go before the file and the environment.
+///
+/// # Errors
+/// As [`init_production`].
+pub async fn init_with(file: Option<&Path>, flags: &[Setting]) -> Result<Node, InitError> {
+    let loaded = config::load(file, std::env::vars(), flags)?;
+    start(loaded.config).await
+}
+
+/// Starts a node on a checked configuration.
+///
+/// # Errors
+/// As [`init_production`].
+pub async fn start(config: Config) -> Result<Node, InitError> {
+    create_folder(&config.data_dir)?;
+    let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
+    let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
+    let started = now();
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
+    let health = Arc::new(Health::new());
+    for (key, value) in config.gauges() {
+        metrics.set_setting(key, value);
+    }
+    // The health server answers first, so that a supervisor sees a node that is still starting.
+    let (stopping, stopped) = watch::channel(Stopping::No);
+    let vitals = vitals::of(&metrics, &health);
+    let health_server =
+        HealthServer::bind(config.metrics, vitals).await.map_err(InitError::HealthServer)?;
+    let metrics_address = health_server.local_addr();
+    let mut servers = vec![tokio::spawn(health_server.run(until(stopped.clone())))];
+
+    let parts = {
+        let (config, metrics, health) = (config.clone(), Arc::clone(&metrics), Arc::clone(&health));
+        // Files, the chain and the fold block: they get a thread that may.
+        tokio::task::spawn_blocking(move || recover(&config, &metrics, &health))
+            .await
+            .map_err(|_| InitError::Recovery)??
+    };
+    let Recovered { engine, first, store, source, follower, vm, key, files } = parts;
+    let id = key.node_id();
+    let (net, service, events) = bind_net(&config, &key).await?;
+    health.started(Component::Network);
+    let p2p: Vec<String> = net.listen_addresses().iter().map(ToString::to_string).collect();
+    servers.push(tokio::spawn(service.run(until(stopped.clone()))));
+
+    let reader = store.reader();
+    let contracts: Arc<dyn ContractRuntime> = vm;
+    let runtime = Runtime::start(strait_runtime::Options {
+        engine,
+        first,
+        store: Box::new(store),
+        source,
+        follower,
+        contracts: Arc::clone(&contracts),
+        net: net.clone(),
+        events,
+        poll_interval: config.chain.poll_interval,
+        snapshot_every: config.store.snapshot_every_events,
+        metrics: Arc::clone(&metrics),
+        health: Arc::clone(&health),
+    })?;
+    let backend = NodeBackend {
+        handle: runtime.handle(),
+        contracts,
+        files,
+        reader,
+        net,
+        health: Arc::clone(&health),
+        metrics: Arc::clone(&metrics),
+        node: id,
+        network: config.chain.network,
+        started,
+    };
+    let server = Server::bind(api_options(&config)?, Arc::new(backend))
+        .await
+        .map_err(InitError::ApiServer)?;
+    let api = server.local_addr();
+    servers.push(tokio::spawn(server.run(until(stopped))));
+    health.started(Component::Api);
+    tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
+    Ok(Node {
+        id,
+        api,
+        metrics: metrics_address,
+        p2p,
+        runtime,
+        health,
+        stopping,
+        servers,
+        _logs: logs,
+    })
+}
+
+impl Node {
+    /// The node's id: its public key.
+    #[must_use]
+    pub const fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// Where the API answers.
+    #[must_use]
+    pub const fn api(&self) -> std::net::SocketAddr {
+        self.api
+    }
+
+    /// Where metrics and health answer.
+    #[must_use]
+    pub const fn metrics(&self) -> std::net::SocketAddr {
+        self.metrics
+    }
+
+    /// Where peers connect to, as multiaddresses.
+    #[must_use]
+    pub fn p2p(&self) -> &[String] {
+        &self.p2p
+    }
+
+    /// Waits until the node cannot go on: the log could not be written, or another process took it over.
+    ///
+    /// # Errors
+    /// [`Halt`] says why; the process must end.
+    pub async fn halted(&mut self) -> Result<(), Halt> {
+        let halted = self.runtime.halted().await;
+        if let Err(error) = &halted {
+            tracing::error!(%error, cause = ?std::error::Error::source(error), "the node halts");
+            self.health.halted(Component::Store, &error.to_string());
+        }
+        halted
+    }
+
+    /// Stops the servers, then the node, and returns when its last decision is on disk.
+    pub async fn stop(self) {
+        self.stopping.send_replace(Stopping::Now);
+        for server in self.servers {
+            // A server that panicked has stopped as well.
+            let _ = server.await;
+        }
+        self.runtime.stop().await;
+        tracing::info!("stopped");
+    }
+}
+
+async fn until(mut stopping: watch::Receiver<Stopping>) {
+    // The sender lives in the node: if it is gone, so is the node.
+    let _ = stopping.wait_for(|stopping| *stopping == Stopping::Now).await;
+}
+
+/// What blocking recovery leaves.
+struct Recovered {
+    engine: Engine,
+    first: Option<strait_log::Unsaved<strait_engine::Event, strait_engine::Effect>>,
+    store: SqliteStore,
+    source: Box<dyn ChainSource>,
+    follower: Follower,
+    vm: Arc<Vm>,
+    key: NodeKey,
+    files: ModuleFiles,
+}
+
+fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recovered, InitError> {
+    let network = bitcoin_network(config.chain.network);
+    let store = SqliteStore::open(&config.data_dir, strait_store_sqlite::Options::default())
+        .map_err(InitError::Store)?;
+    let begun = clock();
+    let Replayed { state, head, folded } = replay(&store)?;
+    metrics.derived(begun.elapsed());
+    metrics.set_event_log_size(store.size_bytes().unwrap_or_default());
+    health.started(Component::Store);
+    tracing::info!(%head, folded, "log read");
+    let log = if head.to_u64() == 0 { LogState::Empty } else { LogState::Present };
+    let (seed, origin) = seed_file::load_or_create(&config.wallet.seed_file, network, log)?;
+    let vm = Arc::new(Vm::start(&strait_vm::Options::default()).map_err(InitError::Vm)?);
+    let files = ModuleFiles::new(&config.data_dir);
+    for module in state.book.modules.keys() {
+        files.load(vm.as_ref(), module)?;
+    }
+    health.started(Component::Contracts);
+    let mut source = chain_source(config, network)?;
+    source.self_test().map_err(InitError::Chain)?;
+    health.started(Component::Chain);
+    let (fingerprint, xpub) = seed.wallet_account();
+    let account = Account::new(network, fingerprint, xpub).map_err(InitError::Account)?;
+    let key = seed.node_key();
+    let settings = engine_config(config, key.node_id(), network);
+    let (engine, first) = match log {
+        LogState::Present => {
+            let engine = Engine::restore(settings, seed, &account, state, head)?;
+            (engine, None)
+        }
+        LogState::Empty => {
+            let birthday = birthday(source.as_mut(), &account, origin).map_err(InitError::Chain)?;
+            let (engine, first) = Engine::create(settings, seed, &account, birthday);
+            (engine, Some(first))
+        }
+    };
+    health.started(Component::Wallet);
+    let follower = Follower::new(network, known_blocks(&engine)).map_err(InitError::Follower)?;
+    Ok(Recovered { engine, first, store, source, follower, vm, key, files })
+}
+
+/// The last block that cannot hold coins of this seed: the tip for a seed made just now, the genesis block for one that
+/// may have received before.
+fn birthday(
+    source: &mut dyn ChainSource,
+    account: &Account,
+    origin: SeedOrigin,
+) -> Result<BlockPoint, ChainError> {
+    match origin {
+        SeedOrigin::New => {
+            let tip = source.tip()?;
+            Ok(BlockPoint { height: tip.height, hash: tip.hash })
+        }
+        SeedOrigin::Found => {
+            let genesis = account.genesis();
+            Ok(BlockPoint { height: BlockHeight::new(0), hash: genesis.hash })
+        }
+    }
+}
+
+fn chain_source(
+    config: &Config,
+    network: bitcoin::Network,
+) -> Result<Box<dyn ChainSource>, InitError> {
+    let source = BitcoindSource::new(&strait_chain_bitcoind::Options {
+        rpc_url: config.rpc_url.clone(),
+        auth: config.chain.cookie_file.clone().map(Auth::CookieFile),
+        network,
+        timeout: CHAIN_TIMEOUT,
+    })
+    .map_err(InitError::ChainOptions)?;
+    Ok(Box::new(source))
+}
+
+async fn bind_net(
+    config: &Config,
+    key: &NodeKey,
+) -> Result<(strait_net::Handle, strait_net::Service, strait_net::Events), InitError> {
+    let secret = key.expose_secret_bytes();
+    let identity = Identity::from_secret(*secret).map_err(InitError::Identity)?;
+    let mut listen = Vec::new();
+    for address in &config.p2p_listen {
+        listen.push(address.parse().map_err(InitError::Address)?);
+    }
+    let mut options = strait_net::Options::new(identity, listen);
+    options.backoff.most = config.net.reconnect_max;
+    let (service, handle, events) = Net::bind(options).await.map_err(InitError::Net)?;
+    Ok((handle, service, events))
+}
+
+fn api_options(config: &Config) -> Result<strait_api::Options, InitError> {
+    let listen = if config.api.allow_remote {
+        Listen::remote(config.api.listen)
+    } else {
+        Listen::loopback(config.api.listen).map_err(InitError::ApiServer)?
+    };
+    let token =
+        strait_api::token::load_or_create(&config.api.token_file).map_err(InitError::Token)?;
+    let mut options = strait_api::Options::new(listen, token);
+    options.answer_within = config.api.answer_within;
+    Ok(options)
+}
+
+fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> EngineConfig {
+    let genesis = bitcoin::constants::genesis_block(network).block_hash();
+    let unfunded = config.channel.unfunded_max.min(config.channel.channels_per_peer_max);
+    EngineConfig {
+        node,
+        opening: OpeningPolicy {
+            chain: Digest::from_bytes(genesis.to_byte_array()),
+            parameters: parameters(config),
+            delay_max: BlockDelta::new(2_016),
+            depth_max: BlockDelta::new(144),
+            capacity_min: config.channel.capacity_min,
+            capacity_max: config.channel.capacity_max,
+        },
+        channels_max: usize::try_from(config.channel.channels_max).unwrap_or(usize::MAX),
+        unfunded_per_peer_max: usize::try_from(unfunded).unwrap_or(usize::MAX),
+        contract_collateral_max: config.contracts.collateral_max.to_millisats(),
+        fallback_fee_rate: config.wallet.fee_rate_fallback,
+        reserve_fee_rate: reserve_rate(config),
+        final_depth: config.chain.confirmations,
+    }
+}
+
+/// The rate at which the configured reserve closes one channel: its commitment and child have at most this many bytes.
+fn reserve_rate(config: &Config) -> FeeRate {
+    const CLOSE_VBYTES: u64 = 1_252;
+    let reserve = config.channel.fee_reserve_per_channel.to_sat();
+    FeeRate::from_sat_per_kvb(reserve.saturating_mul(1_000) / CLOSE_VBYTES)
+}
+
+fn parameters(config: &Config) -> strait_wire::Parameters {
+    strait_wire::Parameters {
+        delay: config.channel.delay,
+        locks_max: 30,
+        lock_min: MilliSats::from_const(1_000_000),
+        dust_exposure_max: MilliSats::from_const(5_000_000),
+        depth: config.channel.confirmations,
+    }
+}
+
+const fn bitcoin_network(network: Network) -> bitcoin::Network {
+    match network {
+        Network::Mainnet => bitcoin::Network::Bitcoin,
+        Network::Testnet4 => bitcoin::Network::Testnet4,
+        Network::Signet => bitcoin::Network::Signet,
+        Network::Regtest => bitcoin::Network::Regtest,
+    }
+}
+
+fn create_folder(data_dir: &Path) -> Result<(), InitError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .map_err(|source| InitError::Folder { path: PathBuf::from(data_dir), source })
+}
+
+pub(crate) fn now() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the start of the process is a wall-clock fact")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+pub(crate) fn clock() -> std::time::Instant {
+    #[expect(clippy::disallowed_methods, reason = "the duration of recovery is measured here")]
+    std::time::Instant::now()
+}

@@ -1,0 +1,45 @@
+//! Metrics and health in the form that their server wants.
+
+use std::sync::Arc;
+
+use strait_api::{Cause, Verdict, Vitals};
+use strait_primitives::Timestamp;
+use strait_telemetry::{Health, Metrics};
+
+use super::now;
+
+/// Joins both.
+pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>) -> Vitals {
+    let metrics = Arc::clone(metrics);
+    Vitals {
+        metrics: Box::new(move || metrics.render()),
+        live: judge(health, Health::live),
+        ready: judge(health, Health::ready),
+        startup: judge(health, Health::startup),
+    }
+}
+
+fn judge(
+    health: &Arc<Health>,
+    ask: fn(&Health, Timestamp) -> strait_telemetry::Verdict,
+) -> Box<dyn Fn() -> Verdict + Send + Sync> {
+    let health = Arc::clone(health);
+    Box::new(move || {
+        let verdict = ask(&health, now());
+        // Only a failing verdict has causes that a supervisor should act on.
+        let causes = if verdict.is_pass() { &[] } else { verdict.causes() };
+        let causes = causes.iter().map(|cause| Cause {
+            component: cause.component.name().to_owned(),
+            message: describe(cause),
+        });
+        Verdict { causes: causes.collect() }
+    })
+}
+
+fn describe(cause: &strait_telemetry::Cause) -> String {
+    let standing = cause.standing.name();
+    match &cause.detail {
+        Some(detail) => format!("{standing}: {detail}"),
+        None => format!("{standing}: {} of {} attempts failed", cause.errors, cause.outcomes),
+    }
+}

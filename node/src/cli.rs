@@ -18,7 +18,7 @@ mod place;
 pub use args::{
     ChannelCommand, Cli, ClientCommand, Command, ConfigCommand, ContractCommand, DemoArgs,
     DevnetArgs, EventsArgs, Globals, MoneyArgs, NodeArgs, PayArgs, PeerCommand, SettingArgs,
-    WalletCommand,
+    StopArgs, WalletCommand,
 };
 pub use client::run_client_command;
 pub use config_command::run_config_command;

@@ -5,11 +5,14 @@
 mod backend;
 pub mod cli;
 pub mod config;
+pub mod demo;
+pub mod devnet_command;
 mod feed;
 mod module_files;
 mod production;
 pub mod run_node;
 mod seed_file;
+pub mod stop;
 
 pub use module_files::{ModuleFileError, ModuleFiles};
 pub use production::{InitError, Node, init_production, init_with, start};

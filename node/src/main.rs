@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use strait_node::cli::{Cli, CliError, Command, Exit, run_client_command, run_config_command};
-use strait_node::run_node;
+use strait_node::{demo, devnet_command, run_node};
+use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -24,23 +25,27 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Config(command) => {
             run_config_command(&cli.globals, command, std::env::vars(), data, words)
         }
-        Command::Client(command) => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| CliError::Start { source })?
-            .block_on(run_client_command(&cli.globals, command, data, words)),
-        Command::Node(args) => tokio::runtime::Builder::new_multi_thread()
+        Command::Client(command) => {
+            runtime()?.block_on(run_client_command(&cli.globals, command, data, words))
+        }
+        Command::Node(args) => Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(|source| CliError::Start { source })?
             .block_on(run_node::run(cli.globals.config.as_deref(), args)),
-        Command::Devnet(_) | Command::Demo(_) => Err(CliError::Argument {
-            argument: "COMMAND",
-            value: "devnet, demo".into(),
-            right: "this build holds the node, client and config commands only",
-        }),
+        Command::Devnet(args) => {
+            Ok(runtime()?.block_on(devnet_command::run(&cli.globals, args, data, words))?)
+        }
+        Command::Demo(args) => {
+            Ok(runtime()?.block_on(demo::run(&cli.globals, args, data, words))?)
+        }
     }
+}
+
+/// What commands need that only wait.
+fn runtime() -> Result<Runtime, CliError> {
+    Builder::new_current_thread().enable_all().build().map_err(|source| CliError::Start { source })
 }
 
 /// Tells the whole chain of causes, and what to do.

@@ -115,6 +115,7 @@ impl Table {
                 let events = history.events.len();
                 let goal = Duration::from_micros(2) * u32::try_from(events).expect("a short log");
                 let count = u64::try_from(events).expect("a short log");
+                #[expect(clippy::type_complexity, reason = "two functions of one shape, named")]
                 let folds: [(&str, fn(&History, _) -> _); 2] =
                     [("apply", History::apply), ("decode and apply", History::decode_and_apply)];
                 for (name, fold) in folds {

@@ -81,9 +81,4 @@ impl Agenda {
         self.now = time;
         Some(happening)
     }
-
-    /// How much is planned.
-    pub(crate) fn len(&self) -> usize {
-        self.queue.len()
-    }
 }

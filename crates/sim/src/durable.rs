@@ -85,6 +85,11 @@ impl Durable {
         Ok(())
     }
 
+    /// Honest nodes found fault with each other.
+    fn accused(&self, event: &ChannelEvent) -> Violation {
+        Violation::Accused { node: self.place.to_string(), what: format!("{event:?}") }
+    }
+
     fn note(
         &mut self,
         channel: ChannelId,
@@ -146,10 +151,7 @@ impl Durable {
             ChannelEvent::ForceClosed {
                 reason: ForceReason::Violation | ForceReason::PeerLost,
             }
-            | ChannelEvent::DataLost { .. } => {
-                let what = format!("{event:?}");
-                return Err(Violation::Accused { node: self.place.to_string(), what });
-            }
+            | ChannelEvent::DataLost { .. } => return Err(self.accused(event)),
             ChannelEvent::Abandoned { .. }
             | ChannelEvent::FundingConfirmed { .. }
             | ChannelEvent::FundingUnconfirmed

@@ -38,6 +38,7 @@ pub(crate) struct Batch {
 
 /// A node that runs.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one plan of its own, made and met")]
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) writer: Writer<MemoryStore>,

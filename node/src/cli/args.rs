@@ -126,6 +126,9 @@ pub struct NodeArgs {
     /// Settings.
     #[command(flatten)]
     pub settings: SettingArgs,
+    /// When to stop.
+    #[command(flatten)]
+    pub stop: StopArgs,
 }
 
 /// `strait devnet`
@@ -137,13 +140,30 @@ pub struct DevnetArgs {
     /// Make a block every so often; without it blocks are made when asked
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
     pub block_every_ms: Option<u64>,
+    /// Write a fresh `user:password` to this file, which goes when the chain does
+    #[arg(long, value_name = "FILE", default_value = "devnet.cookie")]
+    pub cookie_file: PathBuf,
+    /// Let in who knows the `user:password` in this file, instead of writing a cookie
+    #[arg(long, value_name = "FILE", conflicts_with = "cookie_file")]
+    pub credentials_file: Option<PathBuf>,
+    /// When to stop.
+    #[command(flatten)]
+    pub stop: StopArgs,
+}
+
+/// When a service stops, besides on SIGINT and SIGTERM.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct StopArgs {
+    /// Stop when stdin is closed too: whoever starts this program and dies takes it along
+    #[arg(long)]
+    pub stop_with_stdin: bool,
 }
 
 /// `strait demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Payments to make
-    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    /// Payments to make, at least 10
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(10..=100_000_000))]
     pub payments: u64,
     /// Leave everything running and say how to talk to it
     #[arg(long)]

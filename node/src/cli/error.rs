@@ -7,6 +7,8 @@ use strait_client::{ClientError, Outcome};
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::demo::DemoError;
+use crate::devnet_command::DevnetCommandError;
 use crate::production::InitError;
 
 /// The exit codes of the binary.
@@ -51,6 +53,12 @@ pub enum CliError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The devnet did not run.
+    #[error(transparent)]
+    Devnet(#[from] DevnetCommandError),
+    /// The demo did not get to its end.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// Nothing says where the token is.
     #[error("there is no token: give --token-file FILE, or --config FILE of the node")]
     NoToken,
@@ -118,11 +126,14 @@ impl CliError {
             Self::Node(error) => exit_of(error),
             Self::Config(_) | Self::NoToken | Self::Argument { .. } => Exit::Usage,
             Self::NodeStart { source } if matches!(**source, InitError::Config(_)) => Exit::Usage,
-            Self::NodeStart { .. } => Exit::Failed,
-            Self::NodeHalted { .. } => Exit::Failed,
-            Self::Read { .. } | Self::Write { .. } | Self::Entropy { .. } | Self::Start { .. } => {
-                Exit::Failed
-            }
+            Self::NodeStart { .. }
+            | Self::NodeHalted { .. }
+            | Self::Devnet(_)
+            | Self::Demo(_)
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Entropy { .. }
+            | Self::Start { .. } => Exit::Failed,
         }
     }
 
@@ -136,7 +147,9 @@ impl CliError {
                 Exit::Unknown => Some("ask again with the same --idempotency-key"),
                 Exit::Done | Exit::Failed | Exit::Usage | Exit::Refused => None,
             },
+            Self::Demo(error) => error.hint(),
             Self::Config(_)
+            | Self::Devnet(_)
             | Self::NoToken
             | Self::Read { .. }
             | Self::Write { .. }

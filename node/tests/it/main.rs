@@ -6,6 +6,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod demo;
+mod devnet;
 mod kill;
 mod nodes;
+mod processes;
 mod real_chain;

@@ -41,7 +41,8 @@ criterion_group! {
 fn main() {
     let has = |flag: &str| std::env::args().any(|argument| argument == flag);
     let asked = ["--beside", "--alone"].into_iter().any(has);
-    if asked || Effort::of_this_run() == Effort::Smoke {
+    // A test runner that lists what there is wants the list alone.
+    if asked || (Effort::of_this_run() == Effort::Smoke && !has("--list")) {
         beside::print_table();
     }
     if !asked {

@@ -6,6 +6,7 @@ mod answers;
 mod refusals;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -15,11 +16,13 @@ use strait_api::{
 use strait_api_types::{
     ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
     CloseMode, Contract, ContractList, Event, LogStatus, Module, ModuleList, PaymentResponse, Peer,
-    PeerList, SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    PeerConnection, PeerList, SendResponse, SettleResponse, StatusResponse, WalletResponse,
 };
 use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
 use strait_engine::{Answer, ChannelView, Command, ContractView, Payment, PaymentDone, SendAmount};
-use strait_primitives::{ChannelId, ContractId, EventSeq, NodeId, RequestKey, Timestamp};
+use strait_primitives::{
+    ChannelId, ContractId, EventSeq, ModuleHash, NodeId, RequestKey, Timestamp,
+};
 use strait_runtime::Handle;
 use strait_store_sqlite::Reader;
 use strait_telemetry::{Component, Health, Metrics, Standing};
@@ -33,6 +36,10 @@ use crate::module_files::{ModuleFileError, ModuleFiles};
 
 /// Bytes of one page of a contract's memory.
 const PAGE_BYTES: u32 = 64 * 1024;
+/// How often the engine is asked whether it has heard of a connection that stands.
+const CONNECTED_LOOKS_MAX: u32 = 100;
+/// The pause between two such questions.
+const CONNECTED_LOOK: Duration = Duration::from_millis(10);
 
 /// What questions are answered from.
 #[derive(Clone)]
@@ -55,28 +62,39 @@ impl NodeBackend {
     }
 
     async fn ask_channel(&self, command: Command) -> Result<ChannelView, ApiError> {
-        match self.ask(command).await? {
-            Answer::Channel(view) => Ok(*view),
-            other => Err(wrong_kind(&other)),
-        }
+        let Answer::Channel(view) = self.ask(command).await? else { return Err(wrong_kind()) };
+        Ok(*view)
     }
 
     async fn ask_contract(&self, command: Command) -> Result<ContractView, ApiError> {
-        match self.ask(command).await? {
-            Answer::Contract(view) => Ok(*view),
-            other => Err(wrong_kind(&other)),
-        }
+        let Answer::Contract(view) = self.ask(command).await? else { return Err(wrong_kind()) };
+        Ok(*view)
     }
 
     async fn ask_done(&self, command: Command) -> Result<PaymentDone, ApiError> {
-        match self.ask(command).await? {
-            Answer::Done(done) => Ok(done),
-            other => Err(wrong_kind(&other)),
-        }
+        let Answer::Done(done) = self.ask(command).await? else { return Err(wrong_kind()) };
+        Ok(done)
     }
 
     async fn channel_of(&self, channel: ChannelId) -> Result<ChannelView, ApiError> {
         self.ask_channel(Command::Channel(channel)).await
+    }
+
+    /// The peer, once the engine knows that its connection stands: whoever is told so may use it at once.
+    async fn connected_peer(&self, node: NodeId) -> Result<Peer, ApiError> {
+        let id = node.to_string();
+        let mut looks = 0;
+        loop {
+            let peers = self.peers().await?.peers;
+            let peer = peers.into_iter().find(|peer| peer.node_id == id);
+            let peer = peer.ok_or_else(refusals::gone)?;
+            looks += 1;
+            // A connection that broke again at once is the peer's state like any other.
+            if peer.connection == PeerConnection::Connected || looks == CONNECTED_LOOKS_MAX {
+                return Ok(peer);
+            }
+            tokio::time::sleep(CONNECTED_LOOK).await;
+        }
     }
 
     fn chain_state(&self) -> ChainState {
@@ -94,9 +112,8 @@ impl Backend for NodeBackend {
     type Events = BoxStream<'static, Result<Event, ApiError>>;
 
     async fn status(&self) -> Result<StatusResponse, ApiError> {
-        let view = match self.ask(Command::Status).await? {
-            Answer::Status(view) => view,
-            other => return Err(wrong_kind(&other)),
+        let Answer::Status(view) = self.ask(Command::Status).await? else {
+            return Err(wrong_kind());
         };
         let head = *self.handle.durable().borrow();
         Ok(StatusResponse {
@@ -123,10 +140,10 @@ impl Backend for NodeBackend {
     }
 
     async fn peers(&self) -> Result<PeerList, ApiError> {
-        match self.ask(Command::Peers).await? {
-            Answer::Peers(peers) => Ok(PeerList { peers: peers.iter().map(peer_answer).collect() }),
-            other => Err(wrong_kind(&other)),
-        }
+        let Answer::Peers(peers) = self.ask(Command::Peers).await? else {
+            return Err(wrong_kind());
+        };
+        Ok(PeerList { peers: peers.iter().map(peer_answer).collect() })
     }
 
     async fn connect_peer(&self, request: ConnectPeer) -> Result<Peer, ApiError> {
@@ -139,18 +156,14 @@ impl Backend for NodeBackend {
             .connect(node, parsed)
             .await
             .map_err(|error| refusals::unreachable(node, &error))?;
-        let peers = self.peers().await?.peers;
-        let id = node.to_string();
-        peers.into_iter().find(|peer| peer.node_id == id).ok_or_else(refusals::gone)
+        self.connected_peer(node).await
     }
 
     async fn channels(&self) -> Result<ChannelList, ApiError> {
-        match self.ask(Command::Channels).await? {
-            Answer::Channels(views) => {
-                Ok(ChannelList { channels: views.iter().map(channel_answer).collect() })
-            }
-            other => Err(wrong_kind(&other)),
-        }
+        let Answer::Channels(views) = self.ask(Command::Channels).await? else {
+            return Err(wrong_kind());
+        };
+        Ok(ChannelList { channels: views.iter().map(channel_answer).collect() })
     }
 
     async fn channel(&self, channel: ChannelId) -> Result<Channel, ApiError> {
@@ -206,18 +219,14 @@ impl Backend for NodeBackend {
     }
 
     async fn modules(&self) -> Result<ModuleList, ApiError> {
-        match self.ask(Command::Modules).await? {
-            Answer::Modules(modules) => Ok(ModuleList {
-                modules: modules
-                    .into_iter()
-                    .map(|(module, size_bytes)| Module {
-                        module_hash: module.to_string(),
-                        size_bytes,
-                    })
-                    .collect(),
-            }),
-            other => Err(wrong_kind(&other)),
-        }
+        let Answer::Modules(modules) = self.ask(Command::Modules).await? else {
+            return Err(wrong_kind());
+        };
+        let module = |(module, size_bytes): (ModuleHash, u64)| Module {
+            module_hash: module.to_string(),
+            size_bytes,
+        };
+        Ok(ModuleList { modules: modules.into_iter().map(module).collect() })
     }
 
     async fn add_module(&self, wasm: Bytes) -> Result<Module, ApiError> {
@@ -237,7 +246,7 @@ impl Backend for NodeBackend {
 
     async fn contracts(&self) -> Result<ContractList, ApiError> {
         let Answer::Contracts(views) = self.ask(Command::Contracts).await? else {
-            return Err(refusals::gone());
+            return Err(wrong_kind());
         };
         let mut contracts = Vec::with_capacity(views.len());
         for view in views {
@@ -315,9 +324,8 @@ impl Backend for NodeBackend {
     }
 
     async fn wallet(&self) -> Result<WalletResponse, ApiError> {
-        let view = match self.ask(Command::Wallet).await? {
-            Answer::Wallet(view) => view,
-            other => return Err(wrong_kind(&other)),
+        let Answer::Wallet(view) = self.ask(Command::Wallet).await? else {
+            return Err(wrong_kind());
         };
         Ok(WalletResponse {
             confirmed_sat: view.confirmed.to_sat(),
@@ -330,15 +338,13 @@ impl Backend for NodeBackend {
     }
 
     async fn new_address(&self) -> Result<AddressResponse, ApiError> {
-        match self.ask(Command::NewAddress).await? {
-            Answer::Address(script) => {
-                let network = answers::bitcoin_network(self.network);
-                let address = bitcoin::Address::from_script(&script, network)
-                    .map_err(|error| ApiError::internal(&error))?;
-                Ok(AddressResponse { address: address.to_string() })
-            }
-            other => Err(wrong_kind(&other)),
-        }
+        let Answer::Address(script) = self.ask(Command::NewAddress).await? else {
+            return Err(wrong_kind());
+        };
+        let network = answers::bitcoin_network(self.network);
+        let address = bitcoin::Address::from_script(&script, network)
+            .map_err(|error| ApiError::internal(&error))?;
+        Ok(AddressResponse { address: address.to_string() })
     }
 
     async fn send_coins(
@@ -351,14 +357,15 @@ impl Backend for NodeBackend {
             SendHowMuch::Exact(amount) => SendAmount::Exactly(amount),
             SendHowMuch::All => SendAmount::Everything,
         };
-        match self.ask(Command::SendCoins { key, address, amount, fee_rate }).await? {
-            Answer::Sent { txid, amount, fee } => Ok(SendResponse {
-                txid: txid.to_string(),
-                amount_sat: amount.to_sat(),
-                fee_sat: fee.to_sat(),
-            }),
-            other => Err(wrong_kind(&other)),
-        }
+        let command = Command::SendCoins { key, address, amount, fee_rate };
+        let Answer::Sent { txid, amount, fee } = self.ask(command).await? else {
+            return Err(wrong_kind());
+        };
+        Ok(SendResponse {
+            txid: txid.to_string(),
+            amount_sat: amount.to_sat(),
+            fee_sat: fee.to_sat(),
+        })
     }
 
     async fn events(&self, from: EventSeq, follow: Follow) -> Result<Self::Events, ApiError> {

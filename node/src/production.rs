@@ -16,7 +16,7 @@ use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
 use strait_contract::ContractRuntime;
-use strait_engine::{BlockPoint, Engine, EngineConfig};
+use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
 use strait_primitives::{BlockDelta, BlockHeight, Digest, FeeRate, MilliSats, NodeId, Timestamp};
@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::NodeBackend;
-use crate::config::{self, Config, Network, Setting};
+use crate::config::{self, Config, ContractPolicy, Network, Setting};
 use crate::module_files::ModuleFiles;
 use crate::seed_file::{self, LogState, SeedOrigin};
 
@@ -104,13 +104,7 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
     let metrics_address = health_server.local_addr();
     let mut servers = vec![tokio::spawn(health_server.run(until(stopped.clone())))];
 
-    let parts = {
-        let (config, metrics, health) = (config.clone(), Arc::clone(&metrics), Arc::clone(&health));
-        // Files, the chain and the fold block: they get a thread that may.
-        tokio::task::spawn_blocking(move || recover(&config, &metrics, &health))
-            .await
-            .map_err(|_| InitError::Recovery)??
-    };
+    let parts = recover_apart(&config, &metrics, &health).await?;
     let Recovered { engine, first, store, source, follower, vm, key, files } = parts;
     let id = key.node_id();
     let (net, service, events) = bind_net(&config, &key).await?;
@@ -120,6 +114,18 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
 
     let reader = store.reader();
     let contracts: Arc<dyn ContractRuntime> = vm;
+    let backend = |handle| NodeBackend {
+        handle,
+        contracts: Arc::clone(&contracts),
+        files,
+        reader,
+        net: net.clone(),
+        health: Arc::clone(&health),
+        metrics: Arc::clone(&metrics),
+        node: id,
+        network: config.chain.network,
+        started,
+    };
     let runtime = Runtime::start(strait_runtime::Options {
         engine,
         first,
@@ -134,19 +140,7 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
     })?;
-    let backend = NodeBackend {
-        handle: runtime.handle(),
-        contracts,
-        files,
-        reader,
-        net,
-        health: Arc::clone(&health),
-        metrics: Arc::clone(&metrics),
-        node: id,
-        network: config.chain.network,
-        started,
-    };
-    let server = Server::bind(api_options(&config)?, Arc::new(backend))
+    let server = Server::bind(api_options(&config)?, Arc::new(backend(runtime.handle())))
         .await
         .map_err(InitError::ApiServer)?;
     let api = server.local_addr();
@@ -231,6 +225,18 @@ struct Recovered {
     vm: Arc<Vm>,
     key: NodeKey,
     files: ModuleFiles,
+}
+
+/// Files, the chain and the fold block: they get a thread that may.
+async fn recover_apart(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+) -> Result<Recovered, InitError> {
+    let (config, metrics, health) = (config.clone(), Arc::clone(metrics), Arc::clone(health));
+    tokio::task::spawn_blocking(move || recover(&config, &metrics, &health))
+        .await
+        .map_err(|_| InitError::Recovery)?
 }
 
 fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recovered, InitError> {
@@ -352,6 +358,12 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
         channels_max: usize::try_from(config.channel.channels_max).unwrap_or(usize::MAX),
         unfunded_per_peer_max: usize::try_from(unfunded).unwrap_or(usize::MAX),
         contract_collateral_max: config.contracts.collateral_max.to_millisats(),
+        contract_modules: match &config.contracts.allow {
+            ContractPolicy::Added => None,
+            ContractPolicy::Listed(modules) => Some(modules.iter().copied().collect()),
+        },
+        inbound: if config.channel.accept_inbound { Inbound::Accepted } else { Inbound::Refused },
+        fee_rate_max: config.wallet.fee_rate_max,
         fallback_fee_rate: config.wallet.fee_rate_fallback,
         reserve_fee_rate: reserve_rate(config),
         final_depth: config.chain.confirmations,

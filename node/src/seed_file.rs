@@ -64,7 +64,7 @@ pub enum SeedFileError {
 
 /// Whether the node has run before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogState {
+pub(crate) enum LogState {
     /// It has no log.
     Empty,
     /// It has one.
@@ -73,7 +73,7 @@ pub enum LogState {
 
 /// Whether the seed was there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeedOrigin {
+pub(crate) enum SeedOrigin {
     /// It was made just now: its coins cannot be older.
     New,
     /// It was there.
@@ -84,7 +84,7 @@ pub enum SeedOrigin {
 ///
 /// # Errors
 /// [`SeedFileError`] says what is wrong and what would be right.
-pub fn load_or_create(
+pub(crate) fn load_or_create(
     path: &Path,
     network: Network,
     log: LogState,

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::bitcoind::{self, Origin};
 use crate::process::{self, Stopwatch, say};
 use crate::workspace::Workspace;
-use crate::{layers, tidy};
+use crate::{contracts, layers, tidy};
 
 /// Runs the steps one after the other and keeps their times.
 struct Steps {
@@ -38,6 +38,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
                 .args(["--", "--deny", "warnings"]),
         )
     })?;
+    steps.step("contracts", || contracts::run(contracts::Mode::CheckIfBuildable))?;
     steps.step("tests", || process::run(test_command(workspace).env("BITCOIND_EXE", &bitcoind)))?;
     steps.step("documentation tests", || {
         process::run(cargo(workspace).args(["test", "--locked", "--workspace", "--doc"]))

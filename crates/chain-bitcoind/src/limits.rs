@@ -12,7 +12,7 @@ pub(crate) const OUTPOINTS_PER_CALL: usize = 500;
 pub(crate) const MEMPOOL_TRANSACTIONS_PER_CALL: usize = 1_000;
 /// bitcoind closes idle connections after 30 s; ours are given up before that.
 pub(crate) const IDLE_CONNECTION_S: u64 = 15;
-/// Bitcoin Core 28 was the first to relay packages of version-3 transactions to its peers.
-pub(crate) const CORE_VERSION_MIN: u64 = 280_000;
+/// Bitcoin Core 29 was the first to relay ephemeral dust: a commitment's anchor may hold nothing.
+pub(crate) const CORE_VERSION_MIN: u64 = 290_000;
 /// The horizon `estimatesmartfee` accepts.
 pub(crate) const ESTIMATE_BLOCKS_MAX: u32 = 1_008;

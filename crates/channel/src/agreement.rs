@@ -16,13 +16,13 @@ use strait_wire::{
     RefuseContract,
 };
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Link};
 use crate::decision::{ContractAnswer, Decision, Notice, Reaction, RequestError};
 use crate::event::ChannelEvent;
 use crate::ledger::{Agreement, Agreements};
 use crate::limits::CONTRACTS_MAX;
 use crate::party::contract_party;
-use crate::state::Live;
+use crate::state::{Funded, Live};
 
 /// Rounds that an agreement outlives its offer by: enough for any queue, few enough that it does not bind for ever.
 const VALID_ROUNDS: u64 = 100_000;
@@ -53,6 +53,9 @@ impl Channel {
         if !live.is_running() {
             return Err(RequestError::NotOpen { state: "closing" });
         }
+        if matches!(live.funded, Funded::Spent { .. }) {
+            return Err(RequestError::NotOpen { state: "closed" });
+        }
         if live.knows_contract(contract) {
             return Err(RequestError::KnownContract { contract });
         }
@@ -63,7 +66,10 @@ impl Channel {
         let agreement = Agreement { terms, valid_to: valid_to(live.rounds.number) };
         let message = offer_message(self.id(), contract, &agreement);
         self.record(ChannelEvent::ContractOffered { contract, agreement }, out);
-        out.send(message);
+        // Without a connection that is up it is said as soon as there is one: see `repeat_offers`.
+        if self.volatile.link == Link::Up {
+            out.send(message);
+        }
         Ok(())
     }
 

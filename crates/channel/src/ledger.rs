@@ -206,7 +206,7 @@ impl Ledger {
     fn note_reserve(&mut self, rules: &Rules) {
         for party in [Party::Opener, Party::Acceptor] {
             if self.balance(party) >= rules.reserve {
-                *self.reserve_reached.get_mut(party) = true;
+                *self.reserve_reached.entry(party) = true;
             }
         }
     }

@@ -325,6 +325,7 @@ impl Channel {
         let own = self.sign_first(commitments, &setup, first);
         out.send(opening_message(self.id(), setup.funding.txid, own.signature));
         self.volatile.link = Link::Up;
+        self.repeat_offers(out);
     }
 
     fn sign_first(&self, commitments: &Commitments, setup: &Setup, hash: RevocationHash) -> Signed {

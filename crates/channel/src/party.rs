@@ -23,7 +23,7 @@ impl<T> Pair<T> {
     }
 
     /// The value of `party`, to change it.
-    pub const fn get_mut(&mut self, party: Party) -> &mut T {
+    pub const fn entry(&mut self, party: Party) -> &mut T {
         match party {
             Party::Opener => &mut self.opener,
             Party::Acceptor => &mut self.acceptor,

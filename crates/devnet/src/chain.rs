@@ -125,6 +125,11 @@ impl Chain {
         self.coins.get(outpoint)
     }
 
+    /// All money of the best chain that can be spent.
+    pub(crate) fn total(&self) -> bitcoin::Amount {
+        self.coins.values().map(|coin| coin.output.value).sum()
+    }
+
     /// True if the transaction stands in the best chain.
     pub(crate) fn block_of(&self, txid: &Txid) -> Option<BlockHash> {
         self.transactions.get(txid).copied()

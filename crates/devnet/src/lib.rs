@@ -24,6 +24,7 @@ mod locks;
 mod mempool;
 mod mining;
 mod node;
+mod regtest;
 mod reject;
 mod rpc;
 mod script_check;
@@ -31,3 +32,4 @@ mod server;
 mod standard;
 
 pub use devnet::{Devnet, DevnetError, Options, RpcAuth};
+pub use regtest::{Regtest, Submission};

@@ -68,7 +68,7 @@ pub enum CommandError {
     #[error("no contract {0}")]
     UnknownContract(ContractId),
     /// No module of this hash was added.
-    #[error("no module {0}: add it first")]
+    #[error("no module {0}: add it first, and allow it if the configuration lists modules")]
     UnknownModule(ModuleHash),
     /// The peer is not connected.
     #[error("peer {0} is not connected")]
@@ -121,8 +121,11 @@ pub enum CommandError {
     #[error("the wallet cannot pay for it")]
     Funds(#[source] FundError),
     /// Not an address of this network.
-    #[error("{0:?} is no address of this network")]
-    Address(String),
+    #[error("{text:?} is no address of this network")]
+    Address {
+        /// What was given.
+        text: String,
+    },
     /// Nothing to do: no payments, or no actions.
     #[error("the request is empty")]
     Empty,

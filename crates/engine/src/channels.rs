@@ -44,25 +44,35 @@ impl Engine {
             let what = format!("{} for a channel that is not known here", message.name());
             return fault(peer, Some(id), FaultCode::UnknownChannel, &what, out);
         }
-        match message {
-            Message::AcceptChannel(accept) => {
-                self.handle_accept_channel(id, accept, moment, out);
-            }
-            Message::SignOpening(sign) => self.handle_sign_opening(id, &sign, moment, out),
-            message => {
-                let mut failed = None;
-                self.with_channel(id, moment, out, |channel, moment, decision| {
-                    if let Err(reaction) = channel.handle_message(message, moment, decision) {
-                        channel.react(&reaction, decision);
-                        failed = Some(reaction);
-                    }
-                });
-                if let Some(reaction) = failed {
-                    report_fault(peer, id, &reaction, out);
-                }
-            }
+        if let Message::AcceptChannel(accept) = message {
+            self.handle_accept_channel(id, accept, moment, out);
+        } else if let Message::SignOpening(sign) = message {
+            self.handle_sign_opening(id, &sign, moment, out);
+        } else {
+            self.pass_on(peer, id, message, moment, out);
         }
         self.dirty.insert(id);
+    }
+
+    /// Hands a message to its channel, and carries out what a fault of the peer asks for.
+    fn pass_on(
+        &mut self,
+        peer: NodeId,
+        id: ChannelId,
+        message: Message,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let mut failed = None;
+        self.with_channel(id, moment, out, |channel, moment, decision| {
+            if let Err(reaction) = channel.handle_message(message, moment, decision) {
+                channel.react(&reaction, decision);
+                failed = Some(reaction);
+            }
+        });
+        if let Some(reaction) = failed {
+            report_fault(peer, id, &reaction, out);
+        }
     }
 
     /// A peer says that something is wrong. Its word moves nothing of value: it is heard where an opening fails, and
@@ -80,11 +90,12 @@ impl Engine {
         if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
             return;
         }
-        match complaint.code {
-            FaultCode::DataLost => self.with_channel(id, moment, out, |channel, _, decision| {
+        if complaint.code == FaultCode::DataLost {
+            self.with_channel(id, moment, out, |channel, _, decision| {
                 channel.force_close(strait_channel::ForceReason::PeerLost, decision);
-            }),
-            _ => self.fail_opening(id, &what, moment, out),
+            });
+        } else {
+            self.fail_opening(id, &what, moment, out);
         }
     }
 
@@ -101,6 +112,7 @@ impl Engine {
             modules: &self.book.modules,
             contracts: moment.contracts,
             collateral_max: self.config.contract_collateral_max,
+            allowed: self.config.contract_modules.as_ref(),
         };
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let inner = Self::channel_moment(tip, rate, &policy, moment, id);
@@ -140,16 +152,15 @@ impl Engine {
 
     fn note_event(&mut self, id: ChannelId, event: &ChannelEvent, out: &mut Step) {
         self.book.note_channel_event(id, event);
-        let report = match event {
-            ChannelEvent::Opened { funding, .. } => {
-                self.funding_outputs.insert(funding.outpoint(), id);
-                Report::ChannelOpened(id)
-            }
-            ChannelEvent::ForceClosed { .. } => Report::ForceClosed(id),
-            ChannelEvent::Resolved => Report::ChannelResolved(id),
-            _ => return,
-        };
-        out.effects.push(Effect::Report(report));
+        let mut report = |report| out.effects.push(Effect::Report(report));
+        if let ChannelEvent::Opened { funding, .. } = event {
+            self.funding_outputs.insert(funding.outpoint(), id);
+            report(Report::ChannelOpened(id));
+        } else if let ChannelEvent::ForceClosed { .. } = event {
+            report(Report::ForceClosed(id));
+        } else if *event == ChannelEvent::Resolved {
+            report(Report::ChannelResolved(id));
+        }
     }
 
     /// Forgets a channel whose end is final.
@@ -238,7 +249,7 @@ fn chain_of(error: &dyn Error) -> String {
     text
 }
 
-fn report_received(id: ChannelId, operations: &strait_wire::Operations, out: &mut Step) {
+fn report_received(id: ChannelId, operations: &Operations, out: &mut Step) {
     let list = operations.as_slice();
     let (count, total) = crate::payments::payments_in(list);
     if count > 0 {

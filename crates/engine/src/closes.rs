@@ -1,7 +1,7 @@
 //! Closing channels.
 
-use strait_channel::ForceReason;
-use strait_primitives::{ChannelId, RequestKey};
+use strait_channel::{Channel, Closing, ForceReason, Funded, Live};
+use strait_primitives::{ChannelId, ContractId, RequestKey};
 
 use crate::answer::CommandError;
 use crate::command::{CloseMode, CommandId};
@@ -26,8 +26,11 @@ impl Engine {
             CloseMode::Cooperative => match machine.close() {
                 Err(source) => reply(id, Err(CommandError::Channel { channel, source }), out),
                 Ok(()) => {
-                    let closing = machine.state().live().map(|live| &live.closing);
-                    if matches!(closing, Some(strait_channel::Closing::Agreed { .. })) {
+                    let is_settled = |live: &Live| {
+                        matches!(live.closing, Closing::Agreed { .. })
+                            || matches!(live.funded, Funded::Spent { .. })
+                    };
+                    if machine.state().live().is_some_and(is_settled) {
                         return self.reply_channel(id, channel, out);
                     }
                     self.waiters.closings.entry(channel).or_default().push(id);
@@ -43,8 +46,17 @@ impl Engine {
         }
     }
 
-    /// A closing transaction is complete, or the channel closes by force: those who wait are told.
+    /// A closing transaction is complete, or the channel closes by force: those who wait are told, and those who wait
+    /// for the peer's word on a contract, which will not come any more.
     pub(crate) fn tell_closing(&mut self, channel: ChannelId, out: &mut Step) {
+        let live = self.channels.get(&channel).map(Channel::state).and_then(|state| state.live());
+        let offers: Vec<ContractId> =
+            live.map(|live| live.offers.keys().copied().collect()).unwrap_or_default();
+        for contract in offers {
+            for command in self.waiters.contracts.remove(&contract).unwrap_or_default() {
+                reply(command, Err(CommandError::ChannelClosed(channel)), out);
+            }
+        }
         for command in self.waiters.closings.remove(&channel).unwrap_or_default() {
             self.reply_channel(command, channel, out);
         }

@@ -1,7 +1,7 @@
 //! The wallet's commands, and signatures on its coins.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use bitcoin::{Psbt, Transaction};
+use bitcoin::{Psbt, Transaction, Witness};
 use strait_primitives::{Digest, FeeRate, RequestKey, Sats};
 use strait_signer::Seed;
 use strait_wallet::{CoinSource, Pay, SendRequest, Wallet};
@@ -58,7 +58,7 @@ impl Engine {
         let script = self
             .wallet
             .parse_address(&asked.address)
-            .map_err(|_| CommandError::Address(asked.address.clone()))?;
+            .map_err(|_| CommandError::Address { text: asked.address.clone() })?;
         let pay = match asked.amount {
             SendAmount::Exactly(amount) => Pay::Outputs(vec![bitcoin::TxOut {
                 value: bitcoin::Amount::from_sat(amount.to_sat()),
@@ -114,6 +114,12 @@ pub(crate) fn sign(wallet: &Wallet, seed: &Seed, mut psbt: Psbt) -> Transaction 
         }
     }
     seed.sign_psbt(&mut psbt).expect("every input says what it spends");
+    for input in &mut psbt.inputs {
+        if let Some(signature) = &input.tap_key_sig {
+            input.final_script_witness = Some(Witness::p2tr_key_spend(signature));
+        }
+        assert!(input.final_script_witness.is_some(), "the wallet signs every coin it chose");
+    }
     psbt.extract_tx_unchecked_fee_rate()
 }
 

@@ -86,7 +86,17 @@ impl Engine {
                 Answer::Contract(Box::new(view.ok_or(CommandError::UnknownContract(*contract))?))
             }
             Command::Wallet => Answer::Wallet(self.wallet_view()),
-            _ => Answer::Status(Box::new(self.node_view())),
+            Command::Status => Answer::Status(Box::new(self.node_view())),
+            Command::ConnectPeer { .. }
+            | Command::OpenChannel { .. }
+            | Command::CloseChannel { .. }
+            | Command::Pay { .. }
+            | Command::AddModule { .. }
+            | Command::OpenContract { .. }
+            | Command::Act { .. }
+            | Command::Settle { .. }
+            | Command::NewAddress
+            | Command::SendCoins { .. } => unreachable!("only questions are looked up"),
         })
     }
 }

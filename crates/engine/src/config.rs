@@ -1,7 +1,18 @@
 //! What an operator decides about the engine, checked before it gets here.
 
+use std::collections::BTreeSet;
+
 use strait_channel::OpeningPolicy;
-use strait_primitives::{BlockDelta, FeeRate, MilliSats, NodeId};
+use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, NodeId};
+
+/// Whether peers may ask for channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inbound {
+    /// They may.
+    Accepted,
+    /// Only this node asks.
+    Refused,
+}
 
 /// The engine's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +27,12 @@ pub struct EngineConfig {
     pub unfunded_per_peer_max: usize,
     /// The most of its own money this node puts into one contract that a peer offers.
     pub contract_collateral_max: MilliSats,
+    /// The only modules that contracts may use; every module that was added without.
+    pub contract_modules: Option<BTreeSet<ModuleHash>>,
+    /// Whether peers may ask for channels.
+    pub inbound: Inbound,
+    /// No transaction of this node pays more than this for its size, whatever the chain's estimate.
+    pub fee_rate_max: FeeRate,
     /// What closing transactions pay when the chain gives no estimate.
     pub fallback_fee_rate: FeeRate,
     /// The rate at which the reserve must be able to close all channels at once.

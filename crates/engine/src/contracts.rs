@@ -27,6 +27,9 @@ impl Engine {
         let contract = contract_id(channel, &key, &terms);
         if let Some(view) = self.find_contract(&contract) {
             return match view.stage {
+                ContractStage::Offered if self.is_ending(&channel) => {
+                    reply(id, Err(CommandError::ChannelClosed(channel)), out);
+                }
                 ContractStage::Offered => {
                     self.waiters.contracts.entry(contract).or_default().push(id);
                 }
@@ -40,10 +43,12 @@ impl Engine {
             // Opened, and settled since.
             return reply(id, Err(CommandError::UnknownContract(contract)), out);
         }
-        if !self.book.modules.contains_key(&terms.module) {
+        let listed = self.config.contract_modules.as_ref();
+        let is_listed = listed.is_none_or(|listed| listed.contains(&terms.module));
+        if !is_listed || !self.book.modules.contains_key(&terms.module) {
             return reply(id, Err(CommandError::UnknownModule(terms.module)), out);
         }
-        if self.channels.get(&channel).is_none() {
+        if !self.channels.contains_key(&channel) {
             return reply(id, Err(CommandError::UnknownChannel(channel)), out);
         }
         let mut offered = Ok(());
@@ -54,6 +59,14 @@ impl Engine {
             Ok(()) => self.waiters.contracts.entry(contract).or_default().push(id),
             Err(source) => reply(id, Err(CommandError::Channel { channel, source }), out),
         }
+    }
+
+    /// True if the peer will answer no offer on this channel any more.
+    fn is_ending(&self, channel: &ChannelId) -> bool {
+        let live = self.channels.get(channel).and_then(|channel| channel.state().live());
+        live.is_none_or(|live| {
+            !live.is_running() || matches!(live.funded, strait_channel::Funded::Spent { .. })
+        })
     }
 
     /// The peer has answered an offer: opens the contract, or tells why not.

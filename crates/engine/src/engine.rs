@@ -241,7 +241,7 @@ impl Engine {
 
     /// What block space costs: as told by the chain, or the operator's fallback.
     pub(crate) fn fee_rate(&self) -> FeeRate {
-        self.fee_estimate.unwrap_or(self.config.fallback_fee_rate)
+        self.fee_estimate.unwrap_or(self.config.fallback_fee_rate).min(self.config.fee_rate_max)
     }
 
     /// What closing every channel at once would need.
@@ -277,12 +277,16 @@ pub(crate) struct Policy<'a> {
     pub(crate) modules: &'a BTreeMap<ModuleHash, u64>,
     pub(crate) contracts: &'a dyn ContractRuntime,
     pub(crate) collateral_max: MilliSats,
+    pub(crate) allowed: Option<&'a BTreeSet<ModuleHash>>,
 }
 
 impl ContractPolicy for Policy<'_> {
     fn judge(&self, terms: &Terms, own_collateral: MilliSats) -> Result<(), String> {
         if !self.modules.contains_key(&terms.module) || !self.contracts.is_loaded(&terms.module) {
             return Err(format!("module {} is not allowed here", terms.module));
+        }
+        if self.allowed.is_some_and(|allowed| !allowed.contains(&terms.module)) {
+            return Err(format!("module {} is not on this node's list", terms.module));
         }
         if own_collateral > self.collateral_max {
             return Err(format!(

@@ -94,6 +94,16 @@ pub enum Event {
         #[n(2)]
         subject: RequestSubject,
     },
+    /// A channel is settled without a round that was proposed and never accepted: these requests came to nothing.
+    #[n(8)]
+    RequestsFailed {
+        /// Which channel.
+        #[n(0)]
+        channel: ChannelId,
+        /// Whose keys these were.
+        #[n(1)]
+        keys: Vec<RequestKey>,
+    },
     /// Something happened to a channel's money on chain.
     #[n(7)]
     Watch {

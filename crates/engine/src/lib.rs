@@ -42,7 +42,7 @@ mod views;
 
 pub use answer::{Answer, CommandError, PaymentDone};
 pub use command::{CloseMode, Command, CommandId, Payment, SendAmount};
-pub use config::EngineConfig;
+pub use config::{EngineConfig, Inbound};
 pub use effect::{Effect, Report};
 pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};

@@ -195,6 +195,12 @@ impl Engine {
             self.tell_irrevocable(id, &requests, out);
             return;
         }
+        if requests.is_empty() {
+            return;
+        }
+        // Whoever asks again must not be told that it was done.
+        let keys = requests.iter().map(|request| request.key).collect();
+        self.record(Event::RequestsFailed { channel: id, keys }, out);
         for request in requests {
             for command in self.waiters.take(&request.key) {
                 let answer: Result<Answer, CommandError> = Err(CommandError::ChannelClosed(id));

@@ -190,6 +190,9 @@ impl Engine {
 
     /// Why this node takes no further channel, whatever it looks like.
     fn refuse_opening(&self, peer: NodeId) -> Option<String> {
+        if self.config.inbound == crate::Inbound::Refused {
+            return Some("this node takes no channels from others".into());
+        }
         let most = self.config.channels_max;
         if self.channels.len() >= most {
             return Some(format!("this node has {most} channels already"));

@@ -165,8 +165,14 @@ impl Engine {
         out: &mut Step,
     ) {
         let Asked { id, key, channel, contract } = asked;
-        let Some(done) = fate.done() else {
-            return reply(id, Err(CommandError::KeyReused), out);
+        let done = match (fate, fate.done()) {
+            (_, Some(done)) => done,
+            (RequestFate::Failed(channel), None) => {
+                return reply(id, Err(CommandError::ChannelClosed(*channel)), out);
+            }
+            (RequestFate::Became(_) | RequestFate::InRound { .. }, None) => {
+                return reply(id, Err(CommandError::KeyReused), out);
+            }
         };
         if self.is_in_flight(channel, done.number) {
             let pending = self.waiters.requests.entry(key).or_insert_with(|| Pending {

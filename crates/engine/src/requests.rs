@@ -44,6 +44,9 @@ pub enum RequestFate {
     /// It became something of its own.
     #[n(1)]
     Became(#[n(0)] RequestSubject),
+    /// Its round was never accepted, and the channel is settled without it: nothing of it was done.
+    #[n(2)]
+    Failed(#[n(0)] ChannelId),
 }
 
 /// All requests that are remembered, oldest first.
@@ -74,6 +77,15 @@ impl RequestBook {
         self.known.is_empty()
     }
 
+    /// What was proposed for these keys will never be done.
+    pub(crate) fn fail(&mut self, channel: ChannelId, keys: &[RequestKey]) {
+        for key in keys {
+            if let Some(request) = self.known.get_mut(key) {
+                request.fate = RequestFate::Failed(channel);
+            }
+        }
+    }
+
     pub(crate) fn note(&mut self, key: RequestKey, request: KnownRequest) {
         if self.known.insert(key, request).is_none() {
             self.order.push_back(key);
@@ -94,7 +106,7 @@ impl RequestFate {
             Self::InRound { channel, number, first_index, count } => {
                 Some(PaymentDone { channel, number, first_index, count })
             }
-            Self::Became(_) => None,
+            Self::Became(_) | Self::Failed(_) => None,
         }
     }
 }

@@ -73,7 +73,8 @@ impl NodeState {
             | Event::BlockDisconnected { .. }
             | Event::PeerKnown { .. }
             | Event::ModuleAdded { .. }
-            | Event::RequestBegun { .. } => self.book.apply(event),
+            | Event::RequestBegun { .. }
+            | Event::RequestsFailed { .. } => self.book.apply(event),
         }
     }
 
@@ -123,6 +124,7 @@ impl Book {
                 let fate = RequestFate::Became(*subject);
                 self.requests.note(*key, KnownRequest { digest: *digest, fate });
             }
+            Event::RequestsFailed { channel, keys } => self.requests.fail(*channel, keys),
             Event::Channel { .. } | Event::Watch { .. } | Event::Wallet(_) => {}
         }
     }

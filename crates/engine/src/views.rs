@@ -4,7 +4,8 @@ use bitcoin::BlockHash;
 use strait_channel::{Closing, Funded, Live, Phase, contract_party};
 use strait_contract::Terms;
 use strait_primitives::{
-    BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, NodeId, Party, Sats,
+    BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, NodeId, Party,
+    Sats,
 };
 
 use crate::engine::Engine;

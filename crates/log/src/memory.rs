@@ -140,6 +140,11 @@ impl MemoryDisk {
         self.lock().script.insert(write, fault);
     }
 
+    /// Takes all faults off the writes to come.
+    pub fn heal(&self) {
+        self.lock().script.clear();
+    }
+
     /// The number that the next write will have.
     #[must_use]
     pub fn next_write(&self) -> WriteNumber {
@@ -152,6 +157,15 @@ impl MemoryDisk {
         let contents = self.lock();
         let durable = contents.durable.unwrap_or(contents.records.len());
         contents.records.iter().take(durable).cloned().collect()
+    }
+
+    /// Copies of the records after `seq` that the next opening will find.
+    #[must_use]
+    pub fn durable_after(&self, seq: EventSeq) -> Vec<Record> {
+        let contents = self.lock();
+        let durable = contents.durable.unwrap_or(contents.records.len());
+        let start = contents.records.partition_point(|record| record.seq <= seq);
+        contents.records.iter().take(durable).skip(start).cloned().collect()
     }
 
     /// Spoils the newest snapshot, so that the one before is used; does nothing without snapshots.

@@ -11,7 +11,7 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_store::encode_snapshot;
 use tokio::sync::mpsc;
 
-use crate::inbox::BATCH_MAX;
+use crate::inbox::{BATCH_MAX, Queued};
 use crate::observe::Observer;
 use crate::writer::Batch;
 
@@ -21,7 +21,7 @@ pub(crate) struct EngineWorker {
     /// What the node decided before it had a thread.
     pub(crate) first: Option<Unsaved<Event, Effect>>,
     pub(crate) contracts: Arc<dyn ContractRuntime>,
-    pub(crate) inbox: mpsc::Receiver<Input>,
+    pub(crate) inbox: mpsc::Receiver<Queued>,
     pub(crate) outbox: SyncSender<Batch>,
     pub(crate) observer: Observer,
     pub(crate) snapshot_every: u64,
@@ -36,11 +36,14 @@ impl EngineWorker {
         if self.pass_on(first.into_iter().chain([started]).collect(), now()).is_err() {
             return;
         }
-        let mut inputs = Vec::with_capacity(BATCH_MAX);
-        while self.inbox.blocking_recv_many(&mut inputs, BATCH_MAX) > 0 {
+        let mut queued = Vec::with_capacity(BATCH_MAX);
+        while self.inbox.blocking_recv_many(&mut queued, BATCH_MAX) > 0 {
+            if queued.iter().any(Option::is_none) {
+                self.inbox.close();
+            }
             let at = now();
             let begun = clock();
-            let unsaved = self.decide(inputs.drain(..), at);
+            let unsaved = self.decide(queued.drain(..).flatten(), at);
             self.observer.decided(begun.elapsed());
             if self.pass_on(unsaved, at).is_err() {
                 return;

@@ -8,10 +8,13 @@ const INPUTS_MAX: usize = 4_096;
 /// Inputs the engine takes at once: enough for a full group commit, few enough that answers are not held up.
 pub(crate) const BATCH_MAX: usize = 512;
 
+/// What lies in the queue: an input, or `None` once the node is to stop.
+pub(crate) type Queued = Option<Input>;
+
 /// Where inputs go in.
 #[derive(Debug, Clone)]
 pub(crate) struct Inbox {
-    sender: mpsc::Sender<Input>,
+    sender: mpsc::Sender<Queued>,
 }
 
 /// The engine is gone: the process is ending.
@@ -19,17 +22,26 @@ pub(crate) struct Inbox {
 pub(crate) struct EngineGone;
 
 impl Inbox {
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Input>) {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Queued>) {
         let (sender, receiver) = mpsc::channel(INPUTS_MAX);
         (Self { sender }, receiver)
     }
 
     pub(crate) async fn put(&self, input: Input) -> Result<(), EngineGone> {
-        self.sender.send(input).await.map_err(|_| EngineGone)
+        self.sender.send(Some(input)).await.map_err(|_| EngineGone)
+    }
+
+    /// Asks the engine to take what lies in the queue, and nothing after it.
+    ///
+    /// Threads keep their ends of the queue for as long as they wait for something else, so that the engine cannot
+    /// know the end by everyone having left.
+    pub(crate) async fn stop(&self) {
+        // An engine that is gone has stopped.
+        let _ = self.sender.send(None).await;
     }
 
     /// For threads of their own; never from within the asynchronous runtime.
     pub(crate) fn put_blocking(&self, input: Input) -> Result<(), EngineGone> {
-        self.sender.blocking_send(input).map_err(|_| EngineGone)
+        self.sender.blocking_send(Some(input)).map_err(|_| EngineGone)
     }
 }

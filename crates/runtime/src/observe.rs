@@ -42,15 +42,19 @@ impl Observer {
         let (mut made, mut verified) = (0, 0);
         for event in events {
             let Event::Channel { event, .. } = event else { continue };
-            match event {
-                ChannelEvent::Opened { .. } | ChannelEvent::Accepted { .. } => {
-                    made += 1;
-                    verified += 1;
-                }
-                ChannelEvent::Proposed { .. } | ChannelEvent::OpeningSigned { .. } => made += 1,
-                ChannelEvent::Revoked { .. } => verified += 1,
-                _ => {}
-            }
+            made += u64::from(matches!(
+                event,
+                ChannelEvent::Opened { .. }
+                    | ChannelEvent::Accepted { .. }
+                    | ChannelEvent::Proposed { .. }
+                    | ChannelEvent::OpeningSigned { .. }
+            ));
+            verified += u64::from(matches!(
+                event,
+                ChannelEvent::Opened { .. }
+                    | ChannelEvent::Accepted { .. }
+                    | ChannelEvent::Revoked { .. }
+            ));
         }
         self.metrics.signatures_made(made);
         self.metrics.signatures_verified(verified);
@@ -135,6 +139,13 @@ const fn kind_of(error: &ChainError) -> ChainErrorKind {
         }
         ChainError::Unauthorised { .. } => ChainErrorKind::Unauthorized,
         ChainError::Refused { .. } => ChainErrorKind::Refused,
-        _ => ChainErrorKind::BadAnswer,
+        ChainError::WrongNetwork { .. }
+        | ChainError::NoPackageRelay { .. }
+        | ChainError::UnknownBlock { .. }
+        | ChainError::Nonsense { .. }
+        | ChainError::InvalidBlock { .. }
+        | ChainError::ReorganisationTooDeep { .. }
+        | ChainError::SubmissionSize { .. }
+        | _ => ChainErrorKind::BadAnswer,
     }
 }

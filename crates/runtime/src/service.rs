@@ -172,6 +172,7 @@ impl Runtime {
         for task in &self.tasks {
             task.abort();
         }
+        self.handle.inbox.stop().await;
         drop(self.handle);
         if let Some(writing) = self.writer.take() {
             // A writer that panicked has nothing more to save.

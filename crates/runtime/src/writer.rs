@@ -49,7 +49,7 @@ impl WriterWorker {
                 let Ok(next) = self.outbox.try_recv() else { break };
                 group.push(next);
             }
-            let done = self.commit(group.drain(..).collect());
+            let done = self.commit(core::mem::take(&mut group));
             if let Err(halt) = done {
                 self.desk.close();
                 return Err(halt);

@@ -1,1 +1,36 @@
-//! The seeded world and its oracle.
+//! The seeded world and its oracle: two real engines over a network, disks, a chain, clocks and users that are all
+//! simulated in one thread, where everything is decided by a seed.
+//!
+//! ```text
+//! Choices (seed or bytes) ─▶ World::step ─▶ one happening of the Agenda
+//!                                             │ message · write · block · crash · request …
+//!                               Host (engine + disk) ×2 ─▶ Network · SimChain · Users
+//!                                             │
+//!                               Oracle, after every step: durable logs, ledgers, answers, chain
+//! ```
+//!
+//! A run has a stormy phase, in which faults come as the seed's [`Weather`] says and only safety is judged, and a calm
+//! one, in which all faults are healed and within a bounded time every request must be answered and every channel be
+//! usable or over. The same seed gives the same trace, byte for byte.
+//!
+//! **Invariant:** nothing here reads a clock, an environment variable, or entropy of the machine.
+
+mod agenda;
+mod chain;
+mod choices;
+mod durable;
+mod history;
+mod host;
+mod network;
+mod oracle;
+mod place;
+mod run;
+mod trace;
+mod users;
+mod weather;
+mod world;
+
+pub use choices::Choices;
+pub use oracle::Violation;
+pub use run::{Failure, LINES, Plan, Report, run};
+pub use weather::Weather;

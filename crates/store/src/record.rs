@@ -55,6 +55,7 @@ const fn kind_of(event: &Event) -> RecordKind {
         Event::ModuleAdded { .. } => 5,
         Event::RequestBegun { .. } => 6,
         Event::Watch { .. } => 7,
+        Event::RequestsFailed { .. } => 8,
     })
 }
 
@@ -70,6 +71,7 @@ pub const fn kind_name(kind: RecordKind) -> &'static str {
         5 => "module_added",
         6 => "request_begun",
         7 => "watch",
+        8 => "requests_failed",
         _ => "unknown",
     }
 }

@@ -1,9 +1,20 @@
 //! What decodes, what does not, and that decoding undoes encoding.
 
-use strait_primitives::{ChannelId, CommitmentNumber, MilliSats, SchnorrSignature};
+use proptest::prelude::*;
+use strait_primitives::{
+    BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, Digest, FeeRate, LockId,
+    MilliSats, PaymentHash, Preimage, PublicKeyBytes, RevocationHash, RevocationSecret, Sats,
+    SchnorrSignature,
+};
 
-use crate::limits::{FRAME_BYTES_MAX, OPERATIONS_MAX};
-use crate::{FrameError, Message, Operation, Operations, Propose, Reference};
+use crate::limits::{FRAME_BYTES_MAX, FUNDING_INPUTS_MAX, OPERATIONS_MAX};
+use crate::{
+    Accept, AcceptChannel, AgreeContract, CancelReason, ChannelKeys, CloseOffer, CloseSign,
+    ContractBytes, Contribution, Fault, FaultCode, Finalize, FrameError, FundingInput, Hello,
+    Message, Note, OfferContract, OpenChannel, Operation, Operations, OutstandingRound, Parameters,
+    Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole, ScriptBytes, Shutdown,
+    SignOpening, TurnMove, TurnWish,
+};
 
 fn pay(reference: &[u8]) -> Operation {
     Operation::Pay {
@@ -84,4 +95,196 @@ fn an_announced_length_allocates_nothing_by_itself() {
     frame.extend_from_slice(&[7; 32]);
     frame.extend_from_slice(&[0x01, 0x9a, 0xff, 0xff, 0xff, 0xff]);
     assert!(matches!(Message::from_frame(&frame), Err(FrameError::Malformed { .. })));
+}
+
+/// One message of every type, with every optional field present.
+fn samples() -> Vec<Message> {
+    let mut all = openings();
+    all.extend(rounds());
+    all.extend(closings());
+    all
+}
+
+const CHANNEL: ChannelId = ChannelId::from_bytes([7; 32]);
+const DIGEST: Digest = Digest::from_bytes([3; 32]);
+const SIGNATURE: SchnorrSignature = SchnorrSignature::from_bytes([9; 64]);
+const SECRET: RevocationSecret = RevocationSecret::from_bytes([6; 32]);
+const HASH: RevocationHash = RevocationHash::from_bytes([1; 32]);
+
+fn script() -> ScriptBytes {
+    ScriptBytes::new([0; 34]).unwrap()
+}
+
+fn openings() -> Vec<Message> {
+    let key = PublicKeyBytes::from_bytes([2; 33]);
+    let keys = ChannelKeys { funding: key, penalty: key, delayed: key, lock: key };
+    let parameters = Parameters {
+        delay: BlockDelta::new(144),
+        locks_max: 30,
+        lock_min: MilliSats::from_const(1),
+        dust_exposure_max: MilliSats::MAX,
+        depth: BlockDelta::new(3),
+    };
+    let input = FundingInput { txid: DIGEST, index: 1, value: Sats::MAX, script: script() };
+    let contribution = Contribution {
+        amount: Sats::MAX,
+        inputs: vec![input; FUNDING_INPUTS_MAX],
+        change: script(),
+    };
+    let open = OpenChannel {
+        channel: CHANNEL,
+        nonce: DIGEST,
+        chain: DIGEST,
+        parameters: parameters.clone(),
+        keys,
+        revocation: [HASH; 2],
+        wallet_script: script(),
+        contribution,
+        fee_rate: FeeRate::from_sat_per_kvb(u64::MAX),
+    };
+    let accept = AcceptChannel {
+        channel: CHANNEL,
+        parameters,
+        keys,
+        revocation: [HASH; 2],
+        wallet_script: script(),
+    };
+    vec![
+        open.into(),
+        accept.into(),
+        SignOpening { channel: CHANNEL, funding_txid: DIGEST, signature: SIGNATURE }.into(),
+        Hello { version: 1, chain: DIGEST }.into(),
+        Fault { channel: Some(CHANNEL), code: FaultCode::Refused, note: Note::cut("no") }.into(),
+    ]
+}
+
+fn rounds() -> Vec<Message> {
+    let (channel, number) = (CHANNEL, CommitmentNumber::new(5).unwrap());
+    let (secret, next_hash) = (SECRET, HASH);
+    let turn = TurnWish::Wanted;
+    let outstanding = OutstandingRound { role: RoundRole::Receiver, number, digest: DIGEST };
+    let reestablish = Reestablish {
+        channel,
+        agreed: number,
+        outstanding: Some(outstanding),
+        last_secret: Some((number, secret)),
+    };
+    vec![
+        propose(operations()),
+        Accept { channel, number, signature: SIGNATURE, secret, next_hash, turn }.into(),
+        Finalize { channel, number, secret, next_hash, turn: TurnMove::Yield }.into(),
+        RequestTurn { channel, number }.into(),
+        reestablish.into(),
+    ]
+}
+
+fn closings() -> Vec<Message> {
+    let (channel, contract) = (CHANNEL, ContractId::from_bytes([8; 32]));
+    let (nonce, partial, fee) = ([4; 66], [5; 32], Sats::MAX);
+    let terms = ContractBytes::new([5; 100]).unwrap();
+    let note = Note::cut(&"ä".repeat(600));
+    vec![
+        OfferContract { channel, contract, terms, valid_to: CommitmentNumber::FIRST }.into(),
+        AgreeContract { channel, contract }.into(),
+        RefuseContract { channel, contract, note }.into(),
+        Shutdown { channel, script: script(), nonce }.into(),
+        CloseOffer { channel, fee, nonce, partial }.into(),
+        CloseSign { channel, fee, partial, nonce }.into(),
+    ]
+}
+
+/// One operation of every kind, as long as it can be.
+fn operations() -> Vec<Operation> {
+    let (lock, amount) = (LockId(u64::MAX), MilliSats::MAX);
+    let contract = ContractId::from_bytes([8; 32]);
+    let height = BlockHeight::new(u32::MAX);
+    vec![
+        pay(&[1; 64]),
+        Operation::AddLock {
+            lock,
+            amount,
+            payment_hash: PaymentHash::from_bytes([3; 32]),
+            expiry: height,
+        },
+        Operation::ClaimLock { lock, preimage: Preimage::from_bytes([3; 32]) },
+        Operation::CancelLock { lock, reason: CancelReason::Downstream },
+        Operation::RaiseHeight { height },
+        Operation::OpenContract { contract },
+        Operation::Act { contract, action: ContractBytes::new(vec![7; 65_536]).unwrap() },
+        Operation::SettleContract { contract },
+    ]
+}
+
+#[test]
+fn every_message_comes_back_and_no_shortened_one_does() {
+    for message in samples() {
+        let frame = message.to_frame();
+        assert!(frame.len() <= FRAME_BYTES_MAX);
+        assert_eq!(Message::from_frame(&frame).unwrap().as_ref(), Some(&message));
+        for length in (0..frame.len()).step_by(1 + frame.len() / 500) {
+            assert!(
+                Message::from_frame(&frame[..length]).is_err(),
+                "{} at {length}",
+                message.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_bound_holds_for_the_longest_operation_of_every_kind() {
+    for operation in operations() {
+        let encoded = minicbor::to_vec(&operation).unwrap();
+        assert!(encoded.len() <= operation.encoded_len_max(), "{operation:?}");
+    }
+}
+
+#[test]
+fn more_inputs_or_bytes_than_allowed_are_refused_by_the_decoder() {
+    let Some(Message::OpenChannel(mut open)) = samples().into_iter().next() else {
+        panic!("the first sample asks for a channel")
+    };
+    let one = open.contribution.inputs[0].clone();
+    open.contribution.inputs.push(one);
+    let frame = Message::from(open).to_frame();
+    assert!(matches!(Message::from_frame(&frame), Err(FrameError::Malformed { kind: 0x10, .. })));
+    assert!(ScriptBytes::new([0; 35]).is_none());
+    let bytes = minicbor::to_vec(minicbor::bytes::ByteVec::from(vec![0; 35])).unwrap();
+    assert!(minicbor::decode::<ScriptBytes>(&bytes).is_err());
+    let note = minicbor::to_vec("x".repeat(513)).unwrap();
+    assert!(minicbor::decode::<Note>(&note).is_err());
+    assert!(matches!(
+        Message::from_frame(&vec![0; FRAME_BYTES_MAX + 1]),
+        Err(FrameError::TooLong { .. })
+    ));
+}
+
+#[test]
+fn secrets_and_preimages_are_not_printed() {
+    let text = format!("{:?}", samples());
+    assert!(!text.contains("06060606"), "a revocation secret");
+    assert!(text.contains("RevocationSecret(hidden)") && text.contains("Preimage(hidden)"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    /// Whatever comes, decoding ends in a message or an error; what decodes says the same when it is said again.
+    #[test]
+    fn no_bytes_break_the_decoder(
+        sample in 0_usize..16,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        tail in prop::collection::vec(any::<u8>(), 0..8),
+    ) {
+        let mut frame = samples()[sample].to_frame();
+        for (place, byte) in edits {
+            let place = place.index(frame.len().min(200));
+            frame[place] = byte;
+        }
+        frame.extend(tail);
+        if let Ok(Some(message)) = Message::from_frame(&frame) {
+            let again = message.to_frame();
+            prop_assert_eq!(Message::from_frame(&again).unwrap(), Some(message));
+        }
+    }
 }

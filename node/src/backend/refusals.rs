@@ -5,7 +5,7 @@ use std::error::Error;
 use strait_api::ApiError;
 use strait_api_types::ErrorCode;
 use strait_channel::{LedgerError, RequestError};
-use strait_engine::{Answer, CommandError};
+use strait_engine::CommandError;
 use strait_primitives::NodeId;
 use strait_runtime::AskError;
 
@@ -25,7 +25,7 @@ fn chain_of(error: &dyn Error) -> String {
 pub(super) fn refused(error: &AskError) -> ApiError {
     match error {
         AskError::Refused(error) => command(error),
-        _ => ApiError::new(
+        AskError::Stopping | _ => ApiError::new(
             ErrorCode::NotReady,
             "the node is stopping",
             "ask again with the same key when it runs: it is done once, or was done",
@@ -67,7 +67,7 @@ fn command(error: &CommandError) -> ApiError {
             ErrorCode::InsufficientFunds,
             "fund the wallet, and leave the reserve for closing every channel",
         ),
-        CommandError::Address(_) => {
+        CommandError::Address { .. } => {
             (ErrorCode::InvalidField, "an address of the network this node is on")
         }
         CommandError::Empty => (ErrorCode::InvalidField, "name at least one"),
@@ -113,8 +113,8 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
 }
 
 /// The engine answered another question.
-pub(super) fn wrong_kind(answer: &Answer) -> ApiError {
-    tracing::error!(?answer, "the engine answered another question");
+pub(super) fn wrong_kind() -> ApiError {
+    tracing::error!("the engine answered another question");
     gone()
 }
 

@@ -125,11 +125,9 @@ impl CliError {
         match self {
             Self::Node(error) => exit_of(error),
             Self::Config(_) | Self::NoToken | Self::Argument { .. } => Exit::Usage,
-            Self::NodeStart { source } => match **source {
-                InitError::Config(_) => Exit::Usage,
-                _ => Exit::Failed,
-            },
-            Self::NodeHalted { .. }
+            Self::NodeStart { source } if matches!(**source, InitError::Config(_)) => Exit::Usage,
+            Self::NodeStart { .. }
+            | Self::NodeHalted { .. }
             | Self::Devnet(_)
             | Self::Demo(_)
             | Self::Read { .. }

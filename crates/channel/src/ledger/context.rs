@@ -39,8 +39,9 @@ pub struct RoundContext<'a> {
 /// What a round has done to contracts so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress {
-    /// Contracts opened: an agreement opens its contract once, even if the round settles it again.
-    pub(super) opened: BTreeSet<ContractId>,
+    /// Contracts opened or settled: none of them is opened (again) in this round, because an agreement opens its contract
+    /// once and a round records one change of each.
+    pub(super) spent: BTreeSet<ContractId>,
     /// How each contract changed, to be recorded.
     pub(super) changes: BTreeMap<ContractId, ContractChange>,
     /// Fuel each contract has used.

@@ -116,16 +116,16 @@ impl Ledger {
             let reserve = self.floor(party, rules);
             return Err(LedgerError::Balance { amount, spendable, reserve });
         }
-        let balance = self.balance.get_mut(party);
+        let balance = self.balance.entry(party);
         *balance = balance.checked_sub(amount).expect("what is spendable is at most the balance");
         Ok(())
     }
 
     fn credit(&mut self, party: Party, amount: MilliSats, rules: &Rules) {
-        let balance = self.balance.get_mut(party);
+        let balance = self.balance.entry(party);
         *balance = balance.checked_add(amount).expect("a balance is at most the capacity");
         if *balance >= rules.reserve {
-            *self.reserve_reached.get_mut(party) = true;
+            *self.reserve_reached.entry(party) = true;
         }
     }
 
@@ -136,7 +136,7 @@ impl Ledger {
         lock: Lock,
         rules: &Rules,
     ) -> Result<(), LedgerError> {
-        let next = self.next_lock.get_mut(offerer);
+        let next = self.next_lock.entry(offerer);
         let expected = LockId(*next);
         if id != expected {
             return Err(LedgerError::LockNumber { actual: id, expected });
@@ -221,7 +221,7 @@ impl Ledger {
         ctx: &mut RoundContext<'_>,
     ) -> Result<(), LedgerError> {
         let agreement = ctx.agreement(id).ok_or(LedgerError::NoAgreement { contract: id })?;
-        if self.contracts.contains_key(&id) || !ctx.progress.opened.insert(id) {
+        if self.contracts.contains_key(&id) || !ctx.progress.spent.insert(id) {
             return Err(LedgerError::DuplicateContract { contract: id });
         }
         let terms = agreement.terms.clone();
@@ -289,6 +289,7 @@ impl Ledger {
         if !contract.is_final() || !contract.outcome.locks.is_empty() {
             return Err(LedgerError::NotFinal { contract: id });
         }
+        ctx.progress.spent.insert(id);
         for party in [Party::Opener, Party::Acceptor] {
             self.credit(party, contract.outcome_of(party), ctx.rules);
         }

@@ -246,8 +246,6 @@ fn misuse_of_a_close_is_a_violation() {
         assert!(violation.to_string().contains(expect), "{violation}");
         assert_eq!(pair.node(to).live().closing, Closing::Forced(ForceReason::Violation));
     };
-    let offer = |change: fn(&mut strait_wire::CloseOffer)| change;
-    let _ = offer(|_| ());
     check(
         Party::Acceptor,
         |message| {

@@ -1,7 +1,5 @@
 //! Contracts: agreeing, opening, acting, settling, and every way in which one of these does not go through.
 
-use std::sync::Arc;
-
 use strait_channel::{ContractAnswer, LedgerError, Notice, Reaction, RequestError, Violation};
 use strait_contract::scripted::{PURSE, PURSE_FUEL, PurseAction};
 use strait_contract::{Collateral, Limits, Params, ScriptedRuntime, Terms};
@@ -84,6 +82,7 @@ fn a_contract_is_agreed_opened_acted_in_and_settled() {
     assert!(pair.acceptor.notices.contains(&agreed));
 
     assert!(pair.request(Party::Acceptor, 1, vec![open(), give(5_000)]));
+    pair.settle();
     assert!(pair.request(Party::Opener, 2, vec![give(1_000), give(2_000), pay(7_000)]));
     pair.settle();
     pair.assert_agreed();
@@ -174,11 +173,6 @@ fn an_offer_is_bounded_whatever_the_operator_thinks() {
         assert!(refuse.note.as_str().contains(expect), "{:?}", refuse.note);
         assert_eq!(pair.acceptor.disk.len(), events);
     };
-    let with_limits = |limits: Limits| {
-        let terms = Terms { limits, ..terms(1, 1) };
-        ContractBytes::new(minicbor::to_vec(terms).unwrap()).unwrap()
-    };
-    assert_eq!(with_limits(Limits::default()), with_limits(Limits::default()));
     check(|offer| offer.terms = ContractBytes::new([0xff]).unwrap(), "cannot be read");
     check(|offer| offer.valid_to = CommitmentNumber::FIRST, "valid for no round");
     check(
@@ -282,7 +276,7 @@ fn agreeing_and_opening_survive_a_break_at_every_point() {
         assert!(pair.request(Party::Opener, 1, vec![open(), give(500), pay(70)]));
         pair.settle();
         pair.recover();
-        if irrevocable(&pair.opener).is_empty() && !pair.opener.live().agreements.is_empty() {
+        if !pair.opener.live().agreements.is_empty() {
             pair.request(Party::Opener, 1, vec![open(), give(500), pay(70)]);
             pair.settle();
         }
@@ -444,7 +438,7 @@ fn an_agreement_opens_its_contract_once() {
     assert!(pair.request(Party::Opener, 3, vec![open()]));
     pair.settle();
     pair.assert_agreed();
-    assert_eq!(irrevocable(&pair.opener), [key(2)]);
+    assert_eq!(irrevocable(&pair.opener), [key(0), key(2)]);
     let expect = LedgerError::DuplicateContract { contract: PURSE_ID };
     assert_eq!(refusal(&pair, Party::Opener), RequestError::Ledger(expect));
 }
@@ -489,7 +483,7 @@ fn all_contracts_of_a_round_share_its_fuel() {
 fn an_agreement_that_was_not_given_opens_nothing() {
     let mut pair = Pair::balanced();
     // The opener believes in an agreement that the acceptor never gave: its disk says so.
-    offer(&mut pair, Party::Opener, terms(0, 400_000_000));
+    offer(&mut pair, Party::Opener, terms(0, 100_000_000));
     pair.opener.outbox.clear();
     let agree =
         strait_wire::AgreeContract { channel: pair.opener.channel().id(), contract: PURSE_ID };
@@ -516,11 +510,10 @@ fn an_answer_to_no_offer_moves_nothing() {
 }
 
 #[test]
-fn consecutive_ledgers_share_what_did_not_change() {
+fn a_snapshot_brings_contracts_back() {
     let pair = with_purse(10_000, 10_000);
     let state = pair.opener.state().clone();
     let bytes = minicbor::to_vec(&state).unwrap();
     let back: strait_channel::ChannelState = minicbor::decode(&bytes).unwrap();
-    assert_eq!(back, state, "a snapshot brings contracts back");
-    drop(Arc::new(back));
+    assert_eq!(back, state);
 }

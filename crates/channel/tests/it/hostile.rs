@@ -53,8 +53,6 @@ fn a_tampered_proposal_is_a_violation() {
         let text = format!("{violation}: {}", cause.unwrap_or_default());
         assert!(text.contains(expect), "{text} where {expect} was expected");
     };
-    let number = |number| CommitmentNumber::new(number).unwrap();
-    let _ = number(1);
     check(|m| m.number = CommitmentNumber::new(1).unwrap(), "number 1 where 2 belongs");
     check(|m| m.number = CommitmentNumber::new(3).unwrap(), "number 3 where 2 belongs");
     check(|m| m.signature = SchnorrSignature::from_bytes([0; 64]), "signature on commitment 2");
@@ -243,6 +241,13 @@ fn a_lock_on_the_hash_of_a_revocation_secret_can_be_given_back() {
     pair.assert_agreed();
     assert!(pair.opener.live().rounds.ledger.is_plain());
     assert_eq!(pair.acceptor.balance(), MilliSats::from_const(400_000_000));
+
+    // A penalty on any commitment that held the lock finds it, and on no other.
+    for party in crate::pair::BOTH {
+        let history = &pair.node(party).live().history;
+        let spans = |number| history.at(CommitmentNumber::new(number).unwrap()).count();
+        assert_eq!([1, 2, 3, 4].map(spans), [0, 1, 1, 0]);
+    }
 }
 
 #[test]

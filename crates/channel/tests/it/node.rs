@@ -78,6 +78,7 @@ pub enum Crash {
     AfterWrite(usize),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "three things that happen apart")]
 pub struct Node {
     pub party: Party,
     pub policy: OpeningPolicy,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use strait_channel::{ChannelEvent, Link, Notice, Outstanding, Reaction};
+use strait_channel::{
+    ChannelEvent, Closing, Decision, ForceReason, Link, Notice, Outstanding, Reaction,
+};
 use strait_primitives::{BlockHeight, MilliSats, Party, RequestKey, Side};
 use strait_wire::{Message, RoundRole};
 
@@ -159,33 +161,36 @@ fn both_say_where_they_stand_in_the_middle_of_a_round() {
     assert_eq!(said, [(0, Some(RoundRole::Proposer)), (0, Some(RoundRole::Receiver))]);
 }
 
-/// The acceptor's disk is set back to an earlier state; the opener goes on where it was.
-fn restored(rounds: usize, lost: usize) -> Pair {
+/// After five rounds of the opener one disk is set back by so many events; the other node goes on where it was.
+fn restored(party: Party, lost: usize) -> Pair {
     let mut pair = Pair::balanced();
-    for id in 0..rounds {
-        assert!(pair.request(Party::Opener, u16::try_from(id).unwrap(), vec![pay(1_000)]));
+    for id in 0..5 {
+        assert!(pair.request(Party::Opener, id, vec![pay(1_000)]));
         pair.settle();
     }
-    let kept = pair.acceptor.disk.len() - lost;
-    pair.acceptor = Node::from_disk(Party::Acceptor, &pair.acceptor.disk[..kept]);
+    let kept = pair.node(party).disk.len() - lost;
+    let disk = pair.node(party).disk[..kept].to_vec();
+    *pair.node_mut(party) = Node::from_disk(party, &disk);
     pair
 }
 
 #[test]
 fn a_node_that_is_shown_its_own_forgotten_secret_never_broadcasts() {
-    for lost in 2..8 {
-        let mut pair = restored(5, lost);
+    let of_receiver = (2..8).map(|lost| (Party::Acceptor, lost));
+    for (party, lost) in of_receiver.chain((1..8).map(|lost| (Party::Opener, lost))) {
+        let mut pair = restored(party, lost);
+        let broadcasts = pair.node(!party).broadcasts.len();
         pair.connect();
         pair.settle();
-        assert_eq!(pair.acceptor.live().closing, strait_channel::Closing::Lost, "{lost} lost");
-        assert!(pair.acceptor.broadcasts.is_empty());
-        let forced = strait_channel::Closing::Forced(strait_channel::ForceReason::PeerLost);
-        assert_eq!(pair.opener.live().closing, forced, "the other closes for both");
-        assert_eq!(pair.opener.broadcasts.len(), 1);
+        assert_eq!(pair.node(party).live().closing, Closing::Lost, "{party:?} lost {lost}");
+        assert!(pair.node(party).broadcasts.is_empty());
+        let forced = Closing::Forced(ForceReason::PeerLost);
+        assert_eq!(pair.node(!party).live().closing, forced, "the other closes for both");
+        assert_eq!(pair.node(!party).broadcasts.len(), broadcasts + 1);
 
-        let mut out = strait_channel::Decision::default();
-        let reason = strait_channel::ForceReason::Operator;
-        pair.acceptor.channel_mut().force_close(reason, &mut out);
+        let mut out = Decision::default();
+        let machine = pair.node_mut(party).channel_mut();
+        machine.force_close(ForceReason::Operator, &mut out);
         assert!(out.events.is_empty() && out.effects.is_empty(), "not even when asked to");
     }
 }
@@ -193,7 +198,7 @@ fn a_node_that_is_shown_its_own_forgotten_secret_never_broadcasts() {
 #[test]
 fn the_last_event_alone_may_be_lost_without_harm_if_nothing_it_explains_has_left() {
     // Losing `Finalized` takes nothing back: the receiver reveals nothing by it.
-    let mut pair = restored(5, 1);
+    let mut pair = restored(Party::Acceptor, 1);
     pair.recover();
     pair.assert_agreed();
 }
@@ -232,7 +237,7 @@ fn a_secret_that_is_not_ours_proves_nothing() {
     let secret = strait_primitives::RevocationSecret::from_bytes([1; 32]);
     said.last_secret = Some((number.next().unwrap(), secret));
     pair.hand(Party::Opener, said);
-    assert_eq!(pair.opener.live().closing, strait_channel::Closing::Running);
+    assert_eq!(pair.opener.live().closing, Closing::Running);
     assert_eq!(pair.opener.channel().link(), Link::Up);
 }
 
@@ -243,7 +248,7 @@ fn a_proposed_request_is_not_reported_failed_by_a_force_close() {
     let mut pair = Pair::open();
     pair.pay(Party::Opener, 1_000);
     assert!(pair.request(Party::Opener, 7, vec![pay(2_000)]));
-    let reason = strait_channel::ForceReason::Operator;
+    let reason = ForceReason::Operator;
     pair.opener.act(|channel, out| channel.force_close(reason, out));
     let [Notice::Refused { request, .. }] = pair.opener.notices.as_slice() else {
         panic!("one request is refused")
@@ -259,7 +264,7 @@ fn a_proposed_request_is_not_reported_failed_by_a_force_close() {
 fn an_acceptance_that_comes_after_a_force_close_revokes_nothing() {
     let mut pair = Pair::open();
     pair.pay(Party::Opener, 1_000);
-    let reason = strait_channel::ForceReason::Operator;
+    let reason = ForceReason::Operator;
     pair.opener.act(|channel, out| channel.force_close(reason, out));
     let events = pair.opener.disk.len();
     pair.settle();
@@ -275,7 +280,7 @@ fn a_receiver_that_closed_by_force_still_learns_the_proposers_secret() {
     let mut pair = Pair::open();
     pair.pay(Party::Opener, 1_000);
     pair.deliver(Party::Acceptor);
-    let reason = strait_channel::ForceReason::Operator;
+    let reason = ForceReason::Operator;
     pair.acceptor.act(|channel, out| channel.force_close(reason, out));
     pair.settle();
     assert!(matches!(pair.acceptor.disk.as_slice(), [.., ChannelEvent::Finalized { .. }]));
@@ -286,7 +291,7 @@ fn a_receiver_that_closed_by_force_still_learns_the_proposers_secret() {
 fn both_commitments_of_a_force_close_are_signed_by_both() {
     let mut pair = Pair::balanced();
     for party in BOTH {
-        let reason = strait_channel::ForceReason::Operator;
+        let reason = ForceReason::Operator;
         pair.node_mut(party).act(|channel, out| channel.force_close(reason, out));
         let commitment = pair.node(party).broadcasts.last().unwrap();
         assert_eq!(commitment.input[0].witness.len(), 4);
@@ -296,7 +301,6 @@ fn both_commitments_of_a_force_close_are_signed_by_both() {
     assert_eq!(pair.opener.channel().holder_transaction(), *pair.opener.broadcasts.last().unwrap());
 }
 
-/// The peer names a height that this node has not seen: it waits for the block, and takes the round then.
 #[test]
 fn a_reorganised_funding_output_stops_rounds_until_it_is_back() {
     let mut pair = Pair::balanced();

@@ -102,7 +102,7 @@ async fn every_endpoint_is_reached() {
     client.open_contract(&key("oc"), &open).await.unwrap();
     let act = ActRequest::batch(vec!["00".into(), "01".into()]);
     assert_eq!(client.act(&key("a"), &contract, &act).await.unwrap().count, 2);
-    assert_eq!(client.settle(&key("s"), &contract).await.unwrap().holder_msat, 4_000);
+    assert_eq!(client.settle(&key("s"), &contract).await.unwrap().holder_msat, Some(4_000));
     assert_eq!(client.wallet().await.unwrap().reserve_sat, 10_000);
     assert_eq!(client.new_address().await.unwrap().address, "bcrt1qscripted");
     let send = SendRequest {

@@ -1,3 +1,5 @@
+//! What the switchboard does with links that come, cross, replace each other and go.
+
 use super::*;
 use crate::backoff::Backoff;
 use crate::event::Events;

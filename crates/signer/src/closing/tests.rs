@@ -1,7 +1,8 @@
 //! Two signers close together; bad parts and bad nonces are caught.
 
 use bitcoin::secp256k1::Message;
-use strait_onchain::{ClosingShare, ClosingTerms, Party};
+use strait_onchain::{ClosingShare, ClosingTerms};
+use strait_primitives::Party;
 use strait_primitives::{CommitmentNumber, Digest, MilliSats, Sats};
 
 use super::*;

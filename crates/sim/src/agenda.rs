@@ -1,0 +1,89 @@
+//! What is to happen, and when: a queue ordered by simulated time, ties broken by who was first.
+
+use std::collections::BTreeMap;
+
+use strait_primitives::{Millis, Timestamp};
+
+use crate::network::ConnectionId;
+use crate::place::Place;
+
+/// A start of a node; what was planned for an earlier one does not happen any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Life(pub(crate) u64);
+
+/// Something that will happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Happening {
+    /// The engine takes what waits in its inbox.
+    Engine(Place, Life),
+    /// The writer's write is done.
+    Write(Place, Life),
+    /// The node is told that time has passed.
+    Tick(Place, Life),
+    /// The node asks its chain for news and hands in what it wants mined.
+    Chain(Place, Life),
+    /// The node tries to reach its peer.
+    Dial(Place, Life),
+    /// The other end of a new connection comes up.
+    Answer(Place, ConnectionId),
+    /// The next frame to this node arrives.
+    Arrival(Place, ConnectionId),
+    /// This node notices that the connection is gone.
+    Notice(Place, ConnectionId),
+    /// The node is started again.
+    Start(Place),
+    /// A user of this node does something.
+    User(Place),
+    /// A block is found.
+    Block,
+    /// Something goes wrong.
+    Misfortune,
+}
+
+/// The queue and the clock.
+#[derive(Debug)]
+pub(crate) struct Agenda {
+    now: Timestamp,
+    serial: u64,
+    queue: BTreeMap<(Timestamp, u64), Happening>,
+}
+
+impl Agenda {
+    /// Nothing planned, at this time.
+    pub(crate) const fn new(now: Timestamp) -> Self {
+        Self { now, serial: 0, queue: BTreeMap::new() }
+    }
+
+    /// The simulated time.
+    pub(crate) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The simulated time in whole seconds, as blocks carry it.
+    pub(crate) const fn now_s(&self) -> u64 {
+        self.now.to_unix_ms() / 1_000
+    }
+
+    /// Plans a happening.
+    pub(crate) fn after(&mut self, span: Millis, happening: Happening) {
+        self.at(self.now.after(span), happening);
+    }
+
+    /// Plans a happening for a given time, which may be now.
+    pub(crate) fn at(&mut self, time: Timestamp, happening: Happening) {
+        self.serial += 1;
+        self.queue.insert((time.max(self.now), self.serial), happening);
+    }
+
+    /// The next happening; the clock moves to its time.
+    pub(crate) fn next(&mut self) -> Option<Happening> {
+        let ((time, _), happening) = self.queue.pop_first()?;
+        self.now = time;
+        Some(happening)
+    }
+
+    /// How much is planned.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+}

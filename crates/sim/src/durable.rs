@@ -1,0 +1,224 @@
+//! What a node's disk holds, folded again beside the node: the witness against it.
+//!
+//! Read straight from the medium after every write, so that it knows what survives a power cut whatever the node
+//! believes. It tells which messages the durable events explain, and feeds the rounds to the [`History`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use strait_channel::{ChannelEvent, ForceReason, Signed};
+use strait_engine::{Event, NodeState};
+use strait_log::MemoryDisk;
+use strait_primitives::{
+    ChannelId, CommitmentNumber, ContractId, Digest, EventSeq, Party, SchnorrSignature,
+};
+use strait_store::decode;
+use strait_wire::{Message, Operations};
+
+use crate::history::{History, Round};
+use crate::oracle::Violation;
+use crate::place::Place;
+
+type Numbered = (ChannelId, CommitmentNumber);
+
+/// A fold of what is on disk, and what it explains.
+#[derive(Debug)]
+pub(crate) struct Durable {
+    place: Place,
+    /// The fold.
+    pub(crate) state: NodeState,
+    /// The last event on disk.
+    pub(crate) head: EventSeq,
+    proposed: BTreeMap<Numbered, (SchnorrSignature, Operations)>,
+    accepted: BTreeMap<Numbered, SchnorrSignature>,
+    revoked: BTreeSet<Numbered>,
+    /// What was signed for each number, whoever proposed it.
+    signed: BTreeMap<Numbered, Digest>,
+    offered: BTreeSet<ChannelId>,
+    answered: BTreeSet<ChannelId>,
+    opening_signed: BTreeSet<ChannelId>,
+    opened: BTreeSet<ChannelId>,
+    shut_down: BTreeSet<ChannelId>,
+    close_agreed: BTreeSet<ChannelId>,
+    contracts_offered: BTreeSet<ContractId>,
+    contracts_agreed: BTreeSet<ContractId>,
+}
+
+impl Durable {
+    /// An empty disk.
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            place,
+            state: NodeState::default(),
+            head: EventSeq::ZERO,
+            proposed: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            revoked: BTreeSet::new(),
+            signed: BTreeMap::new(),
+            offered: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            opening_signed: BTreeSet::new(),
+            opened: BTreeSet::new(),
+            shut_down: BTreeSet::new(),
+            close_agreed: BTreeSet::new(),
+            contracts_offered: BTreeSet::new(),
+            contracts_agreed: BTreeSet::new(),
+        }
+    }
+
+    /// Reads what the disk has come to hold.
+    pub(crate) fn advance(
+        &mut self,
+        disk: &MemoryDisk,
+        history: &mut History,
+    ) -> Result<(), Violation> {
+        for record in disk.durable_after(self.head) {
+            let event = decode(&record).map_err(|error| Violation::Start {
+                node: self.place.to_string(),
+                why: error.to_string(),
+            })?;
+            self.state.apply(&event);
+            self.head = record.seq;
+            if let Event::Channel { channel, event } = &event {
+                self.note(*channel, event, history)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        channel: ChannelId,
+        event: &ChannelEvent,
+        history: &mut History,
+    ) -> Result<(), Violation> {
+        match event {
+            ChannelEvent::Offered { .. } => {
+                self.offered.insert(channel);
+            }
+            ChannelEvent::Answered { .. } => {
+                self.answered.insert(channel);
+            }
+            ChannelEvent::OpeningSigned { signature, .. } => {
+                self.opening_signed.insert(channel);
+                self.sign(channel, CommitmentNumber::FIRST, signature)?;
+            }
+            ChannelEvent::Opened { counterparty_signature, .. } => {
+                self.opened.insert(channel);
+                self.sign(channel, CommitmentNumber::FIRST, counterparty_signature)?;
+                let live = self.state.channels.get(&channel).and_then(|state| state.live());
+                history.begin(self.place, channel, live.expect("it has just opened"));
+            }
+            ChannelEvent::Proposed { number, operations, signature, .. } => {
+                self.sign(channel, *number, signature)?;
+                let held = (signature.signature, operations.clone());
+                self.proposed.insert((channel, *number), held);
+            }
+            ChannelEvent::Accepted { number, operations, counterparty_signature, .. } => {
+                self.sign(channel, *number, counterparty_signature)?;
+                self.accepted.insert((channel, *number), counterparty_signature.signature);
+                let proposer = !self.party(channel);
+                let round = Round { proposer, operations: operations.clone() };
+                history.note(self.place, channel, *number, &round)?;
+                self.judge(channel, history)?;
+            }
+            ChannelEvent::Revoked { number, .. } => {
+                self.revoked.insert((channel, *number));
+                let held = self.proposed.get(&(channel, *number));
+                let (_, operations) = held.expect("a round is proposed before it is accepted");
+                let proposer = self.party(channel);
+                let round = Round { proposer, operations: operations.clone() };
+                history.note(self.place, channel, *number, &round)?;
+                self.judge(channel, history)?;
+            }
+            ChannelEvent::ContractOffered { contract, agreement } => {
+                self.contracts_offered.insert(*contract);
+                history.agree(channel, *contract, &agreement.terms.collateral);
+            }
+            ChannelEvent::ContractAgreed { contract, .. } => {
+                self.contracts_agreed.insert(*contract);
+            }
+            ChannelEvent::ShutdownSent { .. } => {
+                self.shut_down.insert(channel);
+            }
+            ChannelEvent::CloseAgreed { .. } => {
+                self.close_agreed.insert(channel);
+            }
+            ChannelEvent::ForceClosed {
+                reason: ForceReason::Violation | ForceReason::PeerLost,
+            }
+            | ChannelEvent::DataLost { .. } => {
+                let what = format!("{event:?}");
+                return Err(Violation::Accused { node: self.place.to_string(), what });
+            }
+            ChannelEvent::Abandoned { .. }
+            | ChannelEvent::FundingConfirmed { .. }
+            | ChannelEvent::FundingUnconfirmed
+            | ChannelEvent::Finalized { .. }
+            | ChannelEvent::ContractRefused { .. }
+            | ChannelEvent::ShutdownReceived { .. }
+            | ChannelEvent::ForceClosed { .. }
+            | ChannelEvent::Spent { .. }
+            | ChannelEvent::Unspent
+            | ChannelEvent::Resolved => {}
+        }
+        Ok(())
+    }
+
+    fn party(&self, channel: ChannelId) -> Party {
+        self.state.channels.get(&channel).expect("a channel with rounds lives").party
+    }
+
+    fn judge(&self, channel: ChannelId, history: &History) -> Result<(), Violation> {
+        let live = self.state.channels.get(&channel).and_then(|state| state.live());
+        history.judge(self.place, channel, live.expect("a channel with rounds lives"))
+    }
+
+    fn sign(
+        &mut self,
+        channel: ChannelId,
+        number: CommitmentNumber,
+        signed: &Signed,
+    ) -> Result<(), Violation> {
+        let before = self.signed.insert((channel, number), signed.digest);
+        if before.is_none_or(|digest| digest == signed.digest) {
+            return Ok(());
+        }
+        Err(Violation::TwoContents { node: self.place.to_string(), channel, number })
+    }
+
+    /// Fails unless events on disk explain what the node says.
+    pub(crate) fn explain(&self, message: &Message) -> Result<(), Violation> {
+        let is_explained = match message {
+            Message::OpenChannel(m) => self.offered.contains(&m.channel),
+            Message::AcceptChannel(m) => self.answered.contains(&m.channel),
+            Message::SignOpening(m) => {
+                self.opening_signed.contains(&m.channel) || self.opened.contains(&m.channel)
+            }
+            Message::Propose(m) => {
+                let held = self.proposed.get(&(m.channel, m.number));
+                held.is_some_and(|(signature, operations)| {
+                    *signature == m.signature && *operations == m.operations
+                })
+            }
+            Message::Accept(m) => self.accepted.get(&(m.channel, m.number)) == Some(&m.signature),
+            Message::Finalize(m) => self.revoked.contains(&(m.channel, m.number)),
+            Message::OfferContract(m) => self.contracts_offered.contains(&m.contract),
+            Message::AgreeContract(m) => self.contracts_agreed.contains(&m.contract),
+            Message::Shutdown(m) => self.shut_down.contains(&m.channel),
+            Message::CloseOffer(m) => self.shut_down.contains(&m.channel),
+            Message::CloseSign(m) => self.close_agreed.contains(&m.channel),
+            Message::Hello(_)
+            | Message::Fault(_)
+            | Message::RequestTurn(_)
+            | Message::RefuseContract(_)
+            | Message::Reestablish(_) => true,
+        };
+        if is_explained {
+            return Ok(());
+        }
+        Err(Violation::Unexplained {
+            node: self.place.to_string(),
+            message: message.name().to_owned(),
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! A node of the world: a real engine and a disk, and between them the pipeline of the runtime, without its threads.
+//!
+//! Decisions wait in the outbox while the engine goes on deciding on top of them; a write takes what waits, and only its
+//! receipt opens the effects. A crash keeps the disk and nothing else.
+
+use std::collections::VecDeque;
+
+use bitcoin::{Network, Transaction};
+use strait_chain::{BlockId, Follower};
+use strait_channel::OpeningPolicy;
+use strait_contract::ScriptedRuntime;
+use strait_engine::{Effect, Engine, EngineConfig, Event, Input, Moment};
+use strait_log::{MemoryDisk, MemoryStore, Record, Snapshot, Unsaved, Writer};
+use strait_primitives::{
+    BlockDelta, Digest, EventSeq, FeeRate, MilliSats, NodeId, Sats, Timestamp,
+};
+use strait_signer::{Seed, SeedWords};
+use strait_store::{encode, encode_snapshot, replay};
+use strait_wallet::Account;
+use strait_wire::Parameters;
+use zeroize::Zeroizing;
+
+use crate::agenda::Life;
+use crate::durable::Durable;
+use crate::oracle::{Violation, same_state};
+use crate::place::Place;
+
+/// Decisions that may wait for the writer, as in the runtime.
+const OUTBOX_MAX: usize = 8;
+
+/// What the engine decided in one go.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) unsaved: Vec<Unsaved<Event, Effect>>,
+    pub(crate) at: Timestamp,
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) engine: Engine,
+    pub(crate) writer: Writer<MemoryStore>,
+    pub(crate) inbox: VecDeque<Input>,
+    pub(crate) outbox: VecDeque<Batch>,
+    pub(crate) follower: Follower,
+    /// Transactions to be handed to the chain.
+    pub(crate) orders: VecDeque<Vec<Transaction>>,
+    pub(crate) contracts: ScriptedRuntime,
+    /// Whether the node dials its peer when it has no link.
+    pub(crate) keeps_connected: bool,
+    /// Whether a turn of the engine, or a write, is planned.
+    pub(crate) engine_planned: bool,
+    pub(crate) write_planned: bool,
+    last_snapshot: EventSeq,
+}
+
+/// A node, running or not.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) place: Place,
+    pub(crate) disk: MemoryDisk,
+    pub(crate) durable: Durable,
+    pub(crate) life: Life,
+    pub(crate) running: Option<Running>,
+    config: EngineConfig,
+    entropy: [u8; 32],
+    account: Account,
+    /// Events between two snapshots.
+    snapshot_every: u64,
+}
+
+impl Host {
+    /// A node with an empty disk that is not running.
+    pub(crate) fn new(place: Place, entropy: [u8; 32], snapshot_every: u64) -> Self {
+        let seed = seed_of(&entropy);
+        Self {
+            place,
+            disk: MemoryDisk::new(),
+            durable: Durable::new(place),
+            life: Life::default(),
+            running: None,
+            config: config_of(seed.node_key().node_id()),
+            account: account_of(&seed),
+            entropy,
+            snapshot_every,
+        }
+    }
+
+    /// The node's name on the network.
+    pub(crate) const fn node_id(&self) -> NodeId {
+        self.config.node
+    }
+
+    /// Starts the node from its disk, and checks what it reads there.
+    pub(crate) fn start(&mut self, now: Timestamp) -> Result<(), Violation> {
+        self.life.0 += 1;
+        let store = self.disk.open();
+        let fail = |why: String| Violation::Start { node: self.place.to_string(), why };
+        let replayed = replay(&store).map_err(|error| fail(error.to_string()))?;
+        if replayed.head != self.durable.head {
+            let node = self.place.to_string();
+            let (before, after) = (self.durable.head, replayed.head);
+            return Err(Violation::Forgot { node, before, after });
+        }
+        let fold = "the fold of snapshot and tail";
+        same_state(self.place, fold, replayed.head, &replayed.state, &self.durable.state)?;
+        let seed = seed_of(&self.entropy);
+        let mut batches = VecDeque::new();
+        let mut engine = if replayed.head == EventSeq::ZERO {
+            let genesis = self.account.genesis();
+            let birthday = strait_engine::BlockPoint { height: genesis.height, hash: genesis.hash };
+            let (engine, first) =
+                Engine::create(self.config.clone(), seed, &self.account, birthday);
+            batches.push_back(Batch { unsaved: vec![first], at: now, snapshot: None });
+            engine
+        } else {
+            let config = self.config.clone();
+            Engine::restore(config, seed, &self.account, replayed.state, replayed.head)
+                .map_err(|error| fail(error.to_string()))?
+        };
+        let known: Vec<BlockId> = engine
+            .recent_blocks()
+            .map(|block| BlockId { height: block.height, hash: block.hash })
+            .collect();
+        let follower =
+            Follower::new(Network::Regtest, known).map_err(|error| fail(error.to_string()))?;
+        let started = engine.start(now);
+        batches.push_back(Batch { unsaved: vec![started], at: now, snapshot: None });
+        self.running = Some(Running {
+            engine,
+            writer: Writer::new(store),
+            inbox: VecDeque::new(),
+            outbox: batches,
+            follower,
+            orders: VecDeque::new(),
+            contracts: ScriptedRuntime::with_purse(),
+            keeps_connected: false,
+            engine_planned: false,
+            write_planned: false,
+            last_snapshot: replayed.head,
+        });
+        Ok(())
+    }
+
+    /// The process is gone; only the disk stays.
+    pub(crate) fn stop(&mut self) {
+        self.running = None;
+        self.life.0 += 1;
+    }
+
+    /// Lets the engine decide about the first `count` inputs that wait.
+    pub(crate) fn decide(
+        &mut self,
+        count: usize,
+        now: Timestamp,
+        mut entropy: impl FnMut() -> [u8; 32],
+    ) {
+        let snapshot_every = self.snapshot_every;
+        let Some(running) = &mut self.running else { return };
+        let Running { engine, contracts, inbox, outbox, last_snapshot, .. } = running;
+        let mut unsaved = Vec::new();
+        for input in inbox.drain(..count.min(inbox.len())).collect::<Vec<_>>() {
+            let moment = Moment { now, entropy: entropy(), contracts };
+            unsaved.push(engine.handle(input, &moment));
+        }
+        let moment = Moment { now, entropy: entropy(), contracts };
+        unsaved.push(engine.poll(&moment));
+        unsaved.retain(|step| !step.is_empty());
+        let head = engine.head();
+        let due = head.to_u64().saturating_sub(last_snapshot.to_u64()) >= snapshot_every;
+        if unsaved.is_empty() && !due {
+            return;
+        }
+        let snapshot = due.then(|| {
+            *last_snapshot = head;
+            encode_snapshot(&engine.state(), head)
+        });
+        outbox.push_back(Batch { unsaved, at: now, snapshot });
+    }
+
+    /// Fails unless the live state is the fold of the log; only sensible when nothing waits for the writer.
+    pub(crate) fn check_fold(&self) -> Result<(), Violation> {
+        let Some(running) = &self.running else { return Ok(()) };
+        let head = running.engine.head();
+        if !running.outbox.is_empty() || head != self.durable.head {
+            return Ok(());
+        }
+        let fold = "the fold of the log";
+        same_state(self.place, fold, head, &self.durable.state, &running.engine.state())
+    }
+}
+
+impl Running {
+    /// True while the engine has to wait for the writer.
+    pub(crate) fn is_outbox_full(&self) -> bool {
+        self.outbox.len() >= OUTBOX_MAX
+    }
+}
+
+/// The records of a batch.
+pub(crate) fn records_of(batch: &Batch) -> impl Iterator<Item = Record> {
+    let at = batch.at;
+    batch.unsaved.iter().flat_map(move |unsaved| {
+        let numbered = unsaved.events().iter().zip(0_u64..);
+        numbered.map(move |(event, offset)| encode(event, unsaved.first().advanced(offset), at))
+    })
+}
+
+fn seed_of(entropy: &[u8; 32]) -> Seed {
+    Seed::new(&SeedWords::generate(&Zeroizing::new(*entropy)), Network::Regtest)
+}
+
+/// The wallet's account, read off its public descriptor: `tr([fingerprint/86'/1'/0']xpub/0/*)`.
+fn account_of(seed: &Seed) -> Account {
+    let text = seed.wallet_descriptors().external;
+    let inner = text.trim_start_matches("tr([");
+    let (origin, rest) = inner.split_once(']').expect("a descriptor names its origin");
+    let (fingerprint, _) = origin.split_once('/').expect("an origin has a path");
+    let (xpub, _) = rest.split_once('/').expect("a descriptor has branches");
+    Account::new(
+        Network::Regtest,
+        fingerprint.parse().expect("a fingerprint is eight hex digits"),
+        xpub.parse().expect("the descriptor holds an extended key"),
+    )
+    .expect("the seed's account is one of its network")
+}
+
+fn config_of(node: NodeId) -> EngineConfig {
+    let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
+    EngineConfig {
+        node,
+        opening: OpeningPolicy {
+            chain: Digest::from_bytes(bitcoin::hashes::Hash::to_byte_array(genesis)),
+            parameters: Parameters {
+                delay: BlockDelta::new(6),
+                locks_max: 30,
+                lock_min: MilliSats::from_const(1_000_000),
+                dust_exposure_max: MilliSats::from_const(5_000_000),
+                depth: BlockDelta::new(3),
+            },
+            delay_max: BlockDelta::new(2_016),
+            depth_max: BlockDelta::new(144),
+            capacity_min: Sats::from_const(20_000),
+            capacity_max: Sats::from_const(16_000_000),
+        },
+        channels_max: 8,
+        unfunded_per_peer_max: 3,
+        contract_collateral_max: MilliSats::from_const(500_000_000),
+        contract_modules: None,
+        inbound: strait_engine::Inbound::Accepted,
+        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
+        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
+        reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
+        final_depth: BlockDelta::new(6),
+    }
+}

@@ -1,0 +1,45 @@
+//! `strait-sim`: runs the simulated world from seeds, and replays the one that failed.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use strait_sim::{Plan, run};
+
+/// Two nodes in a simulated world, judged after every step.
+#[derive(Debug, Parser)]
+#[command(name = "strait-sim")]
+struct Arguments {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, one after the other.
+    #[arg(long, default_value_t = 1)]
+    seeds: u64,
+    /// Steps of each storm.
+    #[arg(long, default_value_t = 5_000)]
+    steps: u64,
+    /// How many lines of the trace a failure tells.
+    #[arg(long, default_value_t = strait_sim::LINES)]
+    lines: usize,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = std::io::stdout().lock();
+    for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
+        match run(Plan { lines: arguments.lines, ..Plan::of_seed(seed, arguments.steps) }) {
+            Ok(report) => {
+                let _ = writeln!(out, "seed {seed}: {report:?}");
+            }
+            Err(failure) => {
+                for line in &failure.last {
+                    let _ = writeln!(out, "{line}");
+                }
+                let _ = writeln!(out, "seed {seed} steps {}: {failure}", arguments.steps);
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}

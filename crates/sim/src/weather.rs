@@ -1,0 +1,141 @@
+//! How stormy a run is: rates and spans, drawn once per run so that runs differ in kind and not only in detail.
+
+use crate::choices::Choices;
+
+/// Rates of faults and activity. Chances are per thousand, spans in simulated milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weather {
+    /// The longest a message is on its way.
+    pub latency_ms_max: u64,
+    /// The longest a write takes.
+    pub write_ms_max: u64,
+    /// The longest pause between two requests of one node's users.
+    pub request_ms_max: u64,
+    /// The longest pause between two blocks.
+    pub block_ms_max: u64,
+    /// The longest pause between two misfortunes.
+    pub misfortune_ms_max: u64,
+    /// Which misfortunes come, each by its weight.
+    pub misfortunes: Misfortunes,
+    /// The chance that a node dies between two effects of one write.
+    pub die_midway: u64,
+    /// The most payments in one request.
+    pub batch_max: u64,
+    /// What users do, each by its weight.
+    pub habits: Habits,
+}
+
+/// Weights of misfortunes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfortunes {
+    /// A process dies.
+    pub kill: u64,
+    /// The next writes of a disk fail in some way.
+    pub bad_write: u64,
+    /// A connection is cut; each end notices in its own time.
+    pub cut: u64,
+    /// The best chain loses blocks, up to six.
+    pub reorganisation: u64,
+    /// The newest snapshot turns out spoilt at the next start.
+    pub torn_snapshot: u64,
+    /// The price of block space changes.
+    pub fees: u64,
+}
+
+/// Weights of what users do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Habits {
+    /// A new payment.
+    pub pay: u64,
+    /// A request asked again under its key.
+    pub repeat: u64,
+    /// A used key for another request.
+    pub reuse_key: u64,
+    /// A request that cannot be right.
+    pub nonsense: u64,
+    /// A new channel.
+    pub open: u64,
+    /// A contract begun, acted in, or settled.
+    pub contract: u64,
+    /// A contract brought to its end.
+    pub wind_up: u64,
+    /// A payment on chain.
+    pub send: u64,
+    /// A cooperative close.
+    pub close: u64,
+    /// A close by force.
+    pub force: u64,
+}
+
+impl Weather {
+    /// The weather of a run.
+    #[must_use]
+    pub fn draw(choices: &mut Choices) -> Self {
+        let mut weight = |weights: &[u64]| *choices.pick(weights);
+        let misfortunes = Misfortunes {
+            kill: weight(&[0, 1, 4]),
+            bad_write: weight(&[0, 1, 4]),
+            cut: weight(&[0, 2, 8]),
+            reorganisation: weight(&[0, 0, 1, 3]),
+            torn_snapshot: weight(&[0, 1]),
+            fees: weight(&[0, 1]),
+        };
+        let habits = Habits {
+            pay: weight(&[100, 60, 200]),
+            repeat: weight(&[5, 0, 30]),
+            reuse_key: weight(&[1, 0, 5]),
+            nonsense: weight(&[1, 0, 5]),
+            open: weight(&[2, 1, 6]),
+            contract: weight(&[0, 20, 60]),
+            wind_up: 1,
+            send: weight(&[0, 1, 3]),
+            close: weight(&[0, 1, 3]),
+            force: weight(&[0, 0, 1]),
+        };
+        Self {
+            latency_ms_max: weight(&[2, 30, 400]),
+            write_ms_max: weight(&[2, 10, 200]),
+            request_ms_max: weight(&[20, 4, 300]),
+            block_ms_max: weight(&[20_000, 60_000, 4_000]),
+            misfortune_ms_max: weight(&[60_000, 5_000, 20_000, 1_000]),
+            misfortunes,
+            die_midway: weight(&[0, 0, 1]),
+            batch_max: weight(&[3, 1, 40]),
+            habits,
+        }
+    }
+
+    /// The calm after the storm: nothing fails, blocks come quickly, nobody begins anything new.
+    #[must_use]
+    pub fn calm() -> Self {
+        Self {
+            latency_ms_max: 2,
+            write_ms_max: 2,
+            request_ms_max: 500,
+            block_ms_max: 4_000,
+            misfortune_ms_max: 60_000,
+            misfortunes: Misfortunes {
+                kill: 0,
+                bad_write: 0,
+                cut: 0,
+                reorganisation: 0,
+                torn_snapshot: 0,
+                fees: 0,
+            },
+            die_midway: 0,
+            batch_max: 1,
+            habits: Habits {
+                pay: 0,
+                repeat: 0,
+                reuse_key: 0,
+                nonsense: 0,
+                open: 0,
+                contract: 0,
+                wind_up: 1,
+                send: 0,
+                close: 0,
+                force: 0,
+            },
+        }
+    }
+}

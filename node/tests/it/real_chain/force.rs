@@ -1,0 +1,89 @@
+//! One side closes alone: its commitment goes out with the child that pays for it, the other side is paid at once, and
+//! its own money waits for its delay.
+
+use strait_api_types::{ChannelPhase, CloseMode};
+
+use super::world::{CAPACITY_SAT, FINAL_BLOCKS, World, mine, pay};
+
+/// Blocks that the broadcaster's own money waits, as the nodes are configured.
+const DELAY_BLOCKS: u64 = 6;
+
+/// Who closes alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closer {
+    Opener,
+    Acceptor,
+}
+
+async fn force_close_by(closer: Closer) {
+    let Some(mut world) = World::start().await else { return };
+    let channel = world.open_channel().await;
+    let id = channel.channel_id.as_str();
+    let funding = world.seen(channel.funding_txid.as_deref().unwrap());
+    pay(&mut world.alice, id, 1_000_000, 3_000).await;
+    let (alice_sat, bob_sat) = (CAPACITY_SAT - 3_000_000, 3_000_000);
+
+    let (node, own_sat, peer_sat) = match closer {
+        Closer::Opener => (&mut world.alice, alice_sat, bob_sat),
+        Closer::Acceptor => (&mut world.bob, bob_sat, alice_sat),
+    };
+    let key = node.key();
+    node.client().close_channel(&key, id, CloseMode::Force).await.unwrap();
+    let commitment = world.unconfirmed_spender(&funding.txid).await;
+    let child = world.unconfirmed_spender(&commitment.txid).await;
+    let mut outputs_sat = commitment.outputs_sat.clone();
+    outputs_sat.sort_unstable();
+    let mut expected_sat = [0, own_sat, peer_sat];
+    expected_sat.sort_unstable();
+    assert_eq!(outputs_sat, expected_sat, "both balances and an empty anchor");
+    assert!(child.vbytes <= 1_000, "a version-3 child has at most 1,000 vB: {}", child.vbytes);
+    world.judge.learn(&world.bitcoind.client());
+    world.judge.refuses(&commitment.hex, "min relay fee not met");
+    world.judge.accepts_package(&commitment.hex, &child.hex);
+
+    // The other side has its money with the first block; the closer has to wait.
+    world.mine(1).await;
+    world.both_reach(id, ChannelPhase::ForceClosing).await;
+    let fees_sat = world.fee_sat(&funding);
+    let bump_sat = world.fee_sat(&child);
+    let funds_sat = World::funds_sat();
+    let of_alice = |closer_sat: u64| funds_sat - CAPACITY_SAT - fees_sat + closer_sat;
+    match closer {
+        Closer::Opener => {
+            assert_eq!(world.bob.confirmed_sat().await, funds_sat + bob_sat);
+            assert_eq!(world.alice.confirmed_sat().await, of_alice(0) - bump_sat);
+        }
+        Closer::Acceptor => {
+            assert_eq!(world.alice.confirmed_sat().await, of_alice(alice_sat));
+            assert_eq!(world.bob.confirmed_sat().await, funds_sat - bump_sat);
+        }
+    }
+    world.mine(DELAY_BLOCKS - 2).await;
+    assert_eq!(world.mempool().len(), 0, "nothing is claimed before the delay is over");
+    world.mine(1).await;
+    let sweep = world.unconfirmed_spender(&commitment.txid).await;
+    world.judge.learn(&world.bitcoind.client());
+    world.judge.accepts(&sweep.hex);
+    mine(&world.bitcoind, FINAL_BLOCKS);
+    for node in [&world.alice, &world.bob] {
+        world.resolved(node, id).await;
+        node.follows().await;
+    }
+    let sweep_sat = world.fee_sat(&sweep);
+    let (alice_pays_sat, bob_pays_sat) = match closer {
+        Closer::Opener => (fees_sat + bump_sat + sweep_sat, 0),
+        Closer::Acceptor => (fees_sat, bump_sat + sweep_sat),
+    };
+    assert_eq!(world.alice.confirmed_sat().await, funds_sat - bob_sat - alice_pays_sat);
+    assert_eq!(world.bob.confirmed_sat().await, funds_sat + bob_sat - bob_pays_sat);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_opener_closes_alone_and_every_coin_is_where_it_belongs() {
+    force_close_by(Closer::Opener).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_acceptor_closes_alone_and_every_coin_is_where_it_belongs() {
+    force_close_by(Closer::Acceptor).await;
+}

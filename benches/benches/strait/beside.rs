@@ -11,6 +11,7 @@ use strait_benches::{
     APPENDS, Appender, BATCHES, BareFile, BareSignatures, BareWasmtime, Clock, Duo, Effort, Figure,
     History, Meter, SignedCommitments, Subject, Turns, proposal,
 };
+use strait_engine::NodeState;
 use strait_wire::Message;
 
 /// Prints the rows that the command line asks for.
@@ -33,6 +34,9 @@ enum Company {
     Floor,
     Alone,
 }
+
+/// One way to read a history.
+type Fold = fn(&History, NodeState) -> NodeState;
 
 /// Which rows are taken, and how long each takes.
 struct Table {
@@ -63,12 +67,16 @@ impl Table {
         }
         let turns = match self.effort {
             Effort::Smoke => Turns { clock, budget: Duration::from_micros(1), slices: 1 },
-            Effort::Measure => Turns { clock, budget: Duration::from_millis(900), slices: 45 },
+            Effort::Measure => turns_of(clock),
         };
         if self.company == Company::Alone {
             floor = Subject::prepared(|_| Duration::from_millis(20));
         }
         let Figure { subject, floor, ratio } = turns.take(&mut subject, &mut floor);
+        if self.effort == Effort::Smoke {
+            println!("| {what} | runs | | |");
+            return;
+        }
         let count = u32::try_from(count).expect("a small count");
         let rate = f64::from(count) / subject.as_secs_f64();
         let rate = if count > 1 { format!(", {rate:.0}/s") } else { String::new() };
@@ -110,37 +118,44 @@ impl Table {
     fn derivation(&self) {
         for payments in [1, 100] {
             let rounds = self.effort.pick(4, 10_000 / payments);
+            let events = 2 * rounds;
+            let goal = Duration::from_micros(2 * events);
+            let folds: [(&str, Fold); 2] =
+                [("apply", History::apply), ("decode and apply", History::decode_and_apply)];
+            let name =
+                |side, fold| format!("{fold}, {side}, {events} events, rounds of {payments}");
+            let names = ["payer", "payee"].map(|side| folds.map(|(fold, _)| name(side, fold)));
+            if !names.as_flattened().iter().any(|name| self.takes(name)) {
+                continue;
+            }
             let histories = History::of_rounds(rounds, payments);
-            for (side, history) in ["payer", "payee"].into_iter().zip(&histories) {
-                let events = history.events.len();
-                let goal = Duration::from_micros(2) * u32::try_from(events).expect("a short log");
-                let count = u64::try_from(events).expect("a short log");
-                #[expect(clippy::type_complexity, reason = "two functions of one shape, named")]
-                let folds: [(&str, fn(&History, _) -> _); 2] =
-                    [("apply", History::apply), ("decode and apply", History::decode_and_apply)];
-                for (name, fold) in folds {
-                    let what = format!("{name}, {side}, {events} events of rounds of {payments}");
+            for (history, names) in histories.iter().zip(&names) {
+                for ((_, fold), what) in folds.into_iter().zip(names) {
                     let subject = Subject::prepared(|clock| {
                         let state = history.opened.clone();
                         let start = clock.now();
-                        drop(black_box(fold(history, state)));
+                        black_box(fold(history, state));
                         clock.now().saturating_sub(start)
                     });
-                    self.row((Clock::Cpu, &what), count, subject, Subject::prepared(|_| goal));
+                    self.row((Clock::Cpu, what), events, subject, Subject::prepared(|_| goal));
                 }
             }
         }
     }
 
     fn contracts(&self) {
+        let names = ["contract, warm apply", "contract, warm outcome", "contract, cold load"];
+        if !names.iter().any(|name| self.takes(name)) {
+            return;
+        }
         let (meter, bare) = (Meter::default(), BareWasmtime::default());
         let floor = || Subject::new(|| bare.apply(meter.state()));
-        self.row((Clock::Cpu, "contract, warm apply"), 1, Subject::new(|| meter.apply()), floor());
+        self.row((Clock::Cpu, names[0]), 1, Subject::new(|| meter.apply()), floor());
         let outcome = Subject::new(|| meter.outcome());
-        self.row((Clock::Cpu, "contract, warm outcome"), 1, outcome, floor());
+        self.row((Clock::Cpu, names[1]), 1, outcome, floor());
         let cold = Subject::new(|| meter.cold());
         let floor = Subject::new(|| BareWasmtime::cold(meter.state()));
-        self.row((Clock::Cpu, "contract, cold load and init"), 1, cold, floor);
+        self.row((Clock::Cpu, names[2]), 1, cold, floor);
     }
 
     fn codec(&self) {
@@ -157,16 +172,30 @@ impl Table {
         }
     }
 
+    /// A `Proposed` and a `Revoked` of one payment in turns: the most records for a payment.
     fn appends(&self) {
-        let [payer, _] = History::of_rounds(self.effort.pick(2, 500), 1);
         for count in APPENDS {
+            let name = format!("append {count} records");
+            if !self.takes(&name) {
+                continue;
+            }
+            let [payer, _] = History::of_rounds(count.div_ceil(2), 1);
             let directory =
                 tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("room on disk");
             let mut appender = Appender::new(directory.path(), &payer.records, count);
             let mut bare = BareFile::beside(&appender, directory.path());
-            let what = format!("append {count} records, {} bytes", appender.payload_bytes());
+            let what = format!("{name}, {} bytes", appender.payload_bytes());
             let append = Subject::new(|| appender.append());
             self.row((Clock::Wall, &what), count, append, Subject::new(|| bare.append()));
         }
     }
+}
+
+/// Computation in slices that a clock can tell apart; the disk run by run, so that both see the same moods of it.
+fn turns_of(clock: Clock) -> Turns {
+    let (budget, slices) = match clock {
+        Clock::Cpu => (Duration::from_millis(900), 45),
+        Clock::Wall => (Duration::from_millis(600), 1_500),
+    };
+    Turns { clock, budget, slices }
 }

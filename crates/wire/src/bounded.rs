@@ -57,10 +57,6 @@ macro_rules! bounded_bytes {
 }
 
 bounded_bytes! {
-    /// What a payment is for, in the payer's words: opaque to the protocol, shown to the payee.
-    Reference, REFERENCE_BYTES_MAX
-}
-bounded_bytes! {
     /// An output script, not yet known to be of an allowed kind.
     ScriptBytes, SCRIPT_BYTES_MAX
 }
@@ -68,6 +64,71 @@ bounded_bytes! {
     /// Parameters of a contract, or one action: meaningful to its module alone.
     ContractBytes, CONTRACT_BYTES_MAX
 }
+
+/// What a payment is for, in the payer's words: opaque to the protocol, shown to the payee.
+///
+/// It lies in place: a round carries thousands, and an allocation for each would cost more than the rest of a payment.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    /// The bytes, and zeros behind them.
+    bytes: [u8; Self::MAX],
+    /// How many there are. Compared last, so that order is that of byte strings.
+    length: u8,
+}
+
+impl Reference {
+    /// The longest it may be, in bytes.
+    pub const MAX: usize = REFERENCE_BYTES_MAX;
+
+    /// Copies the bytes; `None` above [`Self::MAX`].
+    #[must_use]
+    pub fn new(bytes: impl AsRef<[u8]>) -> Option<Self> {
+        let given = bytes.as_ref();
+        let mut bytes = [0; Self::MAX];
+        bytes.get_mut(..given.len())?.copy_from_slice(given);
+        Some(Self { bytes, length: u8::try_from(given.len()).ok()? })
+    }
+
+    /// The bytes.
+    ///
+    /// # Panics
+    /// Never: the length was checked when it was made.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).expect("checked when it was made")
+    }
+}
+
+impl Default for Reference {
+    fn default() -> Self {
+        Self { bytes: [0; Self::MAX], length: 0 }
+    }
+}
+
+impl core::fmt::Debug for Reference {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl<C> minicbor::Encode<C> for Reference {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bytes(self.as_bytes())?.ok()
+    }
+}
+
+impl<'b, C> minicbor::Decode<'b, C> for Reference {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        Self::new(d.bytes()?)
+            .ok_or_else(|| minicbor::decode::Error::message("Reference is too long"))
+    }
+}
+
+const _: () = assert!(REFERENCE_BYTES_MAX <= 255, "the length fits a byte");
 
 /// An explanation for the people at the other end; never acted on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

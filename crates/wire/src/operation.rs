@@ -113,7 +113,7 @@ pub enum Operation {
 impl Operation {
     /// An upper bound of its encoded length in bytes.
     #[must_use]
-    pub const fn encoded_len_max(&self) -> usize {
+    pub fn encoded_len_max(&self) -> usize {
         const FRAMING: usize = 16;
         FRAMING
             + match self {
@@ -153,7 +153,7 @@ pub enum OperationsError {
 ///
 /// Shared when cloned: the event, the state and the message of a round all hold the same thousands of payments.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Operations(Arc<[Operation]>);
+pub struct Operations(Arc<Vec<Operation>>);
 
 impl Operations {
     /// Wraps a list that one round can carry.
@@ -168,7 +168,7 @@ impl Operations {
         if bytes > OPERATIONS_BYTES_MAX {
             return Err(OperationsError::Bytes { actual: bytes, limit: OPERATIONS_BYTES_MAX });
         }
-        Ok(Self(list.into()))
+        Ok(Self(Arc::new(list)))
     }
 
     /// The operations.

@@ -36,8 +36,12 @@ impl Clock {
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 
-    /// How many ticks cover a time, at least one more than none.
+    /// How many ticks cover a time. The tick under way is partly over, so it counts for nothing; no time at all is no
+    /// tick, which ends a call at its first check whatever the machine does meanwhile.
     pub(crate) fn ticks(timeout: Duration) -> u64 {
+        if timeout.is_zero() {
+            return 0;
+        }
         let ticks = timeout.as_millis().div_ceil(TICK.as_millis()).saturating_add(1);
         u64::try_from(ticks).unwrap_or(u64::MAX / 2)
     }

@@ -132,9 +132,4 @@ impl Network {
         }
         was_live
     }
-
-    /// Frames in flight, in all.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.connections.values().map(|c| c.to.alice.len() + c.to.bob.len()).sum()
-    }
 }

@@ -19,6 +19,8 @@ pub struct Weather {
     pub misfortunes: Misfortunes,
     /// The chance that a node dies between two effects of one write.
     pub die_midway: u64,
+    /// The chance that a user who was not answered asks again before doing anything else.
+    pub insistence: u64,
     /// The most payments in one request.
     pub batch_max: u64,
     /// What users do, each by its weight.
@@ -100,6 +102,7 @@ impl Weather {
             misfortune_ms_max: weight(&[60_000, 5_000, 20_000, 1_000]),
             misfortunes,
             die_midway: weight(&[0, 0, 1]),
+            insistence: 400,
             batch_max: weight(&[3, 1, 40]),
             habits,
         }
@@ -123,6 +126,7 @@ impl Weather {
                 fees: 0,
             },
             die_midway: 0,
+            insistence: 1_000,
             batch_max: 1,
             habits: Habits {
                 pay: 0,

@@ -18,7 +18,7 @@ enum Misfortune {
 
 impl World {
     pub(super) fn misfortune(&mut self) {
-        self.plan_between(1, self.weather.misfortune_ms_max, Happening::Misfortune);
+        self.plan_pause(self.weather.misfortune_ms_max, Happening::Misfortune);
         let weights = &self.weather.misfortunes;
         let table = [
             (weights.kill, Misfortune::Kill),

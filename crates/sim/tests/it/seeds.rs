@@ -1,6 +1,6 @@
 //! Runs by seed. A failure prints the seed and how to replay it.
 
-use strait_sim::{Choices, Plan, Report, run};
+use strait_sim::{Choices, Plan, Report, Violation, Weather, run};
 
 /// Steps of the storm in a run of the sweep.
 const STEPS: u64 = 2_000;
@@ -56,6 +56,17 @@ fn fresh_seeds_break_no_law() {
     for seed in 1_000..1_012 {
         survive_seed(seed, STEPS);
     }
+}
+
+#[test]
+fn a_disk_that_lies_is_noticed() {
+    let mut choices = Choices::from_seed(1);
+    let mut weather = Weather::draw(&mut choices);
+    weather.misfortunes.lie = 1_000;
+    weather.misfortune_ms_max = 1_000;
+    let failure = run(Plan { choices, weather: Some(weather), ..Plan::of_seed(1, STEPS) });
+    let violation = *failure.expect_err("no law survives a disk that lies").violation;
+    assert!(matches!(violation, Violation::Unsaved { .. }), "{violation}");
 }
 
 #[test]

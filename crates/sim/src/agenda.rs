@@ -11,6 +11,9 @@ use crate::place::Place;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Life(pub(crate) u64);
 
+/// Happenings within one millisecond after which nothing can be getting on any more.
+const HAPPENINGS_PER_MS_MAX: u64 = 20_000;
+
 /// Something that will happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Happening {
@@ -45,13 +48,15 @@ pub(crate) enum Happening {
 pub(crate) struct Agenda {
     now: Timestamp,
     serial: u64,
+    /// Happenings since the clock moved.
+    in_this_ms: u64,
     queue: BTreeMap<(Timestamp, u64), Happening>,
 }
 
 impl Agenda {
     /// Nothing planned, at this time.
     pub(crate) const fn new(now: Timestamp) -> Self {
-        Self { now, serial: 0, queue: BTreeMap::new() }
+        Self { now, serial: 0, in_this_ms: 0, queue: BTreeMap::new() }
     }
 
     /// The simulated time.
@@ -78,6 +83,11 @@ impl Agenda {
     /// The next happening; the clock moves to its time.
     pub(crate) fn next(&mut self) -> Option<Happening> {
         let ((time, _), happening) = self.queue.pop_first()?;
+        self.in_this_ms = if time == self.now { self.in_this_ms + 1 } else { 0 };
+        assert!(
+            self.in_this_ms < HAPPENINGS_PER_MS_MAX,
+            "the world runs on the spot: {happening:?}"
+        );
         self.now = time;
         Some(happening)
     }

@@ -135,19 +135,10 @@ impl Durable {
                 history.note(self.place, channel, *number, &round)?;
                 self.judge(channel, history)?;
             }
-            ChannelEvent::ContractOffered { contract, agreement } => {
-                self.contracts_offered.insert(*contract);
-                history.agree(channel, *contract, &agreement.terms.collateral);
-            }
-            ChannelEvent::ContractAgreed { contract, .. } => {
-                self.contracts_agreed.insert(*contract);
-            }
-            ChannelEvent::ShutdownSent { .. } => {
-                self.shut_down.insert(channel);
-            }
-            ChannelEvent::CloseAgreed { .. } => {
-                self.close_agreed.insert(channel);
-            }
+            ChannelEvent::ContractOffered { .. }
+            | ChannelEvent::ContractAgreed { .. }
+            | ChannelEvent::ShutdownSent { .. }
+            | ChannelEvent::CloseAgreed { .. } => self.note_words(channel, event, history),
             ChannelEvent::ForceClosed {
                 reason: ForceReason::Violation | ForceReason::PeerLost,
             }
@@ -164,6 +155,23 @@ impl Durable {
             | ChannelEvent::Resolved => {}
         }
         Ok(())
+    }
+
+    /// What a node may say from now on, beside its rounds.
+    fn note_words(&mut self, channel: ChannelId, event: &ChannelEvent, history: &mut History) {
+        if let ChannelEvent::ContractOffered { contract, agreement } = event {
+            self.contracts_offered.insert(*contract);
+            history.agree(channel, *contract, &agreement.terms.collateral);
+        }
+        if let ChannelEvent::ContractAgreed { contract, .. } = event {
+            self.contracts_agreed.insert(*contract);
+        }
+        if let ChannelEvent::ShutdownSent { .. } = event {
+            self.shut_down.insert(channel);
+        }
+        if let ChannelEvent::CloseAgreed { .. } = event {
+            self.close_agreed.insert(channel);
+        }
     }
 
     fn party(&self, channel: ChannelId) -> Party {

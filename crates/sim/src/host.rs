@@ -3,7 +3,7 @@
 //! Decisions wait in the outbox while the engine goes on deciding on top of them; a write takes what waits, and only its
 //! receipt opens the effects. A crash keeps the disk and nothing else.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bitcoin::{Network, Transaction};
 use strait_chain::{BlockId, Follower};
@@ -36,6 +36,17 @@ pub(crate) struct Batch {
     pub(crate) snapshot: Option<Snapshot>,
 }
 
+/// Something a node does again and again, planned once at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Chore {
+    /// The engine's turn.
+    Decide,
+    /// The disk's write.
+    Write,
+    /// Dialling the peer when there is no link; planned for life.
+    Dial,
+}
+
 /// A node that runs.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one plan of its own, made and met")]
@@ -48,11 +59,8 @@ pub(crate) struct Running {
     /// Transactions to be handed to the chain.
     pub(crate) orders: VecDeque<Vec<Transaction>>,
     pub(crate) contracts: ScriptedRuntime,
-    /// Whether the node dials its peer when it has no link.
-    pub(crate) keeps_connected: bool,
-    /// Whether a turn of the engine, or a write, is planned.
-    pub(crate) engine_planned: bool,
-    pub(crate) write_planned: bool,
+    /// What is planned already and need not be planned again.
+    pub(crate) planned: BTreeSet<Chore>,
     last_snapshot: EventSeq,
 }
 
@@ -136,9 +144,7 @@ impl Host {
             follower,
             orders: VecDeque::new(),
             contracts: ScriptedRuntime::with_purse(),
-            keeps_connected: false,
-            engine_planned: false,
-            write_planned: false,
+            planned: BTreeSet::new(),
             last_snapshot: replayed.head,
         });
         Ok(())

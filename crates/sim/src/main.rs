@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use strait_sim::{Plan, run};
+use strait_sim::{Choices, Plan, run};
 
 /// Two nodes in a simulated world, judged after every step.
 #[derive(Debug, Parser)]
@@ -19,6 +19,9 @@ struct Arguments {
     /// Steps of each storm.
     #[arg(long, default_value_t = 5_000)]
     steps: u64,
+    /// Decide by the bytes of this file instead, as a fuzzer does; the seed then makes the keys alone.
+    #[arg(long)]
+    bytes: Option<std::path::PathBuf>,
     /// How many lines of the trace a failure tells.
     #[arg(long, default_value_t = strait_sim::LINES)]
     lines: usize,
@@ -28,7 +31,17 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = std::io::stdout().lock();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-        match run(Plan { lines: arguments.lines, ..Plan::of_seed(seed, arguments.steps) }) {
+        let mut plan = Plan { lines: arguments.lines, ..Plan::of_seed(seed, arguments.steps) };
+        if let Some(path) = &arguments.bytes {
+            match std::fs::read(path) {
+                Ok(bytes) => plan.choices = Choices::from_bytes(bytes),
+                Err(error) => {
+                    let _ = writeln!(out, "cannot read {}: {error}", path.display());
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+        match run(plan) {
             Ok(report) => {
                 let _ = writeln!(out, "seed {seed}: {report:?}");
             }

@@ -88,7 +88,7 @@ pub struct Failure {
     /// At which step.
     pub step: u64,
     /// What was broken.
-    pub violation: Violation,
+    pub violation: Box<Violation>,
     /// The last things that happened, in words.
     pub last: Vec<String>,
 }
@@ -110,7 +110,11 @@ pub fn run(plan: Plan) -> Result<Report, Failure> {
             .unwrap_or_else(|| "without words".to_owned());
         Err(Violation::Panicked { message })
     });
-    done.map_err(|violation| Failure { step: trace.steps(), violation, last: trace.last() })
+    done.map_err(|violation| Failure {
+        step: trace.steps(),
+        violation: Box::new(violation),
+        last: trace.last(),
+    })
 }
 
 fn live(plan: Plan, trace: Trace) -> Result<Report, Violation> {
@@ -168,9 +172,9 @@ fn prepare(world: &mut World) -> Result<(), Violation> {
     for _ in 0..MATURITY {
         world.chain.mine(now_s);
     }
-    world.plan_between(1, 1_000, Happening::Block);
+    world.plan_pause(1_000, Happening::Block);
     for place in Place::BOTH {
-        world.plan_between(1, 1_000, Happening::User(place));
+        world.plan_pause(1_000, Happening::User(place));
     }
     let height = world.chain.regtest.height();
     while Place::BOTH.iter().any(|place| {

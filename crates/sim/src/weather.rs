@@ -19,6 +19,8 @@ pub struct Weather {
     pub misfortunes: Misfortunes,
     /// The chance that a node dies between two effects of one write.
     pub die_midway: u64,
+    /// The chance that a user who was not answered asks again before doing anything else.
+    pub insistence: u64,
     /// The most payments in one request.
     pub batch_max: u64,
     /// What users do, each by its weight.
@@ -30,6 +32,9 @@ pub struct Weather {
 pub struct Misfortunes {
     /// A process dies.
     pub kill: u64,
+    /// A disk says that it holds what it does not: no law can survive it, so no run draws it. It is there to see the
+    /// oracle notice.
+    pub lie: u64,
     /// The next writes of a disk fail in some way.
     pub bad_write: u64,
     /// A connection is cut; each end notices in its own time.
@@ -74,6 +79,7 @@ impl Weather {
         let mut weight = |weights: &[u64]| *choices.pick(weights);
         let misfortunes = Misfortunes {
             kill: weight(&[0, 1, 4]),
+            lie: 0,
             bad_write: weight(&[0, 1, 4]),
             cut: weight(&[0, 2, 8]),
             reorganisation: weight(&[0, 0, 1, 3]),
@@ -90,16 +96,17 @@ impl Weather {
             wind_up: 1,
             send: weight(&[0, 1, 3]),
             close: weight(&[0, 1, 3]),
-            force: weight(&[0, 0, 1]),
+            force: weight(&[0, 1, 4]),
         };
         Self {
             latency_ms_max: weight(&[2, 30, 400]),
             write_ms_max: weight(&[2, 10, 200]),
-            request_ms_max: weight(&[20, 4, 300]),
-            block_ms_max: weight(&[20_000, 60_000, 4_000]),
+            request_ms_max: weight(&[20, 4, 300, 1_500]),
+            block_ms_max: weight(&[20_000, 60_000, 4_000, 600]),
             misfortune_ms_max: weight(&[60_000, 5_000, 20_000, 1_000]),
             misfortunes,
             die_midway: weight(&[0, 0, 1]),
+            insistence: 400,
             batch_max: weight(&[3, 1, 40]),
             habits,
         }
@@ -116,6 +123,7 @@ impl Weather {
             misfortune_ms_max: 60_000,
             misfortunes: Misfortunes {
                 kill: 0,
+                lie: 0,
                 bad_write: 0,
                 cut: 0,
                 reorganisation: 0,
@@ -123,6 +131,7 @@ impl Weather {
                 fees: 0,
             },
             die_midway: 0,
+            insistence: 1_000,
             batch_max: 1,
             habits: Habits {
                 pay: 0,

@@ -17,7 +17,7 @@ use crate::agenda::{Agenda, Happening, Life};
 use crate::chain::SimChain;
 use crate::choices::Choices;
 use crate::history::History;
-use crate::host::Host;
+use crate::host::{Chore, Host};
 use crate::network::Network;
 use crate::oracle::Violation;
 use crate::place::{Place, Two};
@@ -165,9 +165,10 @@ impl World {
         };
         let host = self.hosts.at_mut(place);
         let Some(running) = &mut host.running else { return };
-        running.engine_planned = false;
+        running.planned.remove(&Chore::Decide);
         if running.is_outbox_full() {
-            return self.plan_engine(place);
+            // The write that makes room plans the next turn.
+            return;
         }
         let waiting = running.inbox.len();
         let before = running.engine.head();
@@ -228,12 +229,12 @@ impl World {
     }
 
     fn user(&mut self, place: Place) {
-        self.plan_between(1, self.weather.request_ms_max, Happening::User(place));
+        self.plan_pause(self.weather.request_ms_max, Happening::User(place));
         let peer = self.hosts.at(!place).node_id();
         let Some(running) = &self.hosts.at(place).running else { return };
         let channels: Vec<ChannelId> = self.history.channels.keys().copied().collect();
         let sight = Sight { place, engine: &running.engine, peer, channels: &channels };
-        let insists = self.choices.chance(400);
+        let insists = self.choices.chance(self.weather.insistence);
         let asked = if insists { self.users.insist(place) } else { None };
         let asked = asked.or_else(|| self.users.act(sight, &self.weather, &mut self.choices));
         if let Some(asked) = asked {
@@ -245,7 +246,7 @@ impl World {
         let now_s = self.agenda.now_s();
         self.chain.mine(now_s);
         self.tell(&format!("block {} is found", self.chain.regtest.height()));
-        self.plan_between(1, self.weather.block_ms_max, Happening::Block);
+        self.plan_pause(self.weather.block_ms_max, Happening::Block);
     }
 
     /// The oracle's look after every step; the laws of the disk are judged at every write.
@@ -297,11 +298,17 @@ impl World {
         self.plan(span, happening);
     }
 
-    fn plan_engine(&mut self, place: Place) {
+    /// Plans a happening after a pause of at most so long; without more bytes to decide by it is that long.
+    pub(crate) fn plan_pause(&mut self, high_ms: u64, happening: Happening) {
+        let less = self.choices.below(high_ms.max(1));
+        self.plan(high_ms.max(1) - less, happening);
+    }
+
+    pub(crate) fn plan_engine(&mut self, place: Place) {
         let host = self.hosts.at_mut(place);
         let life = host.life;
         let Some(running) = &mut host.running else { return };
-        if !core::mem::replace(&mut running.engine_planned, true) {
+        if running.planned.insert(Chore::Decide) {
             self.plan_between(0, 2, Happening::Engine(place, life));
         }
     }
@@ -310,7 +317,7 @@ impl World {
         let host = self.hosts.at_mut(place);
         let life = host.life;
         let Some(running) = &mut host.running else { return };
-        if running.outbox.is_empty() || core::mem::replace(&mut running.write_planned, true) {
+        if running.outbox.is_empty() || !running.planned.insert(Chore::Write) {
             return;
         }
         self.plan_between(0, self.weather.write_ms_max, Happening::Write(place, life));

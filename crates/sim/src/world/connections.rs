@@ -6,6 +6,7 @@ use strait_wire::Message;
 use super::World;
 use super::effects::describe;
 use crate::agenda::{Happening, Life};
+use crate::host::Chore;
 use crate::network::ConnectionId;
 use crate::place::Place;
 
@@ -15,7 +16,7 @@ impl World {
         let host = self.hosts.at_mut(place);
         let life = host.life;
         let Some(running) = &mut host.running else { return };
-        if !core::mem::replace(&mut running.keeps_connected, true) {
+        if running.planned.insert(Chore::Dial) {
             self.plan_between(0, 100, Happening::Dial(place, life));
         }
     }

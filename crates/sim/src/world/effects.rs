@@ -7,7 +7,7 @@ use strait_wire::{FaultCode, Message};
 
 use super::{World, short};
 use crate::agenda::Happening;
-use crate::host::{Batch, records_of};
+use crate::host::{Batch, Chore, records_of};
 use crate::oracle::Violation;
 use crate::place::Place;
 
@@ -20,7 +20,7 @@ impl World {
         let takes_all = self.choices.chance(800);
         let host = self.hosts.at_mut(place);
         let Some(running) = &mut host.running else { return Ok(()) };
-        running.write_planned = false;
+        running.planned.remove(&Chore::Write);
         let waiting = running.outbox.len();
         let count = if takes_all || waiting < 2 { waiting } else { waiting / 2 };
         let group: Vec<Batch> = running.outbox.drain(..count).collect();
@@ -62,6 +62,7 @@ impl World {
             }
         }
         self.plan_write(place);
+        self.plan_engine(place);
         Ok(())
     }
 

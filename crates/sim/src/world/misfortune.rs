@@ -9,6 +9,7 @@ use crate::place::Place;
 #[derive(Debug, Clone, Copy)]
 enum Misfortune {
     Kill,
+    Lie,
     BadWrite,
     Cut,
     Reorganisation,
@@ -18,10 +19,11 @@ enum Misfortune {
 
 impl World {
     pub(super) fn misfortune(&mut self) {
-        self.plan_between(1, self.weather.misfortune_ms_max, Happening::Misfortune);
+        self.plan_pause(self.weather.misfortune_ms_max, Happening::Misfortune);
         let weights = &self.weather.misfortunes;
         let table = [
             (weights.kill, Misfortune::Kill),
+            (weights.lie, Misfortune::Lie),
             (weights.bad_write, Misfortune::BadWrite),
             (weights.cut, Misfortune::Cut),
             (weights.reorganisation, Misfortune::Reorganisation),
@@ -34,6 +36,10 @@ impl World {
             Misfortune::Kill => {
                 self.tell(&format!("{place} is killed"));
                 self.die(place);
+            }
+            Misfortune::Lie => {
+                let disk = &self.hosts.at(place).disk;
+                disk.lay(disk.next_write(), strait_log::Fault::Lie);
             }
             Misfortune::BadWrite => self.spoil_write(place),
             Misfortune::Cut => self.cut(),

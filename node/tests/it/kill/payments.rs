@@ -15,7 +15,7 @@ const KILLS: u32 = 100;
 /// A kill comes at most this long after the callers have begun.
 const BURST: Duration = Duration::from_millis(80);
 /// Requests of each caller in a burst, one after another.
-const ORDERS_PER_CALLER: u32 = 2;
+const ORDERS_PER_CALLER: u32 = 5;
 /// Every so many kills the node is killed once more while it recovers.
 const TWICE_EVERY: u64 = 8;
 /// What Alice puts into the channel, and what of it Bob has before the kills begin.
@@ -50,12 +50,16 @@ async fn kill_during_payments(mut world: World) {
     let begun = Instant::now();
     let mut restarts = Vec::new();
     let mut answered = Vec::new();
-    let mut kills = 0;
+    let (mut kills, mut hits) = (0, 0);
     while kills < KILLS {
         let victim = dice.either(Side::Alice, Side::Bob);
         let mut burst = start_burst(&world, &book, kills, &mut dice);
         sleep(dice.moment(BURST)).await;
         world.machine_mut(victim).kill();
+        while let Some(done) = burst.try_join_next() {
+            book.enter_all(done.unwrap());
+        }
+        hits += u32::from(!burst.is_empty());
         let down = Instant::now();
         world.machine_mut(victim).start(&[]);
         kills += 1;
@@ -67,14 +71,14 @@ async fn kill_during_payments(mut world: World) {
         }
         restarts.push(world.machine_mut(victim).ready().await);
         while let Some(done) = burst.join_next().await {
-            for (order, receipt) in done.unwrap() {
-                book.enter(order, receipt);
-            }
+            book.enter_all(done.unwrap());
         }
         answered.push(down.elapsed());
         book.compare(&world).await;
     }
-    println!("{kills} kills in {:?}, {} requests", begun.elapsed(), book.receipts.len());
+    let requests = book.receipts.len();
+    println!("{kills} kills, {hits} amid work, in {:?}, {requests} requests", begun.elapsed());
+    assert!(hits >= KILLS / 4, "kills of nodes that rest prove nothing: {hits} of {kills} hit");
     println!("restart to ready: {}", figures(restarts));
     println!("kill to everything answered: {}", figures(answered));
     for (order, first) in &book.receipts {
@@ -166,6 +170,12 @@ fn start_burst(world: &World, book: &Book, turn: u32, dice: &mut Dice) -> Burst 
 }
 
 impl Book {
+    fn enter_all(&mut self, done: Vec<(Order, Receipt)>) {
+        for (order, receipt) in done {
+            self.enter(order, receipt);
+        }
+    }
+
     fn enter(&mut self, order: Order, receipt: Receipt) {
         let paid_msat = order.paid_msat();
         match order.payer {

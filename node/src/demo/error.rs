@@ -55,11 +55,13 @@ pub enum Step {
     Open,
     /// Payments in batches, many in flight.
     PayMany,
+    /// Payments with a request for each, many in flight.
+    PayLoose,
     /// Payments that each wait for the one before.
     PayOneByOne,
     /// A contract from its opening to its settlement.
     Contract,
-    /// Both nodes tell the same balances.
+    /// Both nodes tell the same balances and the same history.
     Compare,
     /// The cooperative close, until every output is settled.
     Close,
@@ -69,12 +71,13 @@ pub enum Step {
 
 impl Step {
     /// All steps.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Start,
         Self::Fund,
         Self::Connect,
         Self::Open,
         Self::PayMany,
+        Self::PayLoose,
         Self::PayOneByOne,
         Self::Contract,
         Self::Compare,
@@ -91,9 +94,10 @@ impl Step {
             Self::Connect => "connect alice to bob",
             Self::Open => "open a channel",
             Self::PayMany => "pay in batches, many in flight",
+            Self::PayLoose => "pay with a request for each, many in flight",
             Self::PayOneByOne => "pay one at a time",
             Self::Contract => "run a contract",
-            Self::Compare => "compare both sides' balances",
+            Self::Compare => "compare both sides' balances and histories",
             Self::Close => "close the channel",
             Self::Audit => "look for every satoshi on the chain",
         }

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
 use strait_api_types::{
-    Channel, ChannelPhase, EventKind, PaymentItem, PaymentRequest, WalletResponse,
+    Channel, ChannelPhase, EVENT_PAGE_MAX, EventKind, PaymentItem, PaymentRequest, WalletResponse,
 };
 use strait_client::{Client, ClientError, IdempotencyKey, Outcome};
 use tokio::time::{Instant, sleep, timeout};
@@ -18,6 +18,7 @@ use super::chain::sum;
 use super::error::{Trouble, Who};
 use super::folder::{Folder, Ports};
 use super::http::{self, HttpError};
+use super::payments::Flow;
 
 /// Pause between two looks at something that should happen soon.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -27,6 +28,15 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 pub(super) const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// How often a request is sent whose outcome is unknown.
 const ATTEMPTS_MAX: u32 = 5;
+
+/// The payments in a node's log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct History {
+    /// Its own.
+    pub(super) sent: Flow,
+    /// Those of the other.
+    pub(super) received: Flow,
+}
 
 /// A node of the demo.
 #[derive(Debug)]
@@ -151,6 +161,23 @@ impl Node {
         Ok(status.log.head_seq.saturating_add(1))
     }
 
+    /// All payments in the log, added up.
+    pub(super) async fn history(&self) -> Result<History, Trouble> {
+        let mut history = History::default();
+        let mut from = 1;
+        loop {
+            let page = self.client.events_page(from, EVENT_PAGE_MAX).await;
+            let page = page.map_err(self.failed("tell what happened"))?;
+            for event in &page.events {
+                history.add(&event.kind).ok_or(Trouble::Overflow)?;
+            }
+            if page.next_from <= from {
+                return Ok(history);
+            }
+            from = page.next_from;
+        }
+    }
+
     /// Waits until every output of a channel is settled; returns the transaction that closed it.
     ///
     /// By the event stream, since a node lets go of a channel when it is over.
@@ -187,6 +214,19 @@ impl Node {
             Ok(settled.then_some(wallet))
         })
         .await
+    }
+}
+
+impl History {
+    /// Adds an event if it tells of payments; none beyond 64 bits.
+    fn add(&mut self, event: &EventKind) -> Option<()> {
+        if let EventKind::PaymentsSent { count, total_msat, .. } = event {
+            self.sent = self.sent.plus(*count, *total_msat)?;
+        }
+        if let EventKind::PaymentsReceived { count, total_msat, .. } = event {
+            self.received = self.received.plus(*count, *total_msat)?;
+        }
+        Some(())
     }
 }
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::chain::sum;
 use super::error::DemoError;
-use super::payments::{BATCH, IN_FLIGHT};
+use super::metering::USES;
+use super::payments::{BATCH, BATCHES_IN_FLIGHT, LOOSE_IN_FLIGHT};
 use super::progress::grouped;
 use super::story::{Coins, Story};
 
@@ -50,14 +51,15 @@ struct Balances {
 impl Report {
     /// Works out the numbers.
     pub(super) fn new(story: &Story) -> Self {
-        let Story { plan, metered, after, .. } = story;
-        let all = sum([1, plan.many(), plan.singles]).expect("a plan makes at most 100,000,000");
+        let Story { plan, paid, metered, after, .. } = story;
+        let all = sum([1, plan.many(), plan.loose(), plan.singles])
+            .expect("a plan makes at most 100,000,000");
         Self {
             payments: all,
-            payments_per_second: rate(plan.many(), story.many_took),
+            payments_per_second: rate(plan.many(), paid.many_took),
             latency_ms: Latency {
-                p50: millis(percentile(&story.singles_took, 50)),
-                p99: millis(percentile(&story.singles_took, 99)),
+                p50: millis(percentile(&paid.singles_took, 50)),
+                p99: millis(percentile(&paid.singles_took, 99)),
             },
             contract_calls: metered.calls,
             funding_txid: story.funding_txid.clone(),
@@ -94,36 +96,31 @@ pub(super) fn table(story: &Story, report: &Report) -> String {
 }
 
 fn activity_rows(story: &Story, report: &Report, text: &mut String) {
-    let Story { plan, metered, .. } = story;
+    let Story { plan, paid, metered, .. } = story;
     let mut row = |name: &str, count: u64, note: &str| {
         writeln!(text, "{name:<28}{:>16}   {note}", grouped(count)).expect("writing to a string");
     };
-    let back = plan.many_back.saturating_add(plan.singles_back());
-    row(
-        "payments, all irrevocable",
-        report.payments,
-        &format!("{} of them from bob to alice", grouped(back)),
-    );
-    let many_rate = rate(plan.many(), story.many_took);
+    let back = plan.back().map_or(0, |flow| flow.count);
+    let note = format!("{} of them from bob to alice", grouped(back));
+    row("payments, all irrevocable", report.payments, &note);
     let note = format!(
-        "{} in {:.2} s; {BATCH} to a request, {IN_FLIGHT} requests in flight each way",
-        per_second(many_rate),
-        story.many_took.as_secs_f64()
+        "{}; {BATCH} to a request, {BATCHES_IN_FLIGHT} requests in flight each way",
+        per_second(plan.many(), paid.many_took)
     );
-    row("  many in flight", plan.many(), &note);
-    let singles_took: Duration = story.singles_took.iter().sum();
+    row("  in batches", plan.many(), &note);
+    let note = format!(
+        "{}; {LOOSE_IN_FLIGHT} requests in flight each way",
+        per_second(plan.loose(), paid.loose_took)
+    );
+    row("  a request for each", plan.loose(), &note);
     let Latency { p50, p99 } = report.latency_ms;
     let note = format!(
-        "{}; each took {p50:.2} ms (median), {p99:.2} ms (99 of 100)",
-        per_second(rate(plan.singles, singles_took))
+        "{}; half of them within {p50:.2} ms, 99 of 100 within {p99:.2} ms",
+        per_second(plan.singles, paid.singles_took.iter().sum())
     );
     row("  one at a time", plan.singles, &note);
-    let uses_rate = rate(super::metering::USES, metered.uses_took);
-    let note = format!(
-        "{}; paid {} msat by the tariff",
-        per_second(uses_rate),
-        grouped(metered.spent_msat)
-    );
+    let spent = grouped(metered.spent_msat);
+    let note = format!("{}; paid {spent} msat by the tariff", per_second(USES, metered.uses_took));
     row("contract calls", metered.calls, &note);
 }
 
@@ -161,8 +158,8 @@ fn balance_rows(story: &Story, report: &Report, text: &mut String) {
     writeln!(text, "\nconserved: {verdict}").expect("writing to a string");
 }
 
-fn per_second(rate: f64) -> String {
-    format!("{rate:.0} a second")
+fn per_second(count: u64, took: Duration) -> String {
+    format!("{:.0} a second", rate(count, took))
 }
 
 /// How many a second, to a tenth.
@@ -190,6 +187,7 @@ mod tests {
     use super::super::chain::OnChain;
     use super::super::metering::Metered;
     use super::super::payments::Plan;
+    use super::super::story::Paid;
     use super::*;
 
     fn story(alice_sat: u64, fee_sat: u64) -> Story {
@@ -197,8 +195,11 @@ mod tests {
             |txid: &str, fee_sat| OnChain { txid: txid.into(), size_vbytes: 150, fee_sat };
         Story {
             plan: Plan::new(2_000, 9_900_000_000),
-            many_took: Duration::from_millis(500),
-            singles_took: (1..=500).map(Duration::from_micros).collect(),
+            paid: Paid {
+                many_took: Duration::from_millis(500),
+                loose_took: Duration::from_secs(1),
+                singles_took: (1..=500).map(Duration::from_micros).collect(),
+            },
             metered: Metered { calls: 4_002, uses_took: Duration::from_secs(1), spent_msat: 5 },
             before: Coins { alice_sat: 1_000, bob_sat: 500 },
             after: Coins { alice_sat, bob_sat: 700 },
@@ -224,7 +225,7 @@ mod tests {
         let json = serde_json::to_string(&Report::new(&story(750, 10))).unwrap();
         assert_eq!(
             json,
-            "{\"payments\":2000,\"payments_per_second\":2998.0,\"latency_ms\":{\"p50\":0.25,\"p99\":0.495},\
+            "{\"payments\":2000,\"payments_per_second\":2250.0,\"latency_ms\":{\"p50\":0.25,\"p99\":0.495},\
              \"contract_calls\":4002,\"funding_txid\":\"aa\",\"closing_txid\":\"bb\",\
              \"balances\":{\"alice_sat\":750,\"bob_sat\":700},\"conserved\":true}"
         );

@@ -36,10 +36,8 @@ pub(super) struct Cast {
 pub(super) struct Story {
     /// How the payments were divided.
     pub(super) plan: Plan,
-    /// How long the payments in batches took.
-    pub(super) many_took: Duration,
-    /// How long each payment took that was made alone.
-    pub(super) singles_took: Vec<Duration>,
+    /// How long they took.
+    pub(super) paid: Paid,
     /// The contract.
     pub(super) metered: Metered,
     /// Both wallets at the start.
@@ -52,6 +50,17 @@ pub(super) struct Story {
     pub(super) closing_txid: String,
     /// Every transaction but coinbases.
     pub(super) on_chain: Vec<OnChain>,
+}
+
+/// How long the payments took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Paid {
+    /// Those in batches, all together.
+    pub(super) many_took: Duration,
+    /// Those with a request for each, all together.
+    pub(super) loose_took: Duration,
+    /// Each of those that waited for the one before.
+    pub(super) singles_took: Vec<Duration>,
 }
 
 /// What two wallets hold.
@@ -81,7 +90,7 @@ impl Cast {
         progress.end(&format!("{} sat", grouped(opened.capacity_sat)));
         let ends = Ends { alice: &self.alice, bob: &self.bob, channel_id: &opened.channel_id };
         let plan = Plan::new(payments, opened.spendable_msat);
-        let (many_took, singles_took) = pay(&ends, &plan, progress).await?;
+        let paid = pay(&ends, &plan, progress).await?;
         progress.begin(Step::Contract);
         let meter = Meter::new(USES);
         let metered = progress.during(&meter, ends.run_metered(&meter)).await?;
@@ -99,17 +108,7 @@ impl Cast {
         let funding_txid = opened.funding_txid.unwrap_or_default();
         is_on_chain("the funding transaction in blocks", &funding_txid, &on_chain)?;
         is_on_chain("the closing transaction in blocks", &closing_txid, &on_chain)?;
-        Ok(Story {
-            plan,
-            many_took,
-            singles_took,
-            metered,
-            before,
-            after,
-            funding_txid,
-            closing_txid,
-            on_chain,
-        })
+        Ok(Story { plan, paid, metered, before, after, funding_txid, closing_txid, on_chain })
     }
 
     /// Mines coins for both and lets them ripen.
@@ -174,15 +173,27 @@ impl Cast {
             Ok((alice.commitment_number == bob.commitment_number).then_some((alice, bob)))
         });
         let (alice, bob) = agreed.await?;
-        let moved_msat = plan.moved_msat().and_then(|moved| moved.checked_add(metered.spent_msat));
-        let left_msat = moved_msat.and_then(|moved| opened.holder_balance_msat.checked_sub(moved));
+        let (there, back) = plan.there().zip(plan.back()).ok_or(Trouble::Overflow)?;
+        let gained_msat = sum([opened.holder_balance_msat, back.total_msat]);
+        let lost_msat = sum([there.total_msat, metered.spent_msat]);
+        let left_msat = gained_msat.zip(lost_msat).and_then(|(all, lost)| all.checked_sub(lost));
         let left_msat = left_msat.ok_or(Trouble::Overflow)?;
         same("alice's balance as she sees it", left_msat, alice.holder_balance_msat)?;
         same("alice's balance as bob sees it", left_msat, bob.counterparty_balance_msat)?;
         same("bob's balance", alice.counterparty_balance_msat, bob.holder_balance_msat)?;
         let both = sum([alice.holder_balance_msat, bob.holder_balance_msat]);
         let capacity_msat = opened.capacity_sat.checked_mul(1_000).ok_or(Trouble::Overflow)?;
-        same("both balances together", capacity_msat, both.ok_or(Trouble::Overflow)?)
+        same("both balances together", capacity_msat, both.ok_or(Trouble::Overflow)?)?;
+        let (by_alice, by_bob) = tokio::try_join!(self.alice.history(), self.bob.history())?;
+        for (sent, received, paid) in
+            [(by_alice.sent, by_bob.received, there), (by_bob.sent, by_alice.received, back)]
+        {
+            same("payments in the payer's log", paid.count, sent.count)?;
+            same("payments in the payee's log", paid.count, received.count)?;
+            same("millisatoshis in the payer's log", paid.total_msat, sent.total_msat)?;
+            same("millisatoshis in the payee's log", paid.total_msat, received.total_msat)?;
+        }
+        Ok(())
     }
 
     /// Closes the channel and mines until every output is settled; returns the transaction that closed it.
@@ -210,21 +221,21 @@ impl Cast {
 }
 
 /// Makes all payments.
-async fn pay(
-    ends: &Ends<'_>,
-    plan: &Plan,
-    progress: &mut Progress<'_>,
-) -> Result<(Duration, Vec<Duration>), Trouble> {
+async fn pay(ends: &Ends<'_>, plan: &Plan, progress: &mut Progress<'_>) -> Result<Paid, Trouble> {
     progress.begin(Step::PayMany);
     ends.pay_first(plan).await?;
     let meter = Meter::new(plan.many());
     let many_took = progress.during(&meter, ends.pay_many(plan, &meter)).await?;
     progress.end(&format!("{} payments", grouped(plan.many())));
+    progress.begin(Step::PayLoose);
+    let meter = Meter::new(plan.loose());
+    let loose_took = progress.during(&meter, ends.pay_loose(plan, &meter)).await?;
+    progress.end(&format!("{} payments", grouped(plan.loose())));
     progress.begin(Step::PayOneByOne);
     let meter = Meter::new(plan.singles);
     let singles_took = progress.during(&meter, ends.pay_singly(plan, &meter)).await?;
     progress.end(&format!("{} payments", grouped(plan.singles)));
-    Ok((many_took, singles_took))
+    Ok(Paid { many_took, loose_took, singles_took })
 }
 
 fn is_on_chain(what: &'static str, txid: &str, on_chain: &[OnChain]) -> Result<(), Trouble> {

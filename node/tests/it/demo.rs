@@ -76,7 +76,7 @@ fn a_demo_pays_runs_a_contract_closes_and_accounts_for_every_satoshi() {
         ["alice_sat", "bob_sat"].map(|name| json["balances"][name].as_u64().unwrap());
     assert!(bob_sat > START_SAT / 2 && alice_sat < START_SAT / 2, "{json}");
     assert!(alice_sat + bob_sat < START_SAT, "the miners took fees: {json}");
-    assert!(words.contains("[10/10]"), "{words}");
+    assert!(words.contains("[11/11]"), "{words}");
     assert!(!words.contains('\r'), "no bars where no terminal is: {words}");
     nothing_is_left_in(folder.path());
     assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the demo tidies up");

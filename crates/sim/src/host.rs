@@ -49,7 +49,6 @@ pub(crate) enum Chore {
 
 /// A node that runs.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one plan of its own, made and met")]
 pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) writer: Writer<MemoryStore>,

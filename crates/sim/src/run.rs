@@ -97,7 +97,6 @@ pub struct Failure {
 ///
 /// # Errors
 /// [`Failure`] at the first law that is broken, a panic of our own code included.
-#[expect(clippy::result_large_err, reason = "a run fails once, and tells all it knows")]
 pub fn run(plan: Plan) -> Result<Report, Failure> {
     let trace = Trace::keeping(plan.lines);
     let told = trace.clone();

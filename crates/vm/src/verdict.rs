@@ -47,8 +47,11 @@ pub(crate) fn of_starting(error: &Error, call: Call<'_>) -> CallError {
     of_memory(error, call).unwrap_or_else(|| fault(error))
 }
 
-/// A fault of this machine, with the engine's whole account.
+/// A fault of this machine, with the engine's whole account; a stall is a stall wherever it strikes.
 pub(crate) fn fault(error: &Error) -> CallError {
+    if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
+        return LocalFault::TimedOut.into();
+    }
     LocalFault::Engine { detail: format!("{error:#}") }.into()
 }
 

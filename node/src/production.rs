@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::NodeBackend;
-use crate::config::{self, Config, ContractPolicy, Network, Setting};
+use crate::config::{self, Config, ContractPolicy, NetConfig, Network, Setting};
 use crate::module_files::ModuleFiles;
 use crate::seed_file::{self, LogState, SeedOrigin};
 
@@ -325,8 +325,31 @@ async fn bind_net(
     }
     let mut options = strait_net::Options::new(identity, listen);
     options.backoff.most = config.net.reconnect_max;
+    options.limits = net_limits(&config.net);
     let (service, handle, events) = Net::bind(options).await.map_err(InitError::Net)?;
     Ok((handle, service, events))
+}
+
+/// An operator says how much may wait for one peer; all peers together get as much as sixteen that are that slow.
+fn net_limits(config: &NetConfig) -> strait_net::Limits {
+    const PEERS_AT_THE_LIMIT: usize = 16;
+    const TOTAL_BYTES_MAX: usize = 1 << 30;
+    let each = usize::try_from(config.queue_bytes_max).unwrap_or(TOTAL_BYTES_MAX);
+    let all = each.saturating_mul(PEERS_AT_THE_LIMIT).min(TOTAL_BYTES_MAX);
+    strait_net::Limits {
+        outgoing_per_peer_bytes: each,
+        outgoing_total_bytes: all,
+        incoming_per_peer_bytes: each,
+        incoming_total_bytes: all,
+        connections_max: config.peers_max,
+        // A quarter stays for the connections that this node begins.
+        connections_inbound_max: config
+            .peers_max
+            .div_ceil(4)
+            .saturating_mul(3)
+            .min(config.peers_max),
+        ..strait_net::Limits::default()
+    }
 }
 
 fn api_options(config: &Config) -> Result<strait_api::Options, InitError> {
@@ -344,7 +367,7 @@ fn api_options(config: &Config) -> Result<strait_api::Options, InitError> {
 
 fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> EngineConfig {
     let genesis = bitcoin::constants::genesis_block(network).block_hash();
-    let unfunded = config.channel.unfunded_max.min(config.channel.channels_per_peer_max);
+    let count = |setting: u32| usize::try_from(setting).unwrap_or(usize::MAX);
     EngineConfig {
         node,
         opening: OpeningPolicy {
@@ -355,8 +378,9 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
             capacity_min: config.channel.capacity_min,
             capacity_max: config.channel.capacity_max,
         },
-        channels_max: usize::try_from(config.channel.channels_max).unwrap_or(usize::MAX),
-        unfunded_per_peer_max: usize::try_from(unfunded).unwrap_or(usize::MAX),
+        channels_max: count(config.channel.channels_max),
+        channels_per_peer_max: count(config.channel.channels_per_peer_max),
+        unfunded_max: count(config.channel.unfunded_max),
         contract_collateral_max: config.contracts.collateral_max.to_millisats(),
         contract_modules: match &config.contracts.allow {
             ContractPolicy::Added => None,

@@ -23,8 +23,10 @@ pub struct EngineConfig {
     pub opening: OpeningPolicy,
     /// The most channels, over and above which openings are refused.
     pub channels_max: usize,
-    /// The most channels with one peer that are not funded yet: each costs memory and no money.
-    pub unfunded_per_peer_max: usize,
+    /// The most channels with one peer, over and above which its openings are refused.
+    pub channels_per_peer_max: usize,
+    /// The most channels, of all peers together, that are not on the chain yet: each costs memory and no money.
+    pub unfunded_max: usize,
     /// The most of its own money this node puts into one contract that a peer offers.
     pub contract_collateral_max: MilliSats,
     /// The only modules that contracts may use; every module that was added without.

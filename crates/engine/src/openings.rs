@@ -2,7 +2,9 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Script, Weight};
-use strait_channel::{AbandonReason, Answer as Answering, Channel, Decision, Offer, Reaction};
+use strait_channel::{
+    AbandonReason, Answer as Answering, Channel, Decision, Funded, Offer, Reaction,
+};
 use strait_primitives::{ChannelId, Digest, FeeRate, KeySalt, NodeId, RequestKey, Sats};
 use strait_wallet::{FundError, Purpose, SelectRequest};
 use strait_wire::{
@@ -197,13 +199,18 @@ impl Engine {
         if self.channels.len() >= most {
             return Some(format!("this node has {most} channels already"));
         }
+        let most = self.config.channels_per_peer_max;
+        let with_peer = self.channels.values().filter(|channel| channel.peer() == peer);
+        if with_peer.count() >= most {
+            return Some(format!("this node has {most} channels with this peer already"));
+        }
+        let most = self.config.unfunded_max;
         let unfunded = |channel: &&Channel| {
             let funded = channel.state().live().map(|live| live.funded);
-            channel.peer() == peer && matches!(funded, None | Some(strait_channel::Funded::Waiting))
+            matches!(funded, None | Some(Funded::Waiting))
         };
-        let most = self.config.unfunded_per_peer_max;
         (self.channels.values().filter(unfunded).count() >= most)
-            .then(|| format!("{most} channels with this peer wait for their funding already"))
+            .then(|| format!("{most} channels wait for their funding already"))
     }
 
     fn answer_open(

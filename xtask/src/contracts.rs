@@ -32,15 +32,23 @@ pub(crate) enum Mode {
     CheckIfBuildable,
 }
 
+/// What became of the modules.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// They are what their source gives, or were written anew.
+    Done,
+    /// This machine cannot build them, for this reason.
+    NotCompared(String),
+}
+
 /// Builds every contract and writes or compares its module.
-pub(crate) fn run(mode: Mode) -> Result<()> {
+pub(crate) fn run(mode: Mode) -> Result<Outcome> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
     let toolchain = match (Toolchain::find(), mode) {
         (Ok(toolchain), _) => toolchain,
         (Err(why), Mode::CheckIfBuildable) => {
-            say(&format!("not compared: {why:#}"));
-            return Ok(());
+            return Ok(Outcome::NotCompared(format!("{why:#}")));
         }
         (Err(why), Mode::Write | Mode::Check) => return Err(why),
     };
@@ -54,7 +62,7 @@ pub(crate) fn run(mode: Mode) -> Result<()> {
             Mode::Check | Mode::CheckIfBuildable => files.check(&module, &toolchain, root)?,
         }
     }
-    Ok(())
+    Ok(Outcome::Done)
 }
 
 /// Where a contract's module and the name of its toolchain lie.

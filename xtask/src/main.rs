@@ -67,8 +67,8 @@ fn perform(chore: &Chore) -> Result<()> {
             writeln!(io::stdout(), "{}", found.exe.display())?;
             Ok(())
         }
-        Chore::Contracts { check: true } => contracts::run(contracts::Mode::Check),
-        Chore::Contracts { check: false } => contracts::run(contracts::Mode::Write),
+        Chore::Contracts { check: true } => contracts::run(contracts::Mode::Check).map(drop),
+        Chore::Contracts { check: false } => contracts::run(contracts::Mode::Write).map(drop),
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }

@@ -130,7 +130,7 @@ impl Backend for NodeBackend {
                 opening: count(view.channels_opening),
                 open: count(view.channels_open),
                 closing: count(view.channels_closing),
-                closed: 0,
+                closed: count(view.channels_closed),
             },
             peers_connected: count(view.peers_connected),
             contracts_open: count(view.contracts_open),

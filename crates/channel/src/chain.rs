@@ -6,7 +6,7 @@ use strait_primitives::{BlockHeight, Digest, Timestamp};
 
 use crate::channel::Channel;
 use crate::decision::Decision;
-use crate::event::{AbandonReason, ChannelEvent};
+use crate::event::{AbandonReason, ChannelEvent, Spender};
 use crate::state::Funded;
 
 impl Channel {
@@ -24,8 +24,14 @@ impl Channel {
     ///
     /// # Panics
     /// If the channel is not live.
-    pub fn handle_spent(&mut self, txid: Digest, height: BlockHeight, out: &mut Decision) {
-        self.record(ChannelEvent::Spent { txid, height }, out);
+    pub fn handle_spent(
+        &mut self,
+        txid: Digest,
+        height: BlockHeight,
+        by: Spender,
+        out: &mut Decision,
+    ) {
+        self.record(ChannelEvent::Spent { txid, height, by }, out);
         self.refuse_queue("closed", out);
     }
 
@@ -52,7 +58,11 @@ impl Channel {
 
     /// Everything on chain is settled, at depth.
     pub fn resolve(&mut self, out: &mut Decision) {
-        self.record(ChannelEvent::Resolved, out);
+        let by = match self.state.live().map(|live| live.funded) {
+            Some(Funded::Spent { by, .. }) => by,
+            Some(Funded::Waiting | Funded::Mined(_)) | None => Spender::Unknown,
+        };
+        self.record(ChannelEvent::Resolved { by }, out);
     }
 
     /// Gives an opening up; says nothing about a channel that lives.

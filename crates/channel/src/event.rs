@@ -60,6 +60,27 @@ pub enum AbandonReason {
     Operator,
 }
 
+/// Whose transaction spent a funding output, as far as the watcher can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum Spender {
+    /// Both sides': a closing transaction.
+    #[n(0)]
+    Both,
+    /// This node's: a commitment of its own.
+    #[n(1)]
+    Holder,
+    /// The counterparty's: a commitment of its own that stands.
+    #[n(2)]
+    Counterparty,
+    /// The counterparty's, of a state that it had revoked: everything in it is this node's.
+    #[n(3)]
+    Cheater,
+    /// Nobody's that this node knows.
+    #[n(4)]
+    Unknown,
+}
+
 /// Why this node closes without the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 #[cbor(index_only)]
@@ -301,11 +322,18 @@ pub enum ChannelEvent {
         /// In which block.
         #[n(1)]
         height: BlockHeight,
+        /// Whose it was.
+        #[n(2)]
+        by: Spender,
     },
     /// The block with the spend was reorganised away.
     #[n(20)]
     Unspent,
     /// Everything on chain is settled, at depth: the channel is history.
     #[n(21)]
-    Resolved,
+    Resolved {
+        /// Whose the transaction was that closed it.
+        #[n(0)]
+        by: Spender,
+    },
 }

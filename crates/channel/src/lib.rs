@@ -41,7 +41,7 @@ pub use commitments::{Commitments, txid_digest, txid_of};
 pub use decision::{
     ChannelEffect, ContractAnswer, Decision, Moment, Notice, Reaction, RequestError, Violation,
 };
-pub use event::{AbandonReason, CarriedRequest, ChannelEvent, ForceReason, Signed};
+pub use event::{AbandonReason, CarriedRequest, ChannelEvent, ForceReason, Signed, Spender};
 pub use ledger::{
     Agreement, Agreements, ContractChange, Contracts, DUST_LIMIT, LOCKS_MAX, Ledger, LedgerError,
     LiveContract, Lock, LockedOutput, RoundContext, Rules,
@@ -50,6 +50,6 @@ pub use opening::{Answer, Offer, OpeningPolicy, channel_id};
 pub use party::{Pair, channel_party, contract_party};
 pub use setup::{FundingOutput, Setup};
 pub use state::{
-    Answered as AnsweredState, ChannelState, Closing, Funded, Live, LockHistory, LockSpan, Offered,
-    OpeningSigned, Outstanding, Phase, Rounds,
+    Answered as AnsweredState, ChannelState, Closing, Ended, Ending, Funded, Live, LockHistory,
+    LockSpan, Offered, OpeningSigned, Outstanding, Phase, Rounds,
 };

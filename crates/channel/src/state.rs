@@ -1,5 +1,6 @@
 //! The durable state of a channel: a fold of its events and nothing else.
 
+mod ended;
 mod fold;
 mod history;
 mod opening;
@@ -7,6 +8,7 @@ mod rounds;
 
 use strait_primitives::{ChannelId, CommitmentNumber, KeySalt, NodeId, Party, RevocationSecret};
 
+pub use self::ended::{Ended, Ending};
 pub(crate) use self::fold::setup_of;
 pub use self::history::{LockHistory, LockSpan};
 pub use self::opening::{Answered, Offered, OpeningSigned};
@@ -30,6 +32,9 @@ pub struct ChannelState {
     /// Where in its life it stands.
     #[n(4)]
     pub phase: Phase,
+    /// What it was, once it is over.
+    #[n(5)]
+    pub ended: Option<Box<Ended>>,
 }
 
 /// Where in its life a channel stands.

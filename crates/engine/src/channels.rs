@@ -158,14 +158,17 @@ impl Engine {
             report(Report::ChannelOpened(id));
         } else if let ChannelEvent::ForceClosed { .. } = event {
             report(Report::ForceClosed(id));
-        } else if *event == ChannelEvent::Resolved {
+        } else if let ChannelEvent::Resolved { .. } = event {
             report(Report::ChannelResolved(id));
         }
     }
 
     /// Forgets a channel whose end is final.
     fn drop_if_over(&mut self, id: ChannelId) {
-        if self.channels.get(&id).is_some_and(|channel| channel.state().is_over()) {
+        if let Some(channel) = self.channels.get(&id)
+            && channel.state().is_over()
+        {
+            self.book.ended.note(channel.state());
             self.channels.remove(&id);
             self.watchers.remove(&id);
             self.dirty.remove(&id);

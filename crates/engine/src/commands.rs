@@ -9,6 +9,7 @@ use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
 use crate::openings::Opening;
 use crate::payments::reply;
+use crate::views::ChannelView;
 
 impl Engine {
     pub(crate) fn handle_command(
@@ -66,8 +67,9 @@ impl Engine {
         Ok(match command {
             Command::Peers => Answer::Peers(self.peer_views()),
             Command::Channels => {
+                let ended = self.book.ended.iter().map(ChannelView::of_ended);
                 let all = self.channels.keys().filter_map(|channel| self.channel_view(channel));
-                Answer::Channels(all.collect())
+                Answer::Channels(all.chain(ended).collect())
             }
             Command::Channel(channel) => {
                 let view = self.channel_view(channel);

@@ -5,6 +5,8 @@ use strait_primitives::Sats;
 /// Requests whose outcome is remembered: the oldest key is forgotten first. About 100 bytes each. Part of the fold, so
 /// a constant: a node that replays must forget what it forgot.
 pub(crate) const REQUESTS_MAX: usize = 1 << 18;
+/// Channels that are over and still shown: about 200 bytes each. Part of the fold, so a constant.
+pub(crate) const ENDED_CHANNELS_MAX: usize = 1_000;
 /// Recent blocks kept, to find the fork of a reorganisation: two days.
 pub(crate) const RECENT_BLOCKS: usize = 288;
 /// Coins one opening or payment may spend, so that its transaction stays well below what nodes relay.

@@ -3,7 +3,7 @@
 //! A watcher borrows facts from its channel and decides by itself; here its claims are signed and sent.
 
 use bitcoin::Script;
-use strait_channel::{Channel, Outstanding};
+use strait_channel::{Channel, Outstanding, Spender};
 use strait_onchain::{CommitmentContext, LockSpec, Role, WalletScript};
 use strait_primitives::{
     BlockHeight, ChannelId, CommitmentNumber, LockId, PaymentHash, Preimage, Side,
@@ -110,6 +110,7 @@ impl Engine {
             let was_spent = watcher.state().spend().is_some();
             let events = watcher.handle_block(spends, height, &Facts { channel });
             let spent = watcher.state().spend().map(|spend| spend.txid);
+            let by = spender(watcher.standing(&Facts { channel }));
             if events.is_empty() && !known {
                 // A watcher exists from its first event on, in the log as here.
                 self.watchers.remove(&id);
@@ -119,7 +120,7 @@ impl Engine {
             if let (false, Some(txid)) = (was_spent, spent) {
                 let txid = crate::blocks::digest_of(txid);
                 self.with_channel(id, moment, out, |channel, _, decision| {
-                    channel.handle_spent(txid, height, decision);
+                    channel.handle_spent(txid, height, by, decision);
                 });
                 self.tell_closing(id, out);
             }
@@ -207,6 +208,25 @@ impl Engine {
                 crate::payments::reply(command, answer, out);
             }
         }
+    }
+}
+
+/// Whose transaction spent a funding output.
+const fn spender(standing: Option<Standing>) -> Spender {
+    match standing {
+        Some(Standing::Cooperative) => Spender::Both,
+        Some(
+            Standing::HolderCurrent
+            | Standing::HolderRevoked
+            | Standing::Ahead { broadcaster: Side::Holder },
+        ) => Spender::Holder,
+        Some(
+            Standing::CounterpartyCurrent
+            | Standing::CounterpartyProposed
+            | Standing::Ahead { broadcaster: Side::Counterparty },
+        ) => Spender::Counterparty,
+        Some(Standing::CounterpartyRevoked) => Spender::Cheater,
+        Some(Standing::Unknown) | None => Spender::Unknown,
     }
 }
 

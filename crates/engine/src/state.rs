@@ -8,6 +8,7 @@ use strait_primitives::{BlockHeight, ChannelId, CommitmentNumber, ModuleHash, No
 use strait_wallet::WalletState;
 use strait_watcher::WatcherState;
 
+use crate::ended::EndedChannels;
 use crate::event::Event;
 use crate::limits::RECENT_BLOCKS;
 use crate::requests::{KnownRequest, RequestBook, RequestFate};
@@ -38,6 +39,9 @@ pub struct Book {
     /// Requests that were begun.
     #[n(3)]
     pub requests: RequestBook,
+    /// Channels that are over, the last ones.
+    #[n(4)]
+    pub ended: EndedChannels,
 }
 
 /// All that a node must not forget.
@@ -83,6 +87,7 @@ impl NodeState {
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.apply(event);
             if channel.is_over() {
+                self.book.ended.note(channel);
                 self.channels.remove(&id);
                 self.watchers.remove(&id);
             }

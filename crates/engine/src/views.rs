@@ -1,13 +1,14 @@
 //! What users see of the node: plain facts, copied out.
 
 use bitcoin::BlockHash;
-use strait_channel::{Closing, Funded, Live, Phase, contract_party};
+use strait_channel::{Closing, Ending, Funded, Live, Phase, contract_party, txid_of};
 use strait_contract::Terms;
 use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, NodeId, Party,
     Sats,
 };
 
+use crate::ended::EndedChannel;
 use crate::engine::Engine;
 
 /// How the node is.
@@ -25,6 +26,8 @@ pub struct NodeView {
     pub channels_open: usize,
     /// Channels being closed.
     pub channels_closing: usize,
+    /// Channels that are settled, of those still remembered.
+    pub channels_closed: usize,
     /// Peers connected.
     pub peers_connected: usize,
     /// Contracts live.
@@ -70,8 +73,10 @@ pub enum ChannelStage {
     ForceClosing,
     /// This node is behind and waits for the peer to close.
     Lost,
-    /// Settled at depth, or given up.
+    /// Settled at depth.
     Closed,
+    /// Given up before it lived.
+    Abandoned,
 }
 
 /// A channel.
@@ -165,7 +170,8 @@ impl ChannelStage {
         match phase {
             Phase::Offered(_) | Phase::Answered(_) | Phase::OpeningSigned(_) => Self::Opening,
             Phase::Live(live) => Self::of_live(live, tip),
-            Phase::Abandoned | Phase::Resolved => Self::Closed,
+            Phase::Abandoned => Self::Abandoned,
+            Phase::Resolved => Self::Closed,
         }
     }
 
@@ -185,7 +191,9 @@ impl Engine {
     /// A channel as users see it.
     #[must_use]
     pub fn channel_view(&self, channel: &ChannelId) -> Option<ChannelView> {
-        let channel = self.channels.get(channel)?;
+        let Some(channel) = self.channels.get(channel) else {
+            return self.book.ended.find(channel).map(ChannelView::of_ended);
+        };
         let state = channel.state();
         let stage = ChannelStage::of(&state.phase, self.tip().height);
         let mut view = ChannelView {
@@ -254,6 +262,7 @@ impl Engine {
             channels_opening: 0,
             channels_open: 0,
             channels_closing: 0,
+            channels_closed: self.book.ended.iter().filter(|channel| channel.is_settled()).count(),
             peers_connected: self.connected.len(),
             contracts_open: 0,
             balance_in_channels: MilliSats::ZERO,
@@ -265,7 +274,7 @@ impl Engine {
                 ChannelStage::Closing | ChannelStage::ForceClosing | ChannelStage::Lost => {
                     view.channels_closing += 1;
                 }
-                ChannelStage::Closed => {}
+                ChannelStage::Closed | ChannelStage::Abandoned => {}
             }
             if let Some(live) = channel.state().live() {
                 let ledger = &live.rounds.ledger;
@@ -294,6 +303,33 @@ impl Engine {
 }
 
 impl ChannelView {
+    /// A channel that is over, as it was when it ended.
+    pub(crate) fn of_ended(channel: &EndedChannel) -> Self {
+        let ended = &channel.ended;
+        let (stage, spent_by) = match ended.how {
+            Ending::Abandoned(_) => (ChannelStage::Abandoned, None),
+            Ending::Settled { txid, .. } => (ChannelStage::Closed, txid.map(txid_of)),
+        };
+        Self {
+            channel: channel.id,
+            peer: channel.peer,
+            party: channel.party,
+            stage,
+            capacity: ended.capacity,
+            balance: ended.holder,
+            spendable: MilliSats::ZERO,
+            peer_balance: ended.counterparty,
+            delay: BlockDelta::new(0),
+            number: ended.number,
+            funding: ended.funding.map(|funding| funding.outpoint()),
+            spent_by,
+            closing: None,
+            queued: 0,
+            contracts: 0,
+            locks: 0,
+        }
+    }
+
     fn fill(&mut self, live: &Live, party: Party) {
         let ledger = &live.rounds.ledger;
         let funding = &live.setup.funding;
@@ -307,7 +343,7 @@ impl ChannelView {
         self.contracts = ledger.contracts().count();
         self.locks = ledger.locks().count();
         if let Funded::Spent { txid, .. } = live.funded {
-            self.spent_by = Some(strait_channel::txid_of(txid));
+            self.spent_by = Some(txid_of(txid));
         }
         if let Closing::Agreed { transaction, .. } = &live.closing {
             let transaction: Option<bitcoin::Transaction> =

@@ -152,7 +152,7 @@ impl Durable {
             | ChannelEvent::ForceClosed { .. }
             | ChannelEvent::Spent { .. }
             | ChannelEvent::Unspent
-            | ChannelEvent::Resolved => {}
+            | ChannelEvent::Resolved { .. } => {}
         }
         Ok(())
     }

@@ -61,6 +61,7 @@ pub(super) fn channel_answer(view: &ChannelView) -> Channel {
         ChannelStage::ForceClosing => ChannelPhase::ForceClosing,
         ChannelStage::Lost => ChannelPhase::DataLost,
         ChannelStage::Closed => ChannelPhase::Closed,
+        ChannelStage::Abandoned => ChannelPhase::Abandoned,
     };
     Channel {
         channel_id: view.channel.to_string(),
@@ -90,7 +91,8 @@ pub(super) fn contract_answer(view: &ContractView, channel: &ChannelView) -> Con
             | ChannelStage::AwaitingFunding
             | ChannelStage::Open
             | ChannelStage::Closing
-            | ChannelStage::Closed => ContractPhase::Open,
+            | ChannelStage::Closed
+            | ChannelStage::Abandoned => ContractPhase::Open,
         },
     };
     let collateral = &view.terms.collateral;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strait_api_types::{ChannelOutcome, Event, EventKind};
-use strait_channel::{ChannelEvent, ContractChange, contract_party, txid_of};
+use strait_channel::{ChannelEvent, ContractChange, Spender, contract_party, txid_of};
 use strait_log::{Record, StoreError};
 use strait_primitives::{
     ChannelId, CommitmentNumber, ContractId, EventSeq, MilliSats, ModuleHash, Party,
@@ -119,13 +119,13 @@ impl Story {
             ChannelEvent::ShutdownSent { .. } | ChannelEvent::ForceClosed { .. } => {
                 Some(EventKind::ChannelClosing { channel_id })
             }
-            ChannelEvent::Spent { txid, .. } => Some(EventKind::ChannelClosed {
+            ChannelEvent::Spent { txid, by, .. } => Some(EventKind::ChannelClosed {
                 channel_id,
                 closing_txid: txid_of(txid).to_string(),
-                outcome: ChannelOutcome::Unknown,
+                outcome: outcome(by),
             }),
-            ChannelEvent::Resolved => {
-                Some(EventKind::ChannelResolved { channel_id, outcome: ChannelOutcome::Unknown })
+            ChannelEvent::Resolved { by } => {
+                Some(EventKind::ChannelResolved { channel_id, outcome: outcome(by) })
             }
             ChannelEvent::Abandoned { .. } => {
                 Some(EventKind::ChannelResolved { channel_id, outcome: ChannelOutcome::Abandoned })
@@ -240,6 +240,16 @@ impl Story {
 enum Payer {
     Us,
     Peer,
+}
+
+const fn outcome(by: Spender) -> ChannelOutcome {
+    match by {
+        Spender::Both => ChannelOutcome::Cooperative,
+        Spender::Holder => ChannelOutcome::HolderCommitment,
+        Spender::Counterparty => ChannelOutcome::CounterpartyCommitment,
+        Spender::Cheater => ChannelOutcome::Penalty,
+        Spender::Unknown => ChannelOutcome::Unknown,
+    }
 }
 
 fn payments(operations: &[Operation]) -> (u32, u64) {

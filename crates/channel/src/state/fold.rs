@@ -11,11 +11,11 @@ use strait_wire::{
 };
 
 use super::{
-    Answered, ChannelState, Closing, Funded, Live, LockHistory, Offered, OpeningSigned,
+    Answered, ChannelState, Closing, Ended, Funded, Live, LockHistory, Offered, OpeningSigned,
     Outstanding, Phase, Rounds,
 };
 use crate::Pair;
-use crate::event::{CarriedRequest, ChannelEvent, ForceReason, Signed};
+use crate::event::{CarriedRequest, ChannelEvent, ForceReason, Signed, Spender};
 use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
 use crate::setup::{FundingOutput, Setup};
 
@@ -30,6 +30,7 @@ impl ChannelState {
                 party: Party::Opener,
                 salt: *salt,
                 phase: Phase::Offered(Box::new(Offered { open: open.clone() })),
+                ended: None,
             });
         }
         let ChannelEvent::Answered { peer, salt, open, accept } = event else { return None };
@@ -40,6 +41,7 @@ impl ChannelState {
             party: Party::Acceptor,
             salt: *salt,
             phase: Phase::Answered(Box::new(answered)),
+            ended: None,
         })
     }
 
@@ -57,11 +59,18 @@ impl ChannelState {
             E::Opened { funding, holder_signature, counterparty_signature } => {
                 self.open(*funding, *holder_signature, counterparty_signature.digest);
             }
-            E::Abandoned { reason: _ } => {
+            E::Abandoned { reason } => {
                 assert!(self.live().is_none(), "a live channel cannot be abandoned");
+                let ended = Ended::abandoned(*reason, &self.phase, self.party);
+                self.ended = Some(Box::new(ended));
                 self.phase = Phase::Abandoned;
             }
-            E::Resolved => self.phase = Phase::Resolved,
+            E::Resolved { by } => {
+                let live = self.live().expect("only a live channel is settled");
+                let ended = Ended::settled(*by, live, self.party);
+                self.ended = Some(Box::new(ended));
+                self.phase = Phase::Resolved;
+            }
             E::Proposed { number, operations, contracts, requests, signature } => {
                 let round = Round { number: *number, operations, contracts };
                 self.live_mut().propose(round, requests, *signature);
@@ -108,7 +117,7 @@ impl ChannelState {
             E::DataLost { proven: _ } => self.live_mut().lose(),
             E::FundingConfirmed { height } => self.live_mut().funded = Funded::Mined(*height),
             E::FundingUnconfirmed => self.live_mut().funded = Funded::Waiting,
-            E::Spent { txid, height } => self.live_mut().spend(*txid, *height),
+            E::Spent { txid, height, by } => self.live_mut().spend(*txid, *height, *by),
             E::Unspent => self.live_mut().unspend(),
         }
     }
@@ -368,12 +377,12 @@ impl Live {
         self.closing = Closing::Lost;
     }
 
-    fn spend(&mut self, txid: Digest, height: BlockHeight) {
+    fn spend(&mut self, txid: Digest, height: BlockHeight, by: Spender) {
         let mined = match self.funded {
             Funded::Mined(mined) | Funded::Spent { mined, .. } => mined,
             Funded::Waiting => height,
         };
-        self.funded = Funded::Spent { mined, txid, height };
+        self.funded = Funded::Spent { mined, txid, height, by };
     }
 
     fn unspend(&mut self) {

@@ -7,7 +7,7 @@ use strait_signer::{SecretStore, SigningState};
 use strait_wire::{Operations, ScriptBytes, TurnMove, TurnWish};
 
 use super::LockHistory;
-use crate::event::{CarriedRequest, ForceReason};
+use crate::event::{CarriedRequest, ForceReason, Spender};
 use crate::ledger::{Agreements, Ledger};
 use crate::setup::Setup;
 
@@ -61,6 +61,9 @@ pub enum Funded {
         /// Where that was mined.
         #[n(2)]
         height: BlockHeight,
+        /// Whose it was.
+        #[n(3)]
+        by: Spender,
     },
 }
 

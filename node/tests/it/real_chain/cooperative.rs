@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use strait_api_types::{ActRequest, ChannelPhase, CloseMode, ContractLimits, OpenContractRequest};
+use strait_api_types::{
+    ActRequest, ChannelOutcome, ChannelPhase, CloseMode, ContractLimits, OpenContractRequest,
+};
 
 use super::world::{CAPACITY_SAT, FINAL_BLOCKS, World, mine, pay};
 
@@ -85,7 +87,7 @@ async fn ten_thousand_payments_and_a_contract_close_to_the_satoshi() {
     world.both_reach(id, ChannelPhase::Closing).await;
     mine(&world.bitcoind, FINAL_BLOCKS);
     for node in [&world.alice, &world.bob] {
-        world.resolved(node, id).await;
+        assert_eq!(world.resolved(node, id).await, ChannelOutcome::Cooperative);
         node.follows().await;
     }
     // The opener has more and pays the fee of the closing; that of the funding it has paid before.

@@ -1,7 +1,7 @@
 //! One side closes alone: its commitment goes out with the child that pays for it, the other side is paid at once, and
 //! its own money waits for its delay.
 
-use strait_api_types::{ChannelPhase, CloseMode};
+use strait_api_types::{ChannelOutcome, ChannelPhase, CloseMode};
 
 use super::world::{CAPACITY_SAT, FINAL_BLOCKS, World, mine, pay};
 
@@ -65,8 +65,14 @@ async fn force_close_by(closer: Closer) {
     world.judge.learn(&world.bitcoind.client());
     world.judge.accepts(&sweep.hex);
     mine(&world.bitcoind, FINAL_BLOCKS);
-    for node in [&world.alice, &world.bob] {
-        world.resolved(node, id).await;
+    let (by_holder, by_peer) =
+        (ChannelOutcome::HolderCommitment, ChannelOutcome::CounterpartyCommitment);
+    let (of_alice, of_bob) = match closer {
+        Closer::Opener => (by_holder, by_peer),
+        Closer::Acceptor => (by_peer, by_holder),
+    };
+    for (node, outcome) in [(&world.alice, of_alice), (&world.bob, of_bob)] {
+        assert_eq!(world.resolved(node, id).await, outcome);
         node.follows().await;
     }
     let sweep_sat = world.fee_sat(&sweep);

@@ -1,6 +1,6 @@
 //! Six blocks are replaced: around the funding the channel waits again, around the close its coins do.
 
-use strait_api_types::{ChannelPhase, CloseMode, EventKind};
+use strait_api_types::{ChannelOutcome, ChannelPhase, CloseMode, EventKind};
 
 use super::world::{FINAL_BLOCKS, World, events, pay};
 use crate::nodes::Node;
@@ -52,7 +52,7 @@ async fn a_reorganisation_around_the_close_takes_the_coins_back_until_it_is_mine
     world.unconfirmed(&closing.txid).await;
     world.mine(FINAL_BLOCKS).await;
     for node in [&world.alice, &world.bob] {
-        world.resolved(node, id).await;
+        assert_eq!(world.resolved(node, id).await, ChannelOutcome::Cooperative);
         assert_eq!(times_closed(node).await, 2, "closed, reorganised, closed again");
     }
     assert_eq!(world.bob.confirmed_sat().await, with_close);

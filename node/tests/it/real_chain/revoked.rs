@@ -3,7 +3,7 @@
 //! No production build can broadcast one, and none has a door to make it: the cheater here is a node that runs on a
 //! copy of its folder from before its last payments, out of its peer's reach, and closes in good faith.
 
-use strait_api_types::CloseMode;
+use strait_api_types::{ChannelOutcome, CloseMode};
 
 use super::world::{CAPACITY_SAT, FINAL_BLOCKS, World, mine, pay};
 use crate::nodes::Node;
@@ -41,7 +41,7 @@ async fn whoever_broadcasts_a_revoked_commitment_loses_everything_in_the_channel
     world.judge.learn(&world.bitcoind.client());
     world.judge.accepts(&penalty.hex);
     mine(&world.bitcoind, FINAL_BLOCKS);
-    world.resolved(&world.bob, id).await;
+    assert_eq!(world.resolved(&world.bob, id).await, ChannelOutcome::Penalty);
     world.bob.follows().await;
     // The honest side has its own balance of then, and all of the cheater's, less the fee of taking it.
     let all_sat = World::funds_sat() + CAPACITY_SAT - world.fee_sat(&penalty);

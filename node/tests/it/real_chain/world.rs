@@ -1,7 +1,9 @@
 //! A chain, a judge and two funded nodes with a channel between them.
 
 use serde_json::{Value, json};
-use strait_api_types::{Channel, ChannelPhase, EventKind, PaymentItem, PaymentRequest};
+use strait_api_types::{
+    Channel, ChannelOutcome, ChannelPhase, EventKind, PaymentItem, PaymentRequest,
+};
 use strait_testkit::Bitcoind;
 
 use super::judge::Judge;
@@ -165,14 +167,16 @@ impl World {
     }
 
     /// Waits until a node's log says that the channel is over and all its coins are settled.
-    pub(crate) async fn resolved(&self, node: &Node, id: &str) {
-        until("the channel is resolved", async || {
-            let told = events(node).await.into_iter().any(|kind| {
-                matches!(kind, EventKind::ChannelResolved { channel_id, .. } if channel_id == id)
-            });
-            told.then_some(())
+    pub(crate) async fn resolved(&self, node: &Node, id: &str) -> ChannelOutcome {
+        let outcome = until("the channel is resolved", async || {
+            events(node).await.into_iter().find_map(|kind| {
+                let EventKind::ChannelResolved { channel_id, outcome } = kind else { return None };
+                (channel_id == id).then_some(outcome)
+            })
         })
         .await;
+        assert_eq!(node.channel(id).await.phase, ChannelPhase::Closed);
+        outcome
     }
 }
 

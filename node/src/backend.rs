@@ -332,6 +332,7 @@ impl Backend for NodeBackend {
             unconfirmed_sat: view.pending.to_sat(),
             immature_sat: view.immature.to_sat(),
             spendable_sat: view.confirmed.saturating_sub(view.fee_reserve).to_sat(),
+            held_sat: view.reserved.to_sat(),
             reserve_sat: view.fee_reserve.to_sat(),
             tip_height: view.height.to_u32(),
         })

@@ -14,6 +14,8 @@ pub struct WalletResponse {
     pub immature_sat: u64,
     /// What may be spent now: the confirmed coins less the reserve.
     pub spendable_sat: u64,
+    /// Coins held for an opening or a closing that is under way.
+    pub held_sat: u64,
     /// What is set aside to pay the fees of closing all channels at once.
     pub reserve_sat: u64,
     /// Height of the last block the wallet has read.

@@ -334,6 +334,7 @@ impl Backend for ScriptedNode {
             unconfirmed_sat: 0,
             immature_sat: 0,
             spendable_sat: 90_000,
+            held_sat: 0,
             reserve_sat: 10_000,
             tip_height: 101,
         })

@@ -88,7 +88,7 @@ impl Engine {
         if !change.is_empty() {
             self.record(Event::Wallet(change), out);
         }
-        self.record(Event::BlockDisconnected { height }, out);
+        self.record(Event::BlockDisconnected { height, hash }, out);
         for id in self.channels.keys().copied().collect::<Vec<_>>() {
             self.with_channel(id, moment, out, |channel, _, decision| {
                 channel.handle_block_disconnected(height, decision);

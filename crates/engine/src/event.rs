@@ -60,6 +60,9 @@ pub enum Event {
         /// Its height.
         #[n(0)]
         height: BlockHeight,
+        /// Its hash.
+        #[cbor(n(1), with = "strait_onchain::cbor::consensus")]
+        hash: BlockHash,
     },
     /// A peer to stay connected to.
     #[n(4)]

@@ -115,9 +115,10 @@ impl Book {
                     self.blocks.pop_front();
                 }
             }
-            Event::BlockDisconnected { height } => {
+            Event::BlockDisconnected { height, hash } => {
                 let last = self.blocks.pop_back().expect("only a connected block is disconnected");
-                assert_eq!(last.height, *height, "blocks leave from the tip");
+                let left = BlockPoint { height: *height, hash: *hash };
+                assert_eq!(last, left, "blocks leave from the tip");
             }
             Event::PeerKnown { node, address } => {
                 self.peers.insert(*node, address.clone());

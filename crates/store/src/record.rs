@@ -134,17 +134,17 @@ fn check_version(seq: EventSeq, version: RecordVersion) -> Result<(), DecodeErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strait_primitives::BlockHeight;
+    use strait_primitives::ModuleHash;
 
     fn sample() -> Event {
-        Event::BlockDisconnected { height: BlockHeight::new(7) }
+        Event::ModuleAdded { module: ModuleHash::from_bytes([7; 32]), size_bytes: 3 }
     }
 
     #[test]
     fn an_event_comes_back_from_its_envelope() {
         let record = encode(&sample(), EventSeq::new(3), Timestamp::from_unix_ms(5));
         assert_eq!(decode(&record).unwrap(), sample());
-        assert_eq!(kind_name(record.kind), "block_disconnected");
+        assert_eq!(kind_name(record.kind), "module_added");
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         let later = Record { version: RecordVersion(2), ..sound.clone() };
         assert!(matches!(decode(&later), Err(DecodeError::Version { version: 2, .. })));
         let other = Record { kind: RecordKind(1), ..sound.clone() };
-        assert!(matches!(decode(&other), Err(DecodeError::Kind { said: 1, is: 3, .. })));
+        assert!(matches!(decode(&other), Err(DecodeError::Kind { said: 1, is: 5, .. })));
         let damaged = Record { payload: vec![0xff], ..sound };
         assert!(matches!(decode(&damaged), Err(DecodeError::Payload { .. })));
     }

@@ -164,6 +164,16 @@ impl WalletChange {
         *self == Self::default()
     }
 
+    /// True if coins came, went, or changed what they may be used for: not with a block or an address alone.
+    #[must_use]
+    pub fn touches_coins(&self) -> bool {
+        !(self.transactions.0.is_empty()
+            && self.anchors.is_empty()
+            && self.evicted.is_empty()
+            && self.held.is_empty())
+            || self.blocks.values().any(Option::is_none)
+    }
+
     /// Adds a later change to this one.
     pub(crate) fn extend(&mut self, later: Self) {
         assert!(later.account.is_none(), "only the first change of a wallet names its account");

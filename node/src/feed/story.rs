@@ -56,15 +56,22 @@ impl Story {
             strait_engine::Event::Channel { channel, event } => {
                 self.tell_channel(record.seq, channel, event)?
             }
-            strait_engine::Event::Wallet(_) => Some(EventKind::WalletChanged),
+            strait_engine::Event::Wallet(change) => {
+                change.touches_coins().then_some(EventKind::WalletChanged)
+            }
             strait_engine::Event::BlockConnected { height, hash } => {
                 Some(EventKind::BlockConnected {
                     height: height.to_u32(),
                     block_hash: hash.to_string(),
                 })
             }
-            strait_engine::Event::BlockDisconnected { .. }
-            | strait_engine::Event::PeerKnown { .. }
+            strait_engine::Event::BlockDisconnected { height, hash } => {
+                Some(EventKind::BlockDisconnected {
+                    height: height.to_u32(),
+                    block_hash: hash.to_string(),
+                })
+            }
+            strait_engine::Event::PeerKnown { .. }
             | strait_engine::Event::ModuleAdded { .. }
             | strait_engine::Event::RequestBegun { .. }
             | strait_engine::Event::RequestsFailed { .. }

@@ -14,6 +14,13 @@ async fn times_closed(node: &Node) -> usize {
     told.iter().filter(|kind| matches!(kind, EventKind::ChannelClosed { .. })).count()
 }
 
+/// How many blocks a node has told to have left the chain.
+async fn blocks_lost(node: &Node) -> u64 {
+    let told = events(node).await;
+    let lost = told.iter().filter(|kind| matches!(kind, EventKind::BlockDisconnected { .. }));
+    u64::try_from(lost.count()).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorganisation_around_the_funding_makes_the_channel_wait_and_open_again() {
     let Some(mut world) = World::start().await else { return };
@@ -23,6 +30,7 @@ async fn a_reorganisation_around_the_funding_makes_the_channel_wait_and_open_aga
     world.mine(REPLACED_BLOCKS - 3).await;
     world.reorganise(REPLACED_BLOCKS).await;
     world.both_reach(id, ChannelPhase::AwaitingFunding).await;
+    assert_eq!(blocks_lost(&world.alice).await, REPLACED_BLOCKS);
     world.unconfirmed(channel.funding_txid.as_deref().unwrap()).await;
     world.mine(3).await;
     world.both_reach(id, ChannelPhase::Open).await;

@@ -1,7 +1,7 @@
 //! Contracts: agreeing with the peer, opening, acting, settling.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use strait_channel::{ContractAnswer, contract_party};
+use strait_channel::{Channel, ContractAnswer, contract_party};
 use strait_contract::Terms;
 use strait_primitives::{ChannelId, ContractId, RequestKey};
 use strait_wire::{ContractBytes, Operation};
@@ -9,6 +9,7 @@ use strait_wire::{ContractBytes, Operation};
 use crate::answer::{Answer, CommandError};
 use crate::command::CommandId;
 use crate::engine::{Engine, Moment, Step};
+use crate::limits::CONTRACT_HOMES_MAX;
 use crate::payments::{Asked, reply};
 use crate::views::ContractStage;
 
@@ -142,8 +143,8 @@ impl Engine {
     ) {
         // A settled contract is gone, yet the request that settled it is remembered.
         let known = self.book.requests.find(&key).and_then(|known| known.fate.done());
-        let channel = match (self.find_contract(&contract), known) {
-            (Some(view), _) => view.channel,
+        let channel = match (self.home_of(contract), known) {
+            (Some(channel), _) => channel,
             (None, Some(done)) => done.channel,
             (None, None) => return reply(id, Err(CommandError::UnknownContract(contract)), out),
         };
@@ -151,8 +152,27 @@ impl Engine {
     }
 
     pub(crate) fn find_contract(&self, contract: &ContractId) -> Option<crate::ContractView> {
-        let all = self.channels.keys().flat_map(|channel| self.contract_views(channel));
+        let home = self.channels.values().find(|channel| holds(channel, contract))?;
+        let all = self.contract_views(&home.state().id);
         all.into_iter().find(|view| view.contract == *contract)
+    }
+
+    /// The channel that a contract lives in. Looked up once: with thousands of channels, calls come faster than a search.
+    fn home_of(&mut self, contract: ContractId) -> Option<ChannelId> {
+        let known = self.contract_homes.get(&contract);
+        let known = known.and_then(|id| self.channels.get(id));
+        let home = known
+            .filter(|channel| holds(channel, &contract))
+            .or_else(|| self.channels.values().find(|channel| holds(channel, &contract)));
+        let Some(home) = home.map(|channel| channel.state().id) else {
+            self.contract_homes.remove(&contract);
+            return None;
+        };
+        if self.contract_homes.len() >= CONTRACT_HOMES_MAX {
+            self.contract_homes.clear();
+        }
+        self.contract_homes.insert(contract, home);
+        Some(home)
     }
 
     /// What this node stands to lose at most in a contract on these terms.
@@ -165,6 +185,15 @@ impl Engine {
         let party = self.channels.get(channel)?.state().party;
         Some(terms.collateral.of(contract_party(party)))
     }
+}
+
+/// True if a contract is offered, agreed or open in a channel.
+fn holds(channel: &Channel, contract: &ContractId) -> bool {
+    channel.state().live().is_some_and(|live| {
+        live.rounds.ledger.contract(contract).is_some()
+            || live.agreements.contains_key(contract)
+            || live.offers.contains_key(contract)
+    })
 }
 
 /// A contract's name: a hash of the channel, the request and the terms.

@@ -7,7 +7,7 @@ use strait_channel::{Channel, ContractPolicy};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_primitives::{
-    BlockHeight, ChannelId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
+    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, AddressGap, FeeReserve, Wallet, bump_reserve};
@@ -67,6 +67,8 @@ pub struct Engine {
     pub(crate) fee_estimate: Option<FeeRate>,
     /// Where live channels' funding outputs are: what a block is searched for.
     pub(crate) funding_outputs: BTreeMap<OutPoint, ChannelId>,
+    /// Where contracts were found last: a shortcut, checked at each use.
+    pub(crate) contract_homes: BTreeMap<ContractId, ChannelId>,
     next: EventSeq,
 }
 
@@ -128,6 +130,7 @@ impl Engine {
             waiters: Waiters::default(),
             fee_estimate: None,
             funding_outputs: BTreeMap::new(),
+            contract_homes: BTreeMap::new(),
             next,
         }
     }

@@ -9,6 +9,8 @@ pub(crate) const REQUESTS_MAX: usize = 1 << 18;
 pub(crate) const ENDED_CHANNELS_MAX: usize = 1_000;
 /// Recent blocks kept, to find the fork of a reorganisation: two days.
 pub(crate) const RECENT_BLOCKS: usize = 288;
+/// Contracts whose channel is remembered for the next call; forgotten all at once above that.
+pub(crate) const CONTRACT_HOMES_MAX: usize = 1 << 16;
 /// Coins one opening or payment may spend, so that its transaction stays well below what nodes relay.
 pub(crate) const INPUTS_MAX: usize = 100;
 /// The smallest channel this node asks for; peers that follow the protocol accept no smaller one.

@@ -1,12 +1,16 @@
 //! What a block must be before the node builds on it: pure checks over one block.
 //!
-//! Scripts and amounts are not judged here: that is a full node's work. What is judged binds the block's
-//! transactions to its header and its header to work, so that a source which lies must mine.
+//! Scripts, and what inputs are worth, are not judged here: that is a full node's work. What is judged binds the
+//! block's transactions to its header and its header to work, so that a source which lies must mine; and nothing
+//! passes that no chain can hold whatever came before, so that whoever counts coins may trust the sums.
 
 use std::collections::BTreeSet;
 
-use bitcoin::{Block, BlockHash, Target};
+use bitcoin::{Amount, Block, BlockHash, OutPoint, Target, Transaction, Txid};
 use thiserror::Error;
+
+#[cfg(test)]
+mod tests;
 
 /// What is wrong with a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -38,6 +42,24 @@ pub enum BlockFault {
     /// A transaction appears twice, which could forge the same Merkle root.
     #[error("a transaction appears twice")]
     DuplicateTransaction,
+    /// A transaction spends nothing, or creates nothing.
+    #[error("transaction {txid} lacks inputs or outputs")]
+    Hollow {
+        /// Which one.
+        txid: Txid,
+    },
+    /// An output is spent twice, be it by one transaction or by two.
+    #[error("output {outpoint} is spent twice")]
+    SpentTwice {
+        /// Which one.
+        outpoint: OutPoint,
+    },
+    /// A transaction creates more than all the money there can be.
+    #[error("transaction {txid} creates more than all the money there is")]
+    TooMuchMoney {
+        /// Which one.
+        txid: Txid,
+    },
     /// Its transactions are not those its header commits to.
     #[error("its transactions do not match its Merkle root")]
     MerkleRoot,
@@ -84,5 +106,30 @@ fn check_transactions(block: &Block) -> Result<(), BlockFault> {
     if !block.check_witness_commitment() {
         return Err(BlockFault::WitnessCommitment);
     }
+    check_possible(block)
+}
+
+/// Checks that no transaction is one that no chain can hold, whatever came before.
+fn check_possible(block: &Block) -> Result<(), BlockFault> {
+    let mut spent = BTreeSet::new();
+    for transaction in &block.txdata {
+        let txid = transaction.compute_txid();
+        if transaction.input.is_empty() || transaction.output.is_empty() {
+            return Err(BlockFault::Hollow { txid });
+        }
+        if created(transaction).is_none_or(|sum| sum > Amount::MAX_MONEY) {
+            return Err(BlockFault::TooMuchMoney { txid });
+        }
+        for outpoint in transaction.input.iter().map(|input| input.previous_output) {
+            if !spent.insert(outpoint) {
+                return Err(BlockFault::SpentTwice { outpoint });
+            }
+        }
+    }
     Ok(())
+}
+
+/// The sum of a transaction's outputs; `None` if it is no sum at all.
+fn created(transaction: &Transaction) -> Option<Amount> {
+    transaction.output.iter().try_fold(Amount::ZERO, |sum, output| sum.checked_add(output.value))
 }

@@ -7,11 +7,8 @@ use bitcoin::bip32::{DerivationPath, Xpriv, Xpub};
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::Secp256k1;
-use bitcoin::{
-    CompactTarget, Network, ScriptBuf, Sequence, TxIn, TxMerkleNode, TxOut, Witness, transaction,
-};
+use bitcoin::{Network, ScriptBuf, Sequence, TxIn, TxMerkleNode, TxOut, Witness, transaction};
 use proptest::prelude::*;
-use strait_primitives::BlockHeight;
 use strait_wallet::{Account, AddressGap, Wallet};
 
 use super::*;
@@ -62,8 +59,9 @@ fn genesis() -> BlockHash {
 }
 
 fn checked(block: &Block) -> Result<(), BlockFault> {
-    let easiest = bitcoin::params::Params::new(Network::Regtest).max_attainable_target;
-    check_block(block, block.block_hash(), genesis(), easiest)
+    let parent_bits = CompactTarget::from_consensus(0x207f_ffff);
+    let place = Place { height: BlockHeight::new(1), parent: genesis(), parent_bits };
+    check_block(block, block.block_hash(), place, &Params::new(Network::Regtest))
 }
 
 fn coin(number: u8) -> OutPoint {
@@ -105,6 +103,36 @@ fn what_no_chain_can_hold_is_refused_with_its_fault() {
         let txid = hollow.compute_txid();
         check(vec![hollow], Err(BlockFault::Hollow { txid }));
     }
+}
+
+#[test]
+fn a_target_becomes_no_easier_within_a_period_and_four_times_as_easy_between_two() {
+    let check = |network, height, below, bits, expect: Result<(), BlockFault>| {
+        let place = Place {
+            height: BlockHeight::new(height),
+            parent: genesis(),
+            parent_bits: CompactTarget::from_consensus(below),
+        };
+        let bits = CompactTarget::from_consensus(bits);
+        let found = check_target(bits, place, &Params::new(network));
+        assert_eq!(found, expect, "{network} {height} {below:x} {bits:x}");
+    };
+    let (easiest, jump) = (0x1d00_ffff, Err(BlockFault::TargetJump));
+    for network in [Network::Bitcoin, Network::Signet] {
+        check(network, 2_017, 0x1703_a30c, 0x1703_a30c, Ok(()));
+        check(network, 2_017, 0x1703_a30c, 0x1703_a30b, Ok(()));
+        check(network, 2_017, 0x1703_a30c, 0x1703_a30d, jump);
+        check(network, 2_017, 0x1703_a30c, easiest, jump);
+        check(network, 2_016, 0x1703_a30c, 0x170e_8c30, Ok(()));
+        check(network, 2_016, 0x1703_a30c, 0x170e_8c31, jump);
+        check(network, 2_016, 0x1703_a30c, easiest, jump);
+    }
+    check(Network::Bitcoin, 2_016, 0x1c7f_fff8, easiest, Ok(()));
+    check(Network::Bitcoin, 2_016, easiest, 0x1d01_0000, Err(BlockFault::TargetTooEasy));
+    for network in [Network::Testnet, Network::Testnet4] {
+        check(network, 2_017, 0x1703_a30c, easiest, Ok(()));
+    }
+    check(Network::Regtest, 2_017, 0x1703_a30c, 0x207f_ffff, Ok(()));
 }
 
 /// An input or output of nonsense: which coin, or how much and to whom.

@@ -43,6 +43,9 @@ pub use error::InitError;
 /// How long one question to the chain may take.
 const CHAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How far below the tip a new node begins: a day of blocks, the deepest reorganisation it can follow from the start.
+const BIRTHDAY_DEPTH: BlockDelta = BlockDelta::new(144);
+
 /// A running node. Dropping it does not stop it cleanly; [`Node::stop`] does.
 #[derive(Debug)]
 pub struct Node {
@@ -280,22 +283,28 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
     Ok(Recovered { engine, first, store, source, follower, vm, key, files })
 }
 
-/// The last block that cannot hold coins of this seed: the tip for a seed made just now, the genesis block for one that
-/// may have received before.
+/// The last block that cannot hold coins of this seed: one well below the tip for a seed made just now, so that a
+/// reorganisation does not take away the only block that the node knows; the genesis block for one that may have
+/// received before.
 fn birthday(
     source: &mut dyn ChainSource,
     account: &Account,
     origin: SeedOrigin,
 ) -> Result<BlockPoint, ChainError> {
+    let genesis = BlockPoint { height: BlockHeight::new(0), hash: account.genesis().hash };
     match origin {
         SeedOrigin::New => {
-            let tip = source.tip()?;
-            Ok(BlockPoint { height: tip.height, hash: tip.hash })
+            let height = source.tip()?.height.saturating_sub(BIRTHDAY_DEPTH);
+            if height == genesis.height {
+                return Ok(genesis);
+            }
+            let hash = source.block_hash_at(height)?.ok_or_else(|| ChainError::Nonsense {
+                method: "getblockhash",
+                detail: format!("no block at height {height}, which is below the tip"),
+            })?;
+            Ok(BlockPoint { height, hash })
         }
-        SeedOrigin::Found => {
-            let genesis = account.genesis();
-            Ok(BlockPoint { height: BlockHeight::new(0), hash: genesis.hash })
-        }
+        SeedOrigin::Found => Ok(genesis),
     }
 }
 

@@ -18,13 +18,13 @@
 use std::collections::VecDeque;
 
 use bitcoin::params::Params;
-use bitcoin::{Block, BlockHash, Network, Target};
+use bitcoin::{Block, BlockHash, CompactTarget, Network};
 use strait_primitives::{BlockDelta, BlockHeight};
 use thiserror::Error;
 
-use crate::block_check::check_block;
+use crate::block_check::{Place, check_block};
 use crate::limits::FOLLOWER_WINDOW_BLOCKS;
-use crate::{BlockId, ChainError, ChainSource};
+use crate::{BlockFault, BlockId, ChainError, ChainSource};
 
 #[cfg(test)]
 mod tests;
@@ -69,8 +69,10 @@ pub enum CheckpointError {
 pub struct Follower {
     /// Recent blocks of the followed chain, oldest first, without gaps; never empty.
     window: VecDeque<BlockId>,
-    /// The easiest target the network allows.
-    easiest: Target,
+    /// The rules of the network.
+    params: Params,
+    /// The tip's target, once it was asked for; the target of the block above depends on it.
+    tip_bits: Option<CompactTarget>,
 }
 
 impl Follower {
@@ -97,7 +99,7 @@ impl Follower {
         if window.is_empty() {
             return Err(CheckpointError::Empty);
         }
-        Ok(Self { window, easiest: Params::new(network).max_attainable_target })
+        Ok(Self { window, params: Params::new(network), tip_bits: None })
     }
 
     /// The last block of the followed chain.
@@ -133,6 +135,7 @@ impl Follower {
         let kept = self.common_with(source)?;
         while self.window.len() > kept && steps.len() < steps_max {
             let left = self.window.pop_back().expect("the window is longer than what is kept");
+            self.tip_bits = None;
             steps.push(ChainStep::Disconnected { height: left.height, hash: left.hash });
         }
         assert!(!self.window.is_empty(), "a follower keeps the block it forks from");
@@ -173,10 +176,29 @@ impl Follower {
             // The chain was reorganised between two questions; the next poll finds the fork.
             return Ok(None);
         }
-        check_block(&block, hash, tip.hash, self.easiest)
+        let parent_bits = self.tip_bits(source)?;
+        let place = Place { height, parent: tip.hash, parent_bits };
+        check_block(&block, hash, place, &self.params)
             .map_err(|fault| ChainError::InvalidBlock { height, hash, fault })?;
         remember(&mut self.window, BlockId { height, hash });
+        self.tip_bits = Some(block.header.bits);
         Ok(Some(ChainStep::Connected { height, block }))
+    }
+
+    /// The tip's target. Its header is asked for once after a start or a fork, and proves itself by its hash.
+    fn tip_bits(&mut self, source: &mut dyn ChainSource) -> Result<CompactTarget, ChainError> {
+        if let Some(bits) = self.tip_bits {
+            return Ok(bits);
+        }
+        let BlockId { height, hash } = self.tip();
+        let header = source.header(hash)?.header;
+        let actual = header.block_hash();
+        if actual != hash {
+            let fault = BlockFault::Hash { actual };
+            return Err(ChainError::InvalidBlock { height, hash, fault });
+        }
+        self.tip_bits = Some(header.bits);
+        Ok(header.bits)
     }
 }
 

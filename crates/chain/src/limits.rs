@@ -10,8 +10,9 @@ pub const FEE_RATE_FLOOR: FeeRate = FeeRate::RELAY_FLOOR;
 
 /// Recent blocks a follower remembers: a reorganisation that forks deeper is an error.
 ///
-/// Two days of blocks; the deepest reorganisation Bitcoin has seen since 2013 is 24 blocks.
-pub const FOLLOWER_WINDOW_BLOCKS: usize = 300;
+/// Almost two days of blocks; the deepest reorganisation Bitcoin has seen since 2013 is 24 blocks. Whoever is told the
+/// steps must remember more blocks than this, or a reorganisation would leave nothing to stand on.
+pub const FOLLOWER_WINDOW_BLOCKS: usize = 280;
 
 /// Transactions in one submission: a parent and the child that pays for it (BIP-0431).
 pub(crate) const SUBMISSION_TRANSACTIONS_MAX: usize = 2;

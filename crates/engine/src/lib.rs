@@ -49,6 +49,7 @@ pub use ended::{EndedChannel, EndedChannels};
 pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
 pub use input::Input;
+pub use limits::RECENT_BLOCKS;
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
 pub use views::{

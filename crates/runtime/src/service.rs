@@ -5,9 +5,9 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use strait_chain::{BlockId, ChainSource, Follower};
+use strait_chain::{BlockId, ChainSource, FOLLOWER_WINDOW_BLOCKS, Follower};
 use strait_contract::ContractRuntime;
-use strait_engine::Engine;
+use strait_engine::{Engine, RECENT_BLOCKS};
 use strait_log::{AppendError, EventStore, StoreError, Writer};
 use strait_telemetry::{Health, Metrics};
 use thiserror::Error;
@@ -24,6 +24,9 @@ use crate::writer::WriterWorker;
 
 /// Decisions that may wait for the writer: one being written, a few behind it.
 const OUTBOX_MAX: usize = 8;
+
+// The follower never takes the engine's last block away.
+const _: () = assert!(FOLLOWER_WINDOW_BLOCKS < RECENT_BLOCKS);
 
 /// Everything a runtime is made of; each part was checked and opened before.
 pub struct Options {
@@ -200,4 +203,29 @@ fn spawn(
         .name(name.into())
         .spawn(work)
         .map_err(|source| StartError::Thread { thread: name, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use bitcoin::BlockHash;
+    use bitcoin::hashes::Hash;
+    use strait_engine::{Event, NodeState};
+    use strait_primitives::BlockHeight;
+
+    use super::*;
+
+    #[test]
+    fn the_deepest_reorganisation_that_is_followed_leaves_the_node_a_tip() {
+        let mut state = NodeState::default();
+        let hash = BlockHash::all_zeros();
+        for height in (0..).map(BlockHeight::new).take(2 * RECENT_BLOCKS) {
+            state.apply(&Event::BlockConnected { height, hash });
+        }
+        // The oldest block of the follower's window is where the deepest fork may be.
+        for _ in 1..FOLLOWER_WINDOW_BLOCKS {
+            let height = state.book.tip().unwrap().height;
+            state.apply(&Event::BlockDisconnected { height });
+        }
+        assert!(state.book.tip().is_some());
+    }
 }

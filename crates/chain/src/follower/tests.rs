@@ -286,6 +286,23 @@ fn every_kind_of_bad_block_is_refused_with_its_fault() {
 }
 
 #[test]
+fn on_mainnet_a_block_easier_than_the_one_below_is_refused_also_after_a_restart() {
+    let with_bits = |parent, bits| {
+        let mut block = mined(parent, 1, 0);
+        block.header.bits = CompactTarget::from_consensus(bits);
+        block
+    };
+    let mut source = MemorySource::default();
+    source.best.push(with_bits(BlockHash::all_zeros(), 0x1703_a30c));
+    source.best.push(with_bits(source.best[0].block_hash(), 0x1d00_ffff));
+    let mut follower = Follower::new(Network::Bitcoin, [source.id(0)]).unwrap();
+    match follower.poll(&mut source, 100) {
+        Err(ChainError::InvalidBlock { fault, .. }) => assert_eq!(fault, BlockFault::TargetJump),
+        outcome => panic!("an easy block passed: {outcome:?}"),
+    }
+}
+
+#[test]
 fn a_body_that_belongs_to_another_header_is_refused() {
     let mut source = MemorySource::with_blocks(2);
     let mut follower = follower(&source, 0, 0);

@@ -278,14 +278,10 @@ impl Channel {
     /// Carries out what a peer's fault asks for.
     pub fn react(&mut self, reaction: &Reaction, out: &mut Decision) {
         match reaction {
-            Reaction::Close(_) => match self.state.live().map(|live| &live.closing) {
-                Some(Closing::Running | Closing::ShuttingDown { .. }) => {
-                    self.force_close(ForceReason::Violation, out);
-                }
-                // An agreed close is final and better for both than a commitment.
-                Some(Closing::Agreed { .. } | Closing::Forced(_) | Closing::Lost) => {}
-                None => self.abandon(AbandonReason::Peer, out),
-            },
+            Reaction::Close(_) if self.state.live().is_some() => {
+                self.force_close(ForceReason::Violation, out);
+            }
+            Reaction::Close(_) => self.abandon(AbandonReason::Peer, out),
             Reaction::Refuse { .. } => self.abandon(AbandonReason::Peer, out),
             Reaction::Retry(_) => out.effects.push(ChannelEffect::Disconnect),
         }
@@ -334,15 +330,25 @@ impl Channel {
 
     /// Decides to close without the peer, on this node's latest commitment.
     ///
-    /// Says nothing if the channel cannot be closed so: it is not live, lost, or closing so already.
+    /// Says nothing if the channel cannot be closed so: it is not live, lost, or closing so already. An agreed close is
+    /// final, pays for itself and is better for both than a commitment: only the operator gives it up, never what a
+    /// peer says or leaves undone.
     pub fn force_close(&mut self, reason: ForceReason, out: &mut Decision) {
         let Some(live) = self.state.live() else { return };
-        match live.closing {
-            Closing::Forced(_) | Closing::Lost => return,
-            Closing::Running | Closing::ShuttingDown { .. } | Closing::Agreed { .. } => {}
+        match (&live.closing, reason) {
+            (Closing::Forced(_) | Closing::Lost, _)
+            | (
+                Closing::Agreed { .. },
+                ForceReason::Violation | ForceReason::Deadline | ForceReason::PeerLost,
+            ) => return,
+            (Closing::Running | Closing::ShuttingDown { .. }, _)
+            | (Closing::Agreed { .. }, ForceReason::Operator) => {}
         }
         self.record(ChannelEvent::ForceClosed { reason }, out);
         self.volatile.waiting_since = None;
+        self.volatile.held = None;
+        self.volatile.close_wanted = false;
+        self.volatile.close = CloseSession::default();
         out.effects.push(ChannelEffect::Broadcast(self.holder_transaction()));
         self.refuse_queue("closing", out);
     }

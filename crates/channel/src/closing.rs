@@ -197,6 +197,9 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("CloseOffer")?;
+        if live.is_past_agreeing() {
+            return Ok(());
+        }
         let Some(payer) = live.close_payer() else {
             return Err(unexpected("CloseOffer", "not shut down"));
         };
@@ -234,7 +237,9 @@ impl Channel {
         sign: &CloseSign,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
-        self.expect_up("CloseSign")?;
+        if self.expect_up("CloseSign")?.is_past_agreeing() {
+            return Ok(());
+        }
         let Some(Offered { fee, transaction, session }) = self.volatile.close.offer.take() else {
             return Err(unexpected("CloseSign", "not offered"));
         };
@@ -299,6 +304,7 @@ impl Channel {
 
     /// A closing transaction is complete: saves it, broadcasts it, tells.
     fn agree_close(&mut self, signed: &Transaction, out: &mut Decision) {
+        assert!(self.live().closing.scripts().is_some(), "both have said where their money goes");
         let transaction = bitcoin::consensus::serialize(signed);
         self.record(ChannelEvent::CloseAgreed { transaction }, out);
         out.effects.push(ChannelEffect::Broadcast(signed.clone()));
@@ -319,6 +325,11 @@ impl Closing {
 }
 
 impl Live {
+    /// True once this node goes its own way: what the peer says about a close was under way before it knew.
+    const fn is_past_agreeing(&self) -> bool {
+        matches!(self.closing, Closing::Forced(_) | Closing::Lost)
+    }
+
     /// Who offers the closing transaction and pays for it, once both have said `Shutdown`.
     fn close_payer(&self) -> Option<Party> {
         self.closing.scripts()?;

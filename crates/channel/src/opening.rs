@@ -264,7 +264,10 @@ impl Channel {
                 let sign = move || sign_funding(&unsigned);
                 self.open(message, commitments, &setup, own, Some(sign), out)
             }
-            Phase::Live(live) if live.rounds.number == CommitmentNumber::FIRST => {
+            // One that closes, or that has lost data, gives no signature away any more: its opener is told to give up.
+            Phase::Live(live)
+                if live.rounds.number == CommitmentNumber::FIRST && live.is_running() =>
+            {
                 self.repeat_signature(out);
                 Ok(())
             }

@@ -73,12 +73,12 @@ impl Channel {
         if self.volatile.link != Link::Greeting {
             return Err(out_of_place("Reestablish"));
         }
+        if live.closing == Closing::Lost {
+            return Ok(());
+        }
         if let Some(proven) = self.proof_of_loss(theirs) {
             self.record(ChannelEvent::DataLost { proven }, out);
             self.refuse_queue("lost", out);
-            return Ok(());
-        }
-        if live.closing == Closing::Lost {
             return Ok(());
         }
         let Some(step) = step(live, theirs) else {

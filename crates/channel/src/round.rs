@@ -315,10 +315,13 @@ impl Channel {
     }
 
     /// The live part, if the connection has got so far that rounds may run. A message outside that is left over from
-    /// another connection or hostile; it moves nothing, and no channel is worth closing for it.
+    /// another connection or hostile; it moves nothing, and no channel is worth closing for it. One that has lost data
+    /// takes part in nothing any more, for it would sign what it has signed otherwise before.
     pub(crate) fn expect_up(&self, message: &'static str) -> Result<&Live, Reaction> {
         match self.state.live() {
-            Some(live) if self.volatile.link == Link::Up => Ok(live),
+            Some(live) if self.volatile.link == Link::Up && live.closing != Closing::Lost => {
+                Ok(live)
+            }
             Some(_) => Err(out_of_place(message)),
             None => Err(unexpected(message, self.state.phase.name())),
         }

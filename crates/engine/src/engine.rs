@@ -175,37 +175,47 @@ impl Engine {
     /// Something happened outside.
     pub fn handle(&mut self, input: Input, moment: &Moment<'_>) -> Unsaved<Event, Effect> {
         let mut out = Step::default();
+        self.decide(input, moment, &mut out);
+        self.seal(out)
+    }
+
+    /// What an input leads to, before it is sealed.
+    pub(crate) fn decide(&mut self, input: Input, moment: &Moment<'_>, out: &mut Step) {
         match input {
-            Input::PeerConnected(peer) => self.handle_connected(peer, moment, &mut out),
+            Input::PeerConnected(peer) => self.handle_connected(peer, moment, out),
             Input::PeerDisconnected(peer) => self.handle_disconnected(peer),
             Input::PeerMessage(peer, message) => {
-                self.handle_peer_message(peer, *message, moment, &mut out);
+                self.handle_peer_message(peer, *message, moment, out);
             }
-            Input::Command(id, command) => self.handle_command(id, *command, moment, &mut out),
+            Input::Command(id, command) => self.handle_command(id, *command, moment, out),
             Input::BlockConnected { height, block } => {
-                self.handle_block(height, &block, moment, &mut out);
+                self.handle_block(height, &block, moment, out);
             }
             Input::BlockDisconnected { height, hash } => {
-                self.handle_block_disconnected(height, hash, moment, &mut out);
+                self.handle_block_disconnected(height, hash, moment, out);
             }
             Input::MempoolTransaction(transaction) => {
-                self.handle_mempool(&transaction, moment, &mut out);
+                self.handle_mempool(&transaction, moment, out);
             }
             Input::FeeEstimate(rate) => self.fee_estimate = Some(rate),
-            Input::Tick => self.handle_tick(moment, &mut out),
+            Input::Tick => self.handle_tick(moment, out),
         }
-        self.seal(out)
     }
 
     /// After a batch of inputs: lets every channel that has something to propose propose it.
     pub fn poll(&mut self, moment: &Moment<'_>) -> Unsaved<Event, Effect> {
         let mut out = Step::default();
+        self.propose(moment, &mut out);
+        self.seal(out)
+    }
+
+    /// Lets every channel act that has something to do.
+    pub(crate) fn propose(&mut self, moment: &Moment<'_>, out: &mut Step) {
         for id in core::mem::take(&mut self.dirty) {
-            self.with_channel(id, moment, &mut out, |channel, moment, decision| {
+            self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.poll(moment, decision);
             });
         }
-        self.seal(out)
     }
 
     /// When [`Input::Tick`] has something to do.

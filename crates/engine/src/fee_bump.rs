@@ -1,6 +1,8 @@
 //! Bringing closes on chain: the cooperative one as it is, a commitment together with the child that pays for it.
 //!
-//! A commitment pays no fee, so it is never sent alone while there are coins for a child (protocol section 3).
+//! A commitment pays no fee, so it is never sent alone while there are coins for a child (protocol section 3). Before
+//! its funding output is mined it can go nowhere: nodes take no version-3 transaction whose unconfirmed parent is of
+//! another version (BIP-0431). Until then no coin is held for it, so that a funding nobody ever mines binds nothing.
 
 use bitcoin::{OutPoint, Script, Transaction, TxOut};
 use strait_channel::{Closing, Funded};
@@ -47,7 +49,8 @@ impl Engine {
     pub(crate) fn rebroadcast_close(&mut self, id: ChannelId, out: &mut Step) {
         let Some(channel) = self.channels.get(&id) else { return };
         let Some(live) = channel.state().live() else { return };
-        if matches!(live.funded, Funded::Spent { .. }) {
+        let funded = live.funded;
+        if matches!(funded, Funded::Spent { .. }) {
             return;
         }
         match &live.closing {
@@ -56,6 +59,7 @@ impl Engine {
                     .expect("a recorded close was encoded by this node");
                 out.effects.push(Effect::Broadcast(vec![close]));
             }
+            Closing::Forced(_) if funded == Funded::Waiting => self.free_bump_coins(id, out),
             Closing::Forced(_) => {
                 let commitment = channel.holder_transaction();
                 let capacity = live.setup.funding.value;
@@ -63,6 +67,13 @@ impl Engine {
                 out.effects.push(Effect::Broadcast(package));
             }
             Closing::Running | Closing::ShuttingDown { .. } | Closing::Lost => {}
+        }
+    }
+
+    /// A channel needs no coins for a child, or none any more.
+    pub(crate) fn free_bump_coins(&mut self, id: ChannelId, out: &mut Step) {
+        if let Some(change) = self.wallet.release(Purpose::Bump(id)) {
+            self.record(Event::Wallet(change), out);
         }
     }
 
@@ -124,3 +135,6 @@ fn anchor_of(commitment: &Transaction, capacity: Sats) -> Option<AnchorCoin> {
         parent_fee: Sats::new(capacity.to_sat().saturating_sub(paid)).expect("at most capacity"),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,8 @@ mod openings;
 mod payments;
 mod peers;
 mod requests;
+#[cfg(test)]
+mod rig;
 mod state;
 mod views;
 

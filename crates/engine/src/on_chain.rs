@@ -173,9 +173,7 @@ impl Engine {
         let ids: Vec<ChannelId> = self.watchers.iter().filter_map(settled).collect();
         for id in ids {
             self.tell_last_round(id, out);
-            if let Some(change) = self.wallet.release(strait_wallet::Purpose::Bump(id)) {
-                self.record(Event::Wallet(change), out);
-            }
+            self.free_bump_coins(id, out);
             self.with_channel(id, moment, out, |channel, _, decision| channel.resolve(decision));
         }
     }

@@ -398,6 +398,64 @@ fn an_agreed_close_is_not_given_up_for_a_violation_but_for_the_operator() {
     assert!(matches!(pair.opener.disk.as_slice(), [.., ChannelEvent::ForceClosed { .. }]));
 }
 
+/// Both had said `Shutdown` and this node had offered when its peer complained that it had lost its data. The offer was
+/// forgotten, the link stayed up, and the peer's half signature then stopped the node at an assertion, after each
+/// restart again.
+#[test]
+fn a_half_signature_that_comes_after_a_forced_close_completes_nothing() {
+    for reason in [ForceReason::Operator, ForceReason::PeerLost] {
+        let mut pair = offered();
+        pair.deliver(Party::Acceptor);
+        assert!(matches!(pair.acceptor.outbox[0], Message::CloseSign(_)));
+        pair.opener.act(|channel, out| channel.force_close(reason, out));
+        let events = pair.opener.disk.len();
+        pair.settle();
+        assert_eq!(pair.opener.reactions, []);
+        assert_eq!(pair.opener.disk.len(), events);
+        assert_eq!(pair.opener.live().closing, Closing::Forced(reason));
+    }
+}
+
+/// Goal: nothing that was under way moves a channel that closes by force, and nothing stops the node. Method: payments
+/// both ways and a close, forced by either side after each message, then a reconnection.
+#[test]
+fn a_forced_close_stands_whatever_was_under_way() {
+    for party in BOTH {
+        for count in 0..24 {
+            let mut pair = Pair::balanced();
+            assert!(pair.request(Party::Opener, 1, vec![pay(1_000)]));
+            assert!(pair.request(Party::Acceptor, 2, vec![pay(2_000)]));
+            pair.node_mut(!party).channel_mut().close().unwrap();
+            BOTH.into_iter().for_each(|party| pair.poll(party));
+            for _ in 0..count {
+                pair.deliver(if pair.opener.outbox.is_empty() {
+                    Party::Opener
+                } else {
+                    Party::Acceptor
+                });
+            }
+            pair.node_mut(party).act(|channel, out| {
+                channel.force_close(ForceReason::Operator, out);
+            });
+            pair.settle();
+            pair.recover();
+            let closing = &pair.node(party).live().closing;
+            assert_eq!(*closing, Closing::Forced(ForceReason::Operator), "{party:?} {count}");
+        }
+    }
+}
+
+/// A peer that shows an old account cannot make this node pay for a commitment when a complete close is there.
+#[test]
+fn an_agreed_close_is_not_given_up_on_the_word_of_a_peer() {
+    for reason in [ForceReason::Violation, ForceReason::Deadline, ForceReason::PeerLost] {
+        let mut pair = Pair::balanced();
+        close(&mut pair, Party::Opener);
+        pair.opener.act(|channel, out| channel.force_close(reason, out));
+        assert_closed(&pair);
+    }
+}
+
 #[test]
 fn a_peer_that_does_not_go_on_with_a_close_is_closed_on() {
     let mut pair = Pair::balanced();

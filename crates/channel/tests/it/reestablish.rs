@@ -195,6 +195,39 @@ fn a_node_that_is_shown_its_own_forgotten_secret_never_broadcasts() {
     }
 }
 
+/// A node had lost all its rounds and been shown so; its peer, still connected, then said that it had never got the
+/// first signature. The node went to sign commitment 0 again, and stopped at the rule that forbids it.
+#[test]
+fn a_node_that_has_lost_data_repeats_no_signature() {
+    let mut pair = restored(Party::Acceptor, 12);
+    pair.connect();
+    pair.deliver(Party::Acceptor);
+    assert_eq!(pair.acceptor.live().closing, Closing::Lost);
+    assert_eq!(pair.acceptor.live().rounds.number, strait_primitives::CommitmentNumber::FIRST);
+    pair.acceptor.outbox.clear();
+    let funding_txid = pair.acceptor.live().setup.funding.txid;
+    let sign = strait_wire::SignOpening {
+        channel: pair.opener.channel().id(),
+        funding_txid,
+        signature: pair.acceptor.live().rounds.holder_signature,
+    };
+    let events = pair.acceptor.disk.len();
+    pair.hand(Party::Acceptor, sign);
+    assert!(matches!(pair.acceptor.reactions.as_slice(), [Reaction::Refuse { .. }]));
+    assert!(pair.acceptor.outbox.is_empty());
+    assert_ne!(pair.acceptor.channel().link(), Link::Up);
+
+    // Nor is the proof noted again and again.
+    let Some(Message::Reestablish(said)) = ({
+        pair.connect();
+        pair.opener.outbox.pop_front()
+    }) else {
+        panic!("the opener says where it stands")
+    };
+    pair.hand(Party::Acceptor, said);
+    assert_eq!(pair.acceptor.disk.len(), events);
+}
+
 #[test]
 fn the_last_event_alone_may_be_lost_without_harm_if_nothing_it_explains_has_left() {
     // Losing `Finalized` takes nothing back: the receiver reveals nothing by it.

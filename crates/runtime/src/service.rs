@@ -224,7 +224,7 @@ mod tests {
         // The oldest block of the follower's window is where the deepest fork may be.
         for _ in 1..FOLLOWER_WINDOW_BLOCKS {
             let height = state.book.tip().unwrap().height;
-            state.apply(&Event::BlockDisconnected { height });
+            state.apply(&Event::BlockDisconnected { height, hash });
         }
         assert!(state.book.tip().is_some());
     }

@@ -83,12 +83,12 @@ impl Duo {
         };
         let mut out = Decision::default();
         let unsigned = |tx: &strait_onchain::FundingTransaction| tx.unsigned().clone();
-        duo.payee.handle_sign_opening(&first, unsigned, &mut out).expect("as agreed");
+        duo.payee.handle_sign_opening(&first, TIP, unsigned, &mut out).expect("as agreed");
         let Message::SignOpening(second) = sent(out, &mut log.payee) else {
             panic!("the acceptor signs")
         };
         let mut out = Decision::default();
-        duo.payer.handle_sign_opening(&second, unsigned, &mut out).expect("as agreed");
+        duo.payer.handle_sign_opening(&second, TIP, unsigned, &mut out).expect("as agreed");
         duo.payer.handle_funding_mined(BlockHeight::new(100), &mut out);
         log.payer.append(&mut out.events);
         let mut out = Decision::default();

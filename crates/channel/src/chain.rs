@@ -5,9 +5,10 @@
 use strait_primitives::{BlockHeight, Digest, Timestamp};
 
 use crate::channel::Channel;
-use crate::decision::Decision;
+use crate::decision::{Decision, Notice};
 use crate::event::{AbandonReason, ChannelEvent, Spender};
-use crate::state::Funded;
+use crate::limits::UNFUNDED_BLOCKS;
+use crate::state::{Funded, Live};
 
 impl Channel {
     /// The funding output was mined.
@@ -63,6 +64,24 @@ impl Channel {
             Some(Funded::Waiting | Funded::Mined(_)) | None => Spender::Unknown,
         };
         self.record(ChannelEvent::Resolved { by }, out);
+    }
+
+    /// True if the funding output has been waited for long enough: the channel may be forgotten, and holds nothing of
+    /// this node.
+    #[must_use]
+    pub fn is_overdue(&self, tip: BlockHeight) -> bool {
+        self.state.live().is_some_and(|live| {
+            live.is_forsakable() && tip >= live.signed_at.saturating_add(UNFUNDED_BLOCKS)
+        })
+    }
+
+    /// Forgets a signed channel that was never funded and in which this node has nothing; says nothing about others.
+    pub fn forsake(&mut self, reason: AbandonReason, out: &mut Decision) {
+        if self.state.live().is_some_and(Live::is_forsakable) {
+            self.record(ChannelEvent::Abandoned { reason }, out);
+            self.refuse_queue("abandoned", out);
+            out.notice(Notice::Abandoned);
+        }
     }
 
     /// Gives an opening up; says nothing about a channel that lives.

@@ -157,8 +157,12 @@ pub enum ChannelEvent {
         /// This node's signature on the counterparty's commitment 0.
         #[n(2)]
         counterparty_signature: Signed,
+        /// The best block's height when it was signed.
+        #[n(3)]
+        tip: BlockHeight,
     },
-    /// The opening came to nothing; no witness of this node had left.
+    /// The opening came to nothing: no witness of this node had left, or nothing of this node was in a funding output
+    /// that never came.
     #[n(4)]
     Abandoned {
         /// Why.

@@ -24,6 +24,9 @@ pub(crate) const CAPACITY_MIN: Sats = Sats::from_const(20_000);
 pub(crate) const DUST_EXPOSURE_MAX: MilliSats = MilliSats::from_const(5_000_000);
 /// Confirmations that the opener may be asked to wait for.
 pub(crate) const DEPTH_MAX: BlockDelta = BlockDelta::new(144);
+/// Blocks that an opener has to bring its funding transaction on chain before an acceptor with nothing in the channel
+/// forgets it: two weeks, as is the habit among Lightning nodes.
+pub(crate) const UNFUNDED_BLOCKS: BlockDelta = BlockDelta::new(2_016);
 /// Contracts offered, agreed to or live in one channel: each adds its state to every snapshot.
 pub(crate) const CONTRACTS_MAX: usize = 16;
 /// Closing offers made or answered on one connection, so that no peer makes this node sign without end.

@@ -84,6 +84,13 @@ pub struct Answer {
     pub wallet_script: ScriptBytes,
 }
 
+/// The peer's signature on commitment 0, and when it came.
+#[derive(Clone, Copy)]
+struct Heard<'a> {
+    message: &'a SignOpening,
+    tip: BlockHeight,
+}
+
 /// A channel's name: a hash of both nodes and the opener's nonce.
 #[must_use]
 pub fn channel_id(opener: &NodeId, acceptor: &NodeId, nonce: &Digest) -> ChannelId {
@@ -240,9 +247,11 @@ impl Channel {
     pub fn handle_sign_opening(
         &mut self,
         message: &SignOpening,
+        tip: BlockHeight,
         sign_funding: impl FnOnce(&FundingTransaction) -> Transaction,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
+        let heard = Heard { message, tip };
         match &self.state.phase {
             Phase::Answered(answered) => {
                 let (open, accept) = (answered.open.clone(), answered.accept.clone());
@@ -251,7 +260,7 @@ impl Channel {
                 let commitments = Commitments::new(&setup)?;
                 let [first, _] = open.revocation;
                 let own = self.sign_first(&commitments, &setup, first);
-                self.open(message, commitments, &setup, own, None::<fn() -> Transaction>, out)?;
+                self.open(heard, commitments, &setup, own, None::<fn() -> Transaction>, out)?;
                 out.send(opening_message(self.id(), funding.txid, own.signature));
                 Ok(())
             }
@@ -262,7 +271,7 @@ impl Channel {
                 let setup = setup_of(Party::Opener, &open, &accept, funding);
                 let commitments = Commitments::new(&setup)?;
                 let sign = move || sign_funding(&unsigned);
-                self.open(message, commitments, &setup, own, Some(sign), out)
+                self.open(heard, commitments, &setup, own, Some(sign), out)
             }
             // One that closes, or that has lost data, gives no signature away any more: its opener is told to give up.
             Phase::Live(live)
@@ -280,13 +289,14 @@ impl Channel {
 
     fn open(
         &mut self,
-        message: &SignOpening,
+        heard: Heard<'_>,
         commitments: Commitments,
         setup: &Setup,
         own: Signed,
         sign_funding: Option<impl FnOnce() -> Transaction>,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
+        let Heard { message, tip } = heard;
         let expected = setup.funding.txid;
         if message.funding_txid != expected {
             return Err(Violation::Funding { actual: message.funding_txid, expected }.into());
@@ -306,6 +316,7 @@ impl Channel {
             funding: setup.funding,
             holder_signature: message.signature,
             counterparty_signature: own,
+            tip,
         };
         self.record(event, out);
         self.volatile.link = Link::Up;

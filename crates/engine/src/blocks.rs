@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, Transaction, Txid};
-use strait_channel::{Channel, Funded};
+use strait_channel::{AbandonReason, Channel, Funded};
 use strait_primitives::{BlockHeight, ChannelId};
 use strait_watcher::BlockSpends;
 
@@ -34,6 +34,7 @@ impl Engine {
         }
         self.record(Event::BlockConnected { height, hash }, out);
         self.find_fundings(height, block, moment, out);
+        self.forsake_overdue(height, moment, out);
         self.watch_block(height, &BlockSpends::new(block), moment, out);
         self.dirty.extend(self.channels.keys());
         self.rebroadcast(out);
@@ -61,6 +62,14 @@ impl Engine {
             self.with_channel(id, moment, out, |channel, _, decision| {
                 channel.handle_funding_mined(height, decision);
             });
+        }
+    }
+
+    /// Forgets what openers never brought on chain: a stranger's empty promise takes no place for ever.
+    fn forsake_overdue(&mut self, height: BlockHeight, moment: &Moment<'_>, out: &mut Step) {
+        let overdue = self.channels.values().filter(|channel| channel.is_overdue(height));
+        for id in overdue.map(Channel::id).collect::<Vec<_>>() {
+            self.forsake(id, AbandonReason::Expired, moment, out);
         }
     }
 

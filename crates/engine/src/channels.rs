@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use strait_channel::{Channel, ChannelEffect, ChannelEvent, Decision, Notice, Reaction};
+use strait_channel::{
+    AbandonReason, Channel, ChannelEffect, ChannelEvent, Decision, ForceReason, Notice, Reaction,
+};
 use strait_primitives::{ChannelId, NodeId};
 use strait_wire::{CancelReason, Fault, FaultCode, Message, Operation, Operations};
 
@@ -75,8 +77,8 @@ impl Engine {
         }
     }
 
-    /// A peer says that something is wrong. Its word moves nothing of value: it is heard where an opening fails, and
-    /// where it asks to be closed because it lost its data.
+    /// A peer says that something is wrong. Its word moves nothing of value: it is heard where an opening fails, where
+    /// nothing was ever funded, and where it asks to be closed because it lost its data.
     fn handle_complaint(
         &mut self,
         peer: NodeId,
@@ -92,10 +94,14 @@ impl Engine {
         }
         if complaint.code == FaultCode::DataLost {
             self.with_channel(id, moment, out, |channel, _, decision| {
-                channel.force_close(strait_channel::ForceReason::PeerLost, decision);
+                channel.force_close(ForceReason::PeerLost, decision);
             });
-        } else {
-            self.fail_opening(id, &what, moment, out);
+            return;
+        }
+        self.fail_opening(id, &what, moment, out);
+        if complaint.code == FaultCode::UnknownChannel {
+            // An opener that gave up has forgotten what its acceptor has signed.
+            self.forsake(id, AbandonReason::Peer, moment, out);
         }
     }
 

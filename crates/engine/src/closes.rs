@@ -1,6 +1,6 @@
 //! Closing channels.
 
-use strait_channel::{Channel, Closing, ForceReason, Funded, Live};
+use strait_channel::{AbandonReason, Channel, Closing, ForceReason, Funded, Live};
 use strait_primitives::{ChannelId, ContractId, RequestKey};
 
 use crate::answer::CommandError;
@@ -46,6 +46,25 @@ impl Engine {
         }
     }
 
+    /// Forgets a signed channel that was never funded and in which this node has nothing; says nothing about others.
+    pub(crate) fn forsake(
+        &mut self,
+        channel: ChannelId,
+        reason: AbandonReason,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let live = self.channels.get(&channel).and_then(|channel| channel.state().live());
+        if !live.is_some_and(Live::is_forsakable) {
+            return;
+        }
+        self.tell_closing(channel, out);
+        self.free_bump_coins(channel, out);
+        self.with_channel(channel, moment, out, |channel, _, decision| {
+            channel.forsake(reason, decision);
+        });
+    }
+
     /// A closing transaction is complete, or the channel closes by force: those who wait are told, and those who wait
     /// for the peer's word on a contract, which will not come any more.
     pub(crate) fn tell_closing(&mut self, channel: ChannelId, out: &mut Step) {
@@ -62,3 +81,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use strait_channel::{Channel, ContractPolicy};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
+    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
+    Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, AddressGap, FeeReserve, Wallet, bump_reserve};
@@ -259,11 +260,13 @@ impl Engine {
 
     /// What closing every channel at once would need.
     pub(crate) fn fee_reserve(&self) -> FeeReserve {
-        bump_reserve(self.live_channels(), self.config.reserve_fee_rate)
+        bump_reserve(self.staked_channels(), self.config.reserve_fee_rate)
     }
 
-    pub(crate) fn live_channels(&self) -> usize {
-        self.channels.values().filter(|channel| channel.state().live().is_some()).count()
+    /// Channels that this node would pay to close: those with an output of its own in its commitment.
+    pub(crate) fn staked_channels(&self) -> usize {
+        let live = self.channels.values().filter_map(|channel| channel.state().live());
+        live.filter(|live| live.stake() > Sats::ZERO).count()
     }
 
     /// A channel's moment within the node's.

@@ -6,9 +6,9 @@
 
 use bitcoin::{OutPoint, Script, Transaction, TxOut};
 use strait_channel::{Closing, Funded};
-use strait_onchain::{AnchorChild, AnchorCoin, Coin, WalletCoin, WalletScript};
+use strait_onchain::{AnchorChild, Coin, WalletCoin, WalletScript};
 use strait_primitives::{ChannelId, Sats, VBytes};
-use strait_wallet::{BumpRequest, Purpose};
+use strait_wallet::{BumpInputs, BumpRequest, FundError, Purpose};
 
 use crate::effect::Effect;
 use crate::engine::{Engine, Moment, Step};
@@ -16,6 +16,15 @@ use crate::event::Event;
 
 /// The script of a pay-to-anchor output: anyone may spend it.
 const ANCHOR_SCRIPT: &[u8] = &[0x51, 0x02, 0x4e, 0x73];
+
+/// What is in a channel that closes.
+#[derive(Debug, Clone, Copy)]
+struct Purse {
+    /// All of it.
+    capacity: Sats,
+    /// This node's part.
+    stake: Sats,
+}
 
 impl Engine {
     /// A channel wants a transaction on chain: its funding, its close, or its commitment.
@@ -62,8 +71,8 @@ impl Engine {
             Closing::Forced(_) if funded == Funded::Waiting => self.free_bump_coins(id, out),
             Closing::Forced(_) => {
                 let commitment = channel.holder_transaction();
-                let capacity = live.setup.funding.value;
-                let package = self.with_child(id, commitment, capacity, out);
+                let purse = Purse { capacity: live.setup.funding.value, stake: live.stake() };
+                let package = self.with_child(id, commitment, purse, out);
                 out.effects.push(Effect::Broadcast(package));
             }
             Closing::Running | Closing::ShuttingDown { .. } | Closing::Lost => {}
@@ -77,62 +86,73 @@ impl Engine {
         }
     }
 
-    /// The commitment and, if the wallet can pay, the child that pays for both.
+    /// The commitment and, if the wallet can pay and it is worth its price, the child that pays for both. Alone it costs
+    /// nothing, and whoever has more at stake may pay for it.
     fn with_child(
         &mut self,
         id: ChannelId,
         commitment: Transaction,
-        capacity: Sats,
+        purse: Purse,
         out: &mut Step,
     ) -> Vec<Transaction> {
-        let Some(anchor) = anchor_of(&commitment, capacity) else { return vec![commitment] };
+        let Some(anchor) = anchor_of(&commitment) else { return vec![commitment] };
+        let paid: u64 = commitment.output.iter().map(|output| output.value.to_sat()).sum();
+        let parent_fee = purse.capacity.to_sat().saturating_sub(paid);
         let request = BumpRequest {
             purpose: Purpose::Bump(id),
-            parent_size: anchor.parent_size,
-            parent_fee: anchor.parent_fee,
-            anchor: anchor.coin.value,
+            parent_size: VBytes(commitment.weight().to_vbytes_ceil()),
+            parent_fee: Sats::new(parent_fee).expect("at most the capacity"),
+            anchor: anchor.value,
             fee_rate: self.fee_rate(),
+            worth: purse.stake,
         };
-        let Ok((inputs, change)) = self.wallet.bump_inputs(&request) else {
-            return vec![commitment];
-        };
-        if !change.is_empty() {
-            self.record(Event::Wallet(change), out);
-        }
-        let coins: Vec<WalletCoin> = inputs
-            .inputs
-            .iter()
-            .map(|coin| WalletCoin { outpoint: coin.outpoint, output: coin.txout.clone() })
-            .collect();
-        let script =
-            WalletScript::try_from(Script::from_bytes(inputs.change.script_pubkey.as_bytes()))
-                .expect("a wallet's own scripts are taproot");
-        match AnchorChild::new(anchor, &coins, script, self.fee_rate()) {
-            Ok(child) => {
-                let child = crate::coins::sign(&self.wallet, &self.seed, child.to_psbt());
+        match self.wallet.bump_inputs(&request) {
+            Ok((inputs, change)) => {
+                if !change.is_empty() {
+                    self.record(Event::Wallet(change), out);
+                }
+                let child = child_of(&inputs, anchor).to_psbt();
+                let child = crate::coins::sign(&self.wallet, &self.seed, child);
                 vec![commitment, child]
+            }
+            Err(FundError::Unworthy { .. }) => {
+                self.free_bump_coins(id, out);
+                vec![commitment]
             }
             Err(_) => vec![commitment],
         }
     }
 }
 
-/// The anchor of a commitment that spends a channel of this capacity.
-fn anchor_of(commitment: &Transaction, capacity: Sats) -> Option<AnchorCoin> {
+/// The child that the wallet has reckoned.
+///
+/// # Panics
+/// Never: the wallet chooses taproot coins that fit into a child, pay its fee and leave an output above dust.
+fn child_of(inputs: &BumpInputs, anchor: Coin) -> AnchorChild {
+    let coin = |coin: &strait_wallet::Coin| WalletCoin {
+        outpoint: coin.outpoint,
+        output: coin.txout.clone(),
+    };
+    let coins: Vec<WalletCoin> = inputs.inputs.iter().map(coin).collect();
+    let script = WalletScript::try_from(Script::from_bytes(inputs.change.script_pubkey.as_bytes()))
+        .expect("a wallet's own scripts are taproot");
+    let child = AnchorChild::new(anchor, &coins, script, inputs.fee)
+        .expect("the wallet chose coins that pay for a child");
+    assert_eq!(child.change(), &inputs.change, "the wallet has reckoned with this child");
+    child
+}
+
+/// The anchor of a commitment.
+fn anchor_of(commitment: &Transaction) -> Option<Coin> {
     let is_anchor = |output: &TxOut| output.script_pubkey.as_bytes() == ANCHOR_SCRIPT;
     let index = commitment.output.iter().position(is_anchor)?;
     let output = commitment.output.get(index)?;
-    let paid: u64 = commitment.output.iter().map(|output| output.value.to_sat()).sum();
-    Some(AnchorCoin {
-        coin: Coin {
-            outpoint: OutPoint {
-                txid: commitment.compute_txid(),
-                vout: u32::try_from(index).expect("a commitment has few outputs"),
-            },
-            value: Sats::new(output.value.to_sat()).expect("an anchor is small"),
+    Some(Coin {
+        outpoint: OutPoint {
+            txid: commitment.compute_txid(),
+            vout: u32::try_from(index).expect("a commitment has few outputs"),
         },
-        parent_size: VBytes(commitment.weight().to_vbytes_ceil()),
-        parent_fee: Sats::new(capacity.to_sat().saturating_sub(paid)).expect("at most capacity"),
+        value: Sats::new(output.value.to_sat()).expect("an anchor is small"),
     })
 }
 

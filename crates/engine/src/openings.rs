@@ -129,7 +129,7 @@ impl Engine {
         out: &mut Step,
     ) -> Result<Contribution, CommandError> {
         let keep =
-            strait_wallet::bump_reserve(self.live_channels() + 1, self.config.reserve_fee_rate);
+            strait_wallet::bump_reserve(self.staked_channels() + 1, self.config.reserve_fee_rate);
         let request = SelectRequest {
             amount,
             other_weight: OPENING_WEIGHT,
@@ -257,12 +257,13 @@ impl Engine {
         out: &mut Step,
     ) {
         let mut decision = Decision::default();
+        let tip = self.tip().height;
         let Self { channels, wallet, seed, .. } = self;
         let Some(channel) = channels.get_mut(&id) else { return };
         let sign = |funding: &strait_onchain::FundingTransaction| {
             crate::coins::sign(wallet, seed, funding.to_psbt())
         };
-        let done = channel.handle_sign_opening(message, sign, &mut decision);
+        let done = channel.handle_sign_opening(message, tip, sign, &mut decision);
         self.finish(id, done, decision, moment, out);
     }
 

@@ -16,12 +16,12 @@ use strait_primitives::{
 };
 use strait_signer::{Seed, SeedWords, Zeroizing};
 use strait_wallet::Account;
-use strait_wire::{Fault, FaultCode, Message, Note, Parameters};
+use strait_wire::{Fault, FaultCode, Message, Note, Parameters, Reference};
 
 use crate::engine::Step;
 use crate::{
     Answer, BlockPoint, CloseMode, Command, CommandError, CommandId, Effect, Engine, EngineConfig,
-    Inbound, Input, Moment, NodeState,
+    Inbound, Input, Moment, NodeState, Payment,
 };
 
 /// What channels hold.
@@ -177,6 +177,11 @@ impl Rig {
     pub(crate) fn close(&mut self, channel: ChannelId, mode: CloseMode) {
         self.ask(Command::CloseChannel { key: key(0xcc), channel, mode });
     }
+
+    pub(crate) fn pay(&mut self, channel: ChannelId, number: u8, amount: MilliSats) {
+        let payments = vec![Payment { amount, reference: Reference::new([number]).unwrap() }];
+        self.ask(Command::Pay { key: key(number), channel, payments });
+    }
 }
 
 /// Two nodes greet each other.
@@ -221,6 +226,17 @@ pub(crate) fn open_unfunded(opener: &mut Rig, acceptor: &mut Rig) -> (ChannelId,
     let sent = opener.sent();
     let [funding] = sent.first().expect("the funding leaves").as_slice() else { panic!("alone") };
     (channel, funding.clone())
+}
+
+/// A channel that carries payments.
+pub(crate) fn open(opener: &mut Rig, acceptor: &mut Rig) -> ChannelId {
+    let (channel, funding) = open_unfunded(opener, acceptor);
+    for rig in [&mut *opener, &mut *acceptor] {
+        rig.mine(vec![funding.clone()]);
+        rig.mine_empty(2);
+    }
+    talk(opener, acceptor);
+    channel
 }
 
 pub(crate) fn key(number: u8) -> RequestKey {

@@ -48,6 +48,17 @@ pub(crate) fn wallet_spend_size(inputs: usize, outputs: usize) -> VBytes {
     VBytes((base * 4 + 2 + count(inputs) * KEY_PATH_WITNESS_BYTES).div_ceil(4))
 }
 
+/// The size of a transaction of an anchor, so many taproot key paths, and one output of the longest form: few enough
+/// that their count takes one byte.
+#[must_use]
+pub(crate) fn anchor_child_size(coins: usize) -> VBytes {
+    const SHORT_FRAME_BYTES: u64 = 4 + 1 + 1 + 4;
+    let coins = u64::try_from(coins).expect("counts have at most 64 bits");
+    let base = SHORT_FRAME_BYTES + (coins + 1) * INPUT_BYTES + OUTPUT_BYTES;
+    // Marker and flag, the anchor's witness of nothing, and the key paths'.
+    VBytes((base * 4 + 2 + 1 + coins * KEY_PATH_WITNESS_BYTES).div_ceil(4))
+}
+
 /// The key-path signatures that a wallet has put into a PSBT, by the coin they spend.
 ///
 /// Signatures of another sighash type than the default are left out: nothing here accepts them.

@@ -34,7 +34,7 @@ pub use keys::{ChannelKeyBytes, ChannelPublicKeys, KeyError, KeyKind};
 pub use opening::{Contribution, FundingOutput, FundingPlan, FundingTransaction, OpeningError};
 pub use party::WalletCoin;
 pub use spend::{
-    AnchorChild, AnchorChildError, AnchorCoin, Claim, ClaimError, ClaimKey, ClaimTransaction, Coin,
+    AnchorChild, AnchorChildError, Claim, ClaimError, ClaimKey, ClaimTransaction, Coin,
     SignatureRequest, SpendError,
 };
 pub use wallet_script::{WalletScript, WalletScriptError};

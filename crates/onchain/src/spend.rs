@@ -10,7 +10,7 @@ mod anchor_child;
 mod claim;
 mod claim_transaction;
 
-pub use anchor_child::{AnchorChild, AnchorChildError, AnchorCoin};
+pub use anchor_child::{AnchorChild, AnchorChildError};
 pub use claim::{Claim, ClaimError, ClaimKey, Coin};
 pub use claim_transaction::{ClaimTransaction, SignatureRequest, SpendError};
 

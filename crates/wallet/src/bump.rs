@@ -29,6 +29,8 @@ pub struct BumpRequest {
     pub anchor: Sats,
     /// What parent and child pay together for their sizes.
     pub fee_rate: FeeRate,
+    /// What the parent is worth to us: a child that costs more is not made.
+    pub worth: Sats,
 }
 
 /// A fee child: version 3, the anchor input with an empty witness, these inputs in order, one output.
@@ -87,12 +89,14 @@ impl Wallet {
     /// child replaces it. Of the free coins the smallest that suffices is added, or the largest until they do.
     ///
     /// # Errors
-    /// [`FundError::Insufficient`] if all mined coins that fit into a child do not suffice.
+    /// [`FundError::Insufficient`] if all mined coins that fit into a child do not suffice, [`FundError::Unworthy`] if
+    /// it would cost more than the parent is worth. Nothing is held then that was not before.
     pub fn bump_inputs(
         &mut self,
         request: &BumpRequest,
     ) -> Result<(BumpInputs, WalletChange), FundError> {
         check_rate(request.fee_rate)?;
+        request.check_worth(1)?;
         let mut inputs = worthwhile(self.held_coins(request.purpose), request.fee_rate);
         inputs.sort_unstable_by_key(|coin| (std::cmp::Reverse(coin.value()), coin.outpoint));
         inputs.truncate(BUMP_INPUTS_MAX);
@@ -114,6 +118,7 @@ impl Wallet {
         let left = request.left(&inputs).expect("the loop ends when enough is left");
         let size = child_size(inputs.len());
         let fee = request.fee(inputs.len());
+        request.check_worth(inputs.len())?;
         assert!(size <= BUMP_CHILD_VBYTES_MAX, "a child of {} vB", size.0);
         let coins: Vec<_> = inputs.iter().map(|coin| coin.outpoint).collect();
         let mut change = self.hold(coins, request.purpose);
@@ -142,6 +147,15 @@ impl BumpRequest {
         let size = child_size(inputs);
         let both = self.fee_rate.fee(VBytes(self.parent_size.0.saturating_add(size.0)));
         both.saturating_sub(self.parent_fee).max(FeeRate::RELAY_FLOOR.fee(size))
+    }
+
+    /// Refuses a child with so many inputs that costs more than it saves.
+    fn check_worth(&self, inputs: usize) -> Result<(), FundError> {
+        let (cost, worth) = (self.fee(inputs), self.worth);
+        if cost > worth {
+            return Err(FundError::Unworthy { cost, worth });
+        }
+        Ok(())
     }
 
     /// What the inputs and the anchor leave for the output.

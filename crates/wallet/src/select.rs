@@ -79,6 +79,14 @@ pub enum FundError {
         /// What was asked for.
         actual: FeeRate,
     },
+    /// A fee child would cost more than its parent brings.
+    #[error("a fee of {cost} for what is worth {worth}")]
+    Unworthy {
+        /// What the child would pay.
+        cost: Sats,
+        /// What the parent is worth.
+        worth: Sats,
+    },
     /// The rest of the transaction alone is heavier than nodes relay.
     #[error("a weight of {actual} is above the {limit} that nodes relay")]
     TooHeavy {

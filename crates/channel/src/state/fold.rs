@@ -56,11 +56,14 @@ impl ChannelState {
             E::OpeningSigned { accept, funding, signature } => {
                 self.sign_opening(accept, *funding, *signature);
             }
-            E::Opened { funding, holder_signature, counterparty_signature } => {
-                self.open(*funding, *holder_signature, counterparty_signature.digest);
+            E::Opened { funding, holder_signature, counterparty_signature, tip } => {
+                self.open(*funding, *holder_signature, counterparty_signature.digest, *tip);
             }
             E::Abandoned { reason } => {
-                assert!(self.live().is_none(), "a live channel cannot be abandoned");
+                assert!(
+                    self.live().is_none_or(Live::is_forsakable),
+                    "a live channel with something in it cannot be abandoned"
+                );
                 let ended = Ended::abandoned(*reason, &self.phase, self.party);
                 self.ended = Some(Box::new(ended));
                 self.phase = Phase::Abandoned;
@@ -132,7 +135,13 @@ impl ChannelState {
         }));
     }
 
-    fn open(&mut self, funding: FundingOutput, holder_signature: SchnorrSignature, digest: Digest) {
+    fn open(
+        &mut self,
+        funding: FundingOutput,
+        holder_signature: SchnorrSignature,
+        digest: Digest,
+        tip: BlockHeight,
+    ) {
         let (open, accept) = match &self.phase {
             Phase::Answered(answered) => (&answered.open, &answered.accept),
             Phase::OpeningSigned(signed) => (&signed.open, &signed.accept),
@@ -172,6 +181,7 @@ impl ChannelState {
             history: LockHistory::default(),
             closing: Closing::Running,
             signing,
+            signed_at: tip,
         }));
     }
 

@@ -1,14 +1,15 @@
 //! A channel that lives: rounds, agreements, and how it ends.
 
 use strait_primitives::{
-    BlockHeight, CommitmentNumber, Digest, RevocationHash, SchnorrSignature, Side,
+    BlockHeight, CommitmentNumber, Digest, MilliSats, Party, RevocationHash, Sats,
+    SchnorrSignature, Side,
 };
 use strait_signer::{SecretStore, SigningState};
 use strait_wire::{Operations, ScriptBytes, TurnMove, TurnWish};
 
 use super::LockHistory;
 use crate::event::{CarriedRequest, ForceReason, Spender};
-use crate::ledger::{Agreements, Ledger};
+use crate::ledger::{Agreements, DUST_LIMIT, Ledger};
 use crate::setup::Setup;
 
 /// Both commitments 0 are signed.
@@ -38,6 +39,9 @@ pub struct Live {
     /// What was signed and given away: asked before every signature and every secret.
     #[n(7)]
     pub signing: SigningState,
+    /// The best block's height when both commitments 0 were signed.
+    #[n(8)]
+    pub signed_at: BlockHeight,
 }
 
 /// Where the funding output stands.
@@ -214,6 +218,33 @@ impl Live {
             }
             Some(Outstanding::Proposed { .. } | Outstanding::Accepted { .. }) | None => None,
         }
+    }
+
+    /// What outputs of its latest commitment bring this node: its balance with its part of what contracts are worth, and
+    /// the locks it offered, each rounded down and nothing if trimmed. It knows no preimages, so locks offered to it are
+    /// not counted.
+    #[must_use]
+    pub fn stake(&self) -> Sats {
+        let (ledger, party) = (&self.rounds.ledger, self.setup.party);
+        let locks = ledger.outputs_locked();
+        let own = locks.iter().filter(|lock| lock.offerer == party).map(|lock| lock.amount);
+        let outputs = own.chain([ledger.settled_balance(party)]).map(MilliSats::floor_sats);
+        Sats::checked_sum(outputs.filter(|output| *output >= DUST_LIMIT))
+            .expect("a ledger's parts are at most its capacity")
+    }
+
+    /// True while this node may forget a signed channel without losing anything: it brought nothing, no round has run,
+    /// and the funding output is not on chain. Its opener can close it alone, should it come yet.
+    ///
+    /// One that has lost data may not: rounds have run that it does not know of.
+    #[must_use]
+    pub fn is_forsakable(&self) -> bool {
+        self.funded == Funded::Waiting
+            && self.setup.party == Party::Acceptor
+            && self.rounds.number == CommitmentNumber::FIRST
+            && self.rounds.outstanding.is_none()
+            && self.closing != Closing::Lost
+            && self.rounds.ledger.balance(Party::Acceptor) == MilliSats::ZERO
     }
 
     /// True while rounds may run at all, depth aside.

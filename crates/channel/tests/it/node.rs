@@ -239,7 +239,7 @@ impl Node {
                         let wallet = |funding: &strait_onchain::FundingTransaction| {
                             funding.unsigned().clone()
                         };
-                        channel.handle_sign_opening(&sign, wallet, &mut decision)
+                        channel.handle_sign_opening(&sign, moment.tip, wallet, &mut decision)
                     }
                     message => channel.handle_message(message, moment, &mut decision),
                 }

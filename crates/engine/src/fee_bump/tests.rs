@@ -1,9 +1,15 @@
 //! When a commitment leaves, with what child, and what is held for it.
 
+use bitcoin::OutPoint;
+use bitcoin::hashes::Hash;
+use strait_onchain::{AnchorChild, Coin};
+use strait_primitives::{ChannelId, FeeRate, MilliSats, Sats, VBytes};
+use strait_wallet::{BumpRequest, Purpose};
 use strait_wire::FaultCode;
 
-use crate::CloseMode;
-use crate::rig::{Rig, open_unfunded};
+use super::child_of;
+use crate::rig::{Rig, open, open_unfunded, talk};
+use crate::{CloseMode, Input};
 
 /// A stranger opened a channel with coins that do not exist, then said that it had lost its data: the node held a coin
 /// for the child of a commitment that could never be mined, and so, channel by channel, every coin it had, for ever.
@@ -40,4 +46,81 @@ fn a_forced_close_waits_for_its_funding_and_leaves_with_it() {
     opener.unmine(1);
     opener.mine_empty(1);
     assert_eq!(opener.reserved(), 0);
+}
+
+/// The wallet and the builder of the child reckoned its size and its smallest change each for itself. A coin between the
+/// two bounds was held for the close and then refused, so that the commitment went alone and was never mined.
+#[test]
+fn every_child_that_the_wallet_reckons_can_be_built() {
+    let values: Vec<u64> = (0..12).map(|step| 900 + 731 * step).collect();
+    let mut rig = Rig::new(1, 0);
+    let coins = values.iter().map(|value| rig.payment(*value)).collect();
+    rig.mine(coins);
+    let purpose = Purpose::Bump(ChannelId::from_bytes([7; 32]));
+    let mut made = [0_usize; 16];
+    for rate in (1_000..60_000).step_by(37) {
+        for (anchor, parent) in [(0, 209), (240, 252), (240, 7_992)] {
+            let request = BumpRequest {
+                purpose,
+                parent_size: VBytes(parent),
+                parent_fee: Sats::ZERO,
+                anchor: Sats::new(anchor).unwrap(),
+                fee_rate: FeeRate::from_sat_per_kvb(rate),
+                worth: Sats::MAX,
+            };
+            let Ok((inputs, _)) = rig.engine.wallet.bump_inputs(&request) else { continue };
+            let outpoint = OutPoint { txid: bitcoin::Txid::from_byte_array([3; 32]), vout: 0 };
+            let child = child_of(&inputs, Coin { outpoint, value: request.anchor });
+            assert_eq!(
+                (child.fee(), inputs.size),
+                (inputs.fee, AnchorChild::size_with(inputs.inputs.len()),)
+            );
+            made[inputs.inputs.len()] += 1;
+            let _ = rig.engine.wallet.release(purpose);
+        }
+    }
+    assert!(made[1] > 100 && made[2] > 100 && made[5] > 0, "{made:?}");
+}
+
+/// A peer opened small channels, had them closed by force, and each time this node paid for a commitment that gave it
+/// nothing.
+#[test]
+fn nobody_pays_to_close_a_channel_that_brings_less() {
+    let check = |paid_msat: u64, rate: u64, packages: usize| {
+        let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+        let channel = open(&mut opener, &mut acceptor);
+        if paid_msat > 0 {
+            opener.pay(channel, 7, MilliSats::new(paid_msat).unwrap());
+            talk(&mut opener, &mut acceptor);
+        }
+        acceptor.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(rate)));
+        acceptor.sent();
+        acceptor.hear_fault(opener.node(), channel, FaultCode::DataLost);
+        let sent = acceptor.sent();
+        let [package] = sent.as_slice() else { panic!("{sent:?}") };
+        assert_eq!(package.len(), packages, "{paid_msat} msat at {rate}");
+        assert_eq!(acceptor.reserved() > 0, packages == 2);
+        // It is looked at again each block: rates fall.
+        acceptor.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(1_000)));
+        acceptor.mine_empty(1);
+        let again = if paid_msat > 400_000 { 2 } else { 1 };
+        assert_eq!(acceptor.sent()[0].len(), again);
+    };
+    check(0, 1_000, 1);
+    check(300_000, 1_000, 1);
+    check(500_000_000, 100_000, 2);
+    check(30_000_000, 100_000, 1);
+}
+
+#[test]
+fn coins_are_free_again_when_a_close_is_not_worth_them_any_more() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    opener.pay(channel, 7, MilliSats::from_const(30_000_000));
+    talk(&mut opener, &mut acceptor);
+    acceptor.close(channel, CloseMode::Force);
+    assert!(acceptor.reserved() > 0);
+    acceptor.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(400_000)));
+    acceptor.mine_empty(1);
+    assert_eq!(acceptor.reserved(), 0);
 }

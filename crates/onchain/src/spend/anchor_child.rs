@@ -9,26 +9,15 @@ use bitcoin::transaction::Version;
 use bitcoin::{
     Amount, OutPoint, Psbt, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
 };
-use strait_primitives::{FeeRate, Sats, SchnorrSignature, VBytes};
+use strait_primitives::{Sats, SchnorrSignature, VBytes};
 use thiserror::Error;
 
 use super::claim::Coin;
-use crate::key_path::{KeyPathSpend, WitnessError, total_of, wallet_spend_size};
-use crate::limits::{ANCHOR_CHILD_SIZE_MAX, DUST_LIMIT};
+use crate::key_path::{KeyPathSpend, WitnessError, anchor_child_size, total_of};
+use crate::limits::ANCHOR_CHILD_SIZE_MAX;
 use crate::output::ANCHOR_SCRIPT;
 use crate::party::WalletCoin;
 use crate::wallet_script::WalletScript;
-
-/// An anchor and the commitment it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnchorCoin {
-    /// The anchor.
-    pub coin: Coin,
-    /// The commitment's size with both signatures.
-    pub parent_size: VBytes,
-    /// The fee that the commitment pays itself.
-    pub parent_fee: Sats,
-}
 
 /// Why no child pays this fee.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -68,17 +57,18 @@ pub struct AnchorChild {
 }
 
 impl AnchorChild {
-    /// Builds the child that brings parent and child together to `fee_rate`, all coins' rest to `change`.
+    /// Builds the child that pays this fee, all coins' rest to `change`.
     ///
-    /// The coins must be confirmed; which ones is the wallet's choice.
+    /// The coins must be confirmed; which ones, and what fee lifts the parent, is the wallet's choice: it reckons once,
+    /// and here only what no chain or node would take is refused.
     ///
     /// # Errors
     /// [`AnchorChildError`] if the coins are too few, too many or of the wrong kind.
     pub fn new(
-        anchor: AnchorCoin,
+        anchor: Coin,
         coins: &[WalletCoin],
         change: WalletScript,
-        fee_rate: FeeRate,
+        fee: Sats,
     ) -> Result<Self, AnchorChildError> {
         if let Some(coin) = coins.iter().find(|coin| !coin.output.script_pubkey.is_p2tr()) {
             return Err(AnchorChildError::NotTaproot { outpoint: coin.outpoint });
@@ -87,17 +77,15 @@ impl AnchorChild {
         if size > ANCHOR_CHILD_SIZE_MAX {
             return Err(AnchorChildError::TooLarge { actual: size, limit: ANCHOR_CHILD_SIZE_MAX });
         }
-        let fee = Self::fee_with(anchor, coins.len(), fee_rate);
-        let held = total_of(coins).and_then(|coins| coins.checked_add(anchor.coin.value));
-        let rest = held
-            .and_then(|held| held.checked_sub(fee))
-            .filter(|rest| *rest >= DUST_LIMIT)
-            .ok_or_else(|| AnchorChildError::Underfunded {
-            coins: held,
-            needed: fee.checked_add(DUST_LIMIT),
-        })?;
+        let script_pubkey = change.to_script_buf();
+        let dust = Sats::new(script_pubkey.minimal_non_dust().to_sat()).unwrap_or(Sats::MAX);
+        let held = total_of(coins).and_then(|coins| coins.checked_add(anchor.value));
+        let rest =
+            held.and_then(|held| held.checked_sub(fee)).filter(|rest| *rest >= dust).ok_or_else(
+                || AnchorChildError::Underfunded { coins: held, needed: fee.checked_add(dust) },
+            )?;
         let outpoints = coins.iter().map(|coin| coin.outpoint);
-        let input = core::iter::once(anchor.coin.outpoint).chain(outpoints).map(|outpoint| TxIn {
+        let input = core::iter::once(anchor.outpoint).chain(outpoints).map(|outpoint| TxIn {
             previous_output: outpoint,
             script_sig: ScriptBuf::new(),
             sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
@@ -107,13 +95,10 @@ impl AnchorChild {
             version: Version::non_standard(3),
             lock_time: LockTime::ZERO,
             input: input.collect(),
-            output: vec![TxOut {
-                value: Amount::from_sat(rest.to_sat()),
-                script_pubkey: change.to_script_buf(),
-            }],
+            output: vec![TxOut { value: Amount::from_sat(rest.to_sat()), script_pubkey }],
         };
         let anchor_output = TxOut {
-            value: Amount::from_sat(anchor.coin.value.to_sat()),
+            value: Amount::from_sat(anchor.value.to_sat()),
             script_pubkey: ANCHOR_SCRIPT.to_script_buf(),
         };
         let coins = coins.iter().map(|coin| coin.output.clone());
@@ -121,21 +106,19 @@ impl AnchorChild {
         Ok(Self { spend: KeyPathSpend::new(unsigned, spent), fee })
     }
 
-    /// The most that a child with this many coins takes.
+    /// What a signed child with this many coins takes, to the byte, if its change is as long as a taproot output.
     #[must_use]
     pub fn size_with(coins: usize) -> VBytes {
-        // The anchor's input has an empty witness: counted as a key path, the size is a little too large.
-        wallet_spend_size(coins + 1, 1)
+        anchor_child_size(coins)
     }
 
-    /// The fee of a child with this many coins: what the rate asks of both, less what the parent pays, and never less
-    /// than what the child alone must pay to be relayed.
+    /// Its one output.
+    ///
+    /// # Panics
+    /// Never: it is built with one.
     #[must_use]
-    pub fn fee_with(anchor: AnchorCoin, coins: usize, fee_rate: FeeRate) -> Sats {
-        let size = Self::size_with(coins);
-        let both = VBytes(size.0.saturating_add(anchor.parent_size.0));
-        let owed = fee_rate.fee(both).saturating_sub(anchor.parent_fee);
-        owed.max(FeeRate::RELAY_FLOOR.fee(size))
+    pub fn change(&self) -> &TxOut {
+        self.spend.unsigned().output.first().expect("a child has one output")
     }
 
     /// What it leaves to miners.

@@ -189,16 +189,16 @@ fn wallet_coin(vout: u32, sat: u64) -> WalletCoin {
     WalletCoin { outpoint: coin(vout).outpoint, output }
 }
 
-fn anchor(sat: u64) -> AnchorCoin {
-    let coin = Coin { value: Sats::from_const(sat), ..coin(0) };
-    AnchorCoin { coin, parent_size: VBytes(209), parent_fee: Sats::ZERO }
+fn anchor(sat: u64) -> Coin {
+    Coin { value: Sats::from_const(sat), ..coin(0) }
 }
 
 #[test]
-fn the_child_brings_the_package_to_its_rate_and_is_accepted() {
+fn the_child_pays_what_it_is_told_to_and_is_accepted() {
+    const FEE: Sats = Sats::from_const(900);
     for sat in [0, 240] {
         let coins = [wallet_coin(1, 20_000), wallet_coin(2, 30_000)];
-        let child = AnchorChild::new(anchor(sat), &coins, wallet(1), RATE).unwrap();
+        let child = AnchorChild::new(anchor(sat), &coins, wallet(1), FEE).unwrap();
         let mut psbt = child.to_psbt();
         let spent: Vec<_> =
             psbt.inputs.iter().map(|input| input.witness_utxo.clone().unwrap()).collect();
@@ -226,20 +226,24 @@ fn the_child_brings_the_package_to_its_rate_and_is_accepted() {
         signatures.remove(&outpoint);
         let missing = child.clone().complete(&signatures);
         assert_eq!(missing, Err(WitnessError::Missing { outpoint }));
-        let size = VBytes(u64::try_from(signed.vsize()).unwrap() + 209);
-        assert!(child.fee() >= RATE.fee(size));
-        assert!(child.fee().to_sat() <= RATE.fee(size).to_sat() + 100, "and hardly above");
+        assert_eq!(signed.output[0].value.to_sat(), 50_000 + sat - FEE.to_sat());
+        let size = VBytes(u64::try_from(signed.vsize()).unwrap());
+        assert_eq!(size, AnchorChild::size_with(coins.len()));
     }
 }
 
 #[test]
 fn a_child_that_could_not_be_relayed_or_paid_is_refused() {
     let check = |coins: &[WalletCoin], expected: fn(&AnchorChildError) -> bool| {
-        let refused = AnchorChild::new(anchor(0), coins, wallet(1), RATE).unwrap_err();
+        let refused =
+            AnchorChild::new(anchor(0), coins, wallet(1), Sats::from_const(800)).unwrap_err();
         assert!(expected(&refused), "{refused:?}");
     };
     check(&[], |e| matches!(e, AnchorChildError::Underfunded { .. }));
-    check(&[wallet_coin(1, 900)], |e| matches!(e, AnchorChildError::Underfunded { .. }));
+    // A taproot output is dust below 330 sat.
+    AnchorChild::new(anchor(0), &[wallet_coin(1, 1_130)], wallet(1), Sats::from_const(800))
+        .unwrap();
+    check(&[wallet_coin(1, 1_129)], |e| matches!(e, AnchorChildError::Underfunded { .. }));
     let many: Vec<_> = (1..20).map(|vout| wallet_coin(vout, 10_000)).collect();
     check(&many, |e| matches!(e, AnchorChildError::TooLarge { .. }));
     let mut legacy = wallet_coin(1, 90_000);

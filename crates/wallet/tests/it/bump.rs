@@ -18,6 +18,7 @@ fn request(purpose: Purpose, fee_rate: FeeRate) -> BumpRequest {
         parent_fee: Sats::ZERO,
         anchor: sats(240),
         fee_rate,
+        worth: Sats::MAX,
     }
 }
 
@@ -105,6 +106,26 @@ fn a_child_never_outgrows_its_limit() {
     assert!(matches!(refused, Err(FundError::Insufficient { .. })), "{refused:?}");
     let child = bump(&mut world, &request(channel(1), FeeRate::from_sat_per_kvb(9_000))).unwrap();
     assert!(child.size <= VBytes(1_000) && child.inputs.len() > 5, "{child:?}");
+}
+
+#[test]
+fn a_child_that_costs_more_than_its_parent_brings_is_not_made() {
+    let check = |coins: &[u64], worth: u64, made: bool| {
+        let mut world = World::with_coins(coins);
+        let asked = BumpRequest { worth: sats(worth), ..request(channel(1), RATE) };
+        match bump(&mut world, &asked) {
+            Ok(child) => assert!(made && child.fee <= asked.worth),
+            Err(error) => {
+                assert!(!made && matches!(error, FundError::Unworthy { .. }), "{error}");
+                assert_eq!(world.wallet.purposes(), [], "nothing is held");
+            }
+        }
+    };
+    // One input makes a child of 153 vB, three one of 268 vB; the parent has 252 vB.
+    check(&[100_000], 4_050, true);
+    check(&[100_000], 4_049, false);
+    check(&[2_000, 2_200, 2_300], 5_200, true);
+    check(&[2_000, 2_200, 2_300], 5_199, false);
 }
 
 #[test]

@@ -94,11 +94,8 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
     let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
     let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
     let started = now();
-    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
+    let metrics = Arc::new(metrics_of(&config, started));
     let health = Arc::new(Health::new());
-    for (key, value) in config.gauges() {
-        metrics.set_setting(key, value);
-    }
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let (stopping, stopped) = watch::channel(Stopping::No);
     let vitals = vitals::of(&metrics, &health);
@@ -139,6 +136,7 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
         net: net.clone(),
         events,
         poll_interval: config.chain.poll_interval,
+        unready_after: config.chain.unready_after,
         snapshot_every: config.store.snapshot_every_events,
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
@@ -218,6 +216,15 @@ async fn until(mut stopping: watch::Receiver<Stopping>) {
     let _ = stopping.wait_for(|stopping| *stopping == Stopping::Now).await;
 }
 
+/// Metrics that tell the settings from the start.
+fn metrics_of(config: &Config, started: Timestamp) -> Metrics {
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), started);
+    for (key, value) in config.gauges() {
+        metrics.set_setting(key, value);
+    }
+    metrics
+}
+
 /// What blocking recovery leaves.
 struct Recovered {
     engine: Engine,
@@ -261,8 +268,8 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
     }
     health.started(Component::Contracts);
     let mut source = chain_source(config, network)?;
+    // That it answers does not make it a chain that was followed: the runtime tells when it is.
     source.self_test().map_err(InitError::Chain)?;
-    health.started(Component::Chain);
     let (fingerprint, xpub) = seed.wallet_account();
     let account = Account::new(network, fingerprint, xpub).map_err(InitError::Account)?;
     let key = seed.node_key();

@@ -102,7 +102,7 @@ impl NodeBackend {
         let chain = self.health.overview(now).into_iter().find(|c| c.component == Component::Chain);
         match chain.map(|cause| cause.standing) {
             None | Some(Standing::Healthy | Standing::Degraded) => ChainState::Synced,
-            Some(Standing::Starting) => ChainState::Syncing,
+            Some(Standing::Starting | Standing::Behind) => ChainState::Syncing,
             Some(Standing::Unhealthy | Standing::Halted) => ChainState::Unreachable,
         }
     }

@@ -94,11 +94,8 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
     let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
     let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
     let started = now();
-    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
+    let metrics = Arc::new(metrics_of(&config, started));
     let health = Arc::new(Health::new());
-    for (key, value) in config.gauges() {
-        metrics.set_setting(key, value);
-    }
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let (stopping, stopped) = watch::channel(Stopping::No);
     let vitals = vitals::of(&metrics, &health);
@@ -139,6 +136,7 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
         net: net.clone(),
         events,
         poll_interval: config.chain.poll_interval,
+        unready_after: config.chain.unready_after,
         snapshot_every: config.store.snapshot_every_events,
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
@@ -218,6 +216,15 @@ async fn until(mut stopping: watch::Receiver<Stopping>) {
     let _ = stopping.wait_for(|stopping| *stopping == Stopping::Now).await;
 }
 
+/// Metrics that tell the settings from the start.
+fn metrics_of(config: &Config, started: Timestamp) -> Metrics {
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), started);
+    for (key, value) in config.gauges() {
+        metrics.set_setting(key, value);
+    }
+    metrics
+}
+
 /// What blocking recovery leaves.
 struct Recovered {
     engine: Engine,
@@ -253,6 +260,12 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
     health.started(Component::Store);
     tracing::info!(%head, folded, "log read");
     let log = if head.to_u64() == 0 { LogState::Empty } else { LogState::Present };
+    let mut source = chain_source(config, network)?;
+    // That it answers does not make it a chain that was followed: the runtime tells when it is.
+    source.self_test().map_err(InitError::Chain)?;
+    // Asked before there is a seed: one that a failed start leaves behind would count as old, and its whole past would
+    // be searched.
+    let recent = recent_block(source.as_mut(), network).map_err(InitError::Chain)?;
     let (seed, origin) = seed_file::load_or_create(&config.wallet.seed_file, network, log)?;
     let vm = Arc::new(Vm::start(&strait_vm::Options::default()).map_err(InitError::Vm)?);
     let files = ModuleFiles::new(&config.data_dir);
@@ -260,9 +273,6 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
         files.load(vm.as_ref(), module)?;
     }
     health.started(Component::Contracts);
-    let mut source = chain_source(config, network)?;
-    source.self_test().map_err(InitError::Chain)?;
-    health.started(Component::Chain);
     let (fingerprint, xpub) = seed.wallet_account();
     let account = Account::new(network, fingerprint, xpub).map_err(InitError::Account)?;
     let key = seed.node_key();
@@ -273,7 +283,11 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
             (engine, None)
         }
         LogState::Empty => {
-            let birthday = birthday(source.as_mut(), &account, origin).map_err(InitError::Chain)?;
+            // The last block that cannot hold coins of this seed.
+            let birthday = match origin {
+                SeedOrigin::New => recent,
+                SeedOrigin::Found => genesis_block(network),
+            };
             let (engine, first) = Engine::create(settings, seed, &account, birthday);
             (engine, Some(first))
         }
@@ -283,29 +297,27 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
     Ok(Recovered { engine, first, store, source, follower, vm, key, files })
 }
 
-/// The last block that cannot hold coins of this seed: one well below the tip for a seed made just now, so that a
-/// reorganisation does not take away the only block that the node knows; the genesis block for one that may have
-/// received before.
-fn birthday(
+/// A block well below the tip: where a new node begins, so that a reorganisation does not take away the only block it
+/// knows.
+fn recent_block(
     source: &mut dyn ChainSource,
-    account: &Account,
-    origin: SeedOrigin,
+    network: bitcoin::Network,
 ) -> Result<BlockPoint, ChainError> {
-    let genesis = BlockPoint { height: BlockHeight::new(0), hash: account.genesis().hash };
-    match origin {
-        SeedOrigin::New => {
-            let height = source.tip()?.height.saturating_sub(BIRTHDAY_DEPTH);
-            if height == genesis.height {
-                return Ok(genesis);
-            }
-            let hash = source.block_hash_at(height)?.ok_or_else(|| ChainError::Nonsense {
-                method: "getblockhash",
-                detail: format!("no block at height {height}, which is below the tip"),
-            })?;
-            Ok(BlockPoint { height, hash })
-        }
-        SeedOrigin::Found => Ok(genesis),
+    let height = source.tip()?.height.saturating_sub(BIRTHDAY_DEPTH);
+    let genesis = genesis_block(network);
+    if height == genesis.height {
+        return Ok(genesis);
     }
+    let hash = source.block_hash_at(height)?.ok_or_else(|| ChainError::Nonsense {
+        method: "getblockhash",
+        detail: format!("no block at height {height}, which is below the tip"),
+    })?;
+    Ok(BlockPoint { height, hash })
+}
+
+fn genesis_block(network: bitcoin::Network) -> BlockPoint {
+    let hash = bitcoin::constants::genesis_block(network).block_hash();
+    BlockPoint { height: BlockHeight::new(0), hash }
 }
 
 fn chain_source(

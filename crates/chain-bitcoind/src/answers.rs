@@ -35,6 +35,12 @@ pub(crate) struct BlockchainInfo {
     pub(crate) bestblockhash: BlockHash,
 }
 
+/// `getblockchaininfo` again, for how far the source itself is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DownloadProgress {
+    pub(crate) initialblockdownload: bool,
+}
+
 /// `getnetworkinfo`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NetworkInfo {

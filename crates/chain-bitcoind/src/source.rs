@@ -8,14 +8,14 @@ use bitcoin::{Amount, Block, BlockHash, Network, OutPoint, ScriptBuf, Transactio
 use bitcoin::{constants, hex::FromHex};
 use serde_json::{Value, json};
 use strait_chain::{
-    BlockId, ChainError, ChainSource, FEE_RATE_FLOOR, HeaderAt, SubmitOutcome, TransactionOutcome,
-    Unspent,
+    BlockId, ChainError, ChainSource, Download, FEE_RATE_FLOOR, FeeAnswer, HeaderAt, SubmitOutcome,
+    TransactionOutcome, Unspent,
 };
 use strait_primitives::{BlockDelta, BlockHeight, FeeRate};
 
 use crate::answers::{
-    BlockHeader, BlockchainInfo, FeeEstimate, MempoolInfo, NetworkInfo, PackageAnswer,
-    PackageResult, SpendingPrevout, TxOutAnswer,
+    BlockHeader, BlockchainInfo, DownloadProgress, FeeEstimate, MempoolInfo, NetworkInfo,
+    PackageAnswer, PackageResult, SpendingPrevout, TxOutAnswer,
 };
 use crate::endpoint::{Endpoint, Options, OptionsError};
 use crate::limits::{
@@ -314,14 +314,23 @@ impl ChainSource for BitcoindSource {
         Ok(Some(Unspent { output, depth: BlockDelta::new(answer.confirmations) }))
     }
 
-    fn estimate_fee(&mut self, target: BlockDelta) -> Result<FeeRate, ChainError> {
+    fn estimate_fee(&mut self, target: BlockDelta) -> Result<FeeAnswer, ChainError> {
         let blocks = target.to_u32().clamp(1, ESTIMATE_BLOCKS_MAX);
         let estimate: FeeEstimate = self.client.call("estimatesmartfee", json!([blocks]))?;
         let info: MempoolInfo = self.client.call("getmempoolinfo", json!([]))?;
         let least = fee_rate("getmempoolinfo", info.mempoolminfee)?.max(FEE_RATE_FLOOR);
         match estimate.feerate {
-            Some(rate) => Ok(fee_rate("estimatesmartfee", rate)?.max(least)),
-            None => Ok(least),
+            Some(rate) => Ok(FeeAnswer::Estimate(fee_rate("estimatesmartfee", rate)?.max(least))),
+            None => Ok(FeeAnswer::Unknown { least }),
         }
+    }
+
+    fn download(&mut self) -> Result<Download, ChainError> {
+        if self.network == Network::Regtest {
+            // Nothing is downloaded there, yet bitcoind calls itself downloading while its tip is a day old.
+            return Ok(Download::Over);
+        }
+        let progress: DownloadProgress = self.client.call("getblockchaininfo", json!([]))?;
+        Ok(if progress.initialblockdownload { Download::Running } else { Download::Over })
     }
 }

@@ -20,4 +20,6 @@ pub use block_check::BlockFault;
 pub use error::ChainError;
 pub use follower::{ChainStep, CheckpointError, Follower};
 pub use limits::{FEE_RATE_FLOOR, FOLLOWER_WINDOW_BLOCKS};
-pub use source::{BlockId, ChainSource, HeaderAt, SubmitOutcome, TransactionOutcome, Unspent};
+pub use source::{
+    BlockId, ChainSource, Download, FeeAnswer, HeaderAt, SubmitOutcome, TransactionOutcome, Unspent,
+};

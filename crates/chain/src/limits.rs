@@ -2,10 +2,8 @@
 
 use strait_primitives::FeeRate;
 
-/// The lowest rate a source may answer when asked for an estimate, and what it answers without one.
-///
-/// 1 sat/vB: what every node relays, whatever its version. On a chain without fee pressure (regtest, a quiet
-/// signet) it is also what gets mined.
+/// The lowest rate a source may answer when asked what block space costs: 1 sat/vB, what every node relays, whatever
+/// its version.
 pub const FEE_RATE_FLOOR: FeeRate = FeeRate::RELAY_FLOOR;
 
 /// Recent blocks a follower remembers: a reorganisation that forks deeper is an error.

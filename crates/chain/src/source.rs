@@ -81,6 +81,27 @@ impl SubmitOutcome {
     }
 }
 
+/// What block space costs, as far as a source knows; no rate is below [`FEE_RATE_FLOOR`](crate::FEE_RATE_FLOOR).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeeAnswer {
+    /// This rate confirms in the time asked for, and enters the source's mempool.
+    Estimate(FeeRate),
+    /// The source has seen too little traffic to say.
+    Unknown {
+        /// Below this rate nothing enters its mempool.
+        least: FeeRate,
+    },
+}
+
+/// How far a source is with fetching the chain itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Download {
+    /// It is in its initial download.
+    Running,
+    /// Its tip is the network's, as far as it can tell.
+    Over,
+}
+
 /// A backend that knows a Bitcoin chain. Every call blocks until the answer is there or a time-out says otherwise.
 ///
 /// An error that [`ChainError::is_transient`] may be asked again later; the others need an operator.
@@ -143,12 +164,17 @@ pub trait ChainSource: Send {
     /// [`ChainError`] if the source fails or answers nonsense.
     fn unspent(&mut self, outpoint: OutPoint) -> Result<Option<Unspent>, ChainError>;
 
-    /// The fee rate that confirms within so many blocks, never below [`FEE_RATE_FLOOR`](crate::FEE_RATE_FLOOR),
-    /// which is also the answer of a source without an estimate.
+    /// The fee rate that confirms within so many blocks.
     ///
     /// # Errors
     /// [`ChainError`] if the source fails or answers nonsense.
-    fn estimate_fee(&mut self, target: BlockDelta) -> Result<FeeRate, ChainError>;
+    fn estimate_fee(&mut self, target: BlockDelta) -> Result<FeeAnswer, ChainError>;
+
+    /// Whether the source still fetches the chain itself: its tip is then one of long ago.
+    ///
+    /// # Errors
+    /// [`ChainError`] if the source fails or answers nonsense.
+    fn download(&mut self) -> Result<Download, ChainError>;
 }
 
 impl ChainError {

@@ -37,8 +37,13 @@ impl Engine {
         self.forsake_overdue(height, moment, out);
         self.watch_block(height, &BlockSpends::new(block), moment, out);
         self.dirty.extend(self.channels.keys());
-        self.rebroadcast(out);
         self.resolve_settled(moment, out);
+    }
+
+    /// The chain is known as far as it can be: claims what is to be claimed, and brings everything on its way again.
+    pub(crate) fn handle_blocks_told(&mut self, out: &mut Step) {
+        self.claim(out);
+        self.rebroadcast(out);
     }
 
     fn find_fundings(

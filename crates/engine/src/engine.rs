@@ -198,7 +198,11 @@ impl Engine {
             Input::MempoolTransaction(transaction) => {
                 self.handle_mempool(&transaction, moment, out);
             }
+            Input::BlocksTold => self.handle_blocks_told(out),
             Input::FeeEstimate(rate) => self.fee_estimate = Some(rate),
+            Input::NoFeeEstimate { least } => {
+                self.fee_estimate = Some(self.config.fallback_fee_rate.max(least));
+            }
             Input::Tick => self.handle_tick(moment, out),
         }
     }

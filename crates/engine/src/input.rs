@@ -31,10 +31,18 @@ pub enum Input {
         /// Its hash.
         hash: BlockHash,
     },
+    /// No more blocks for now: the last one told is the tip, or all that can be had. Only now does the node bring on the
+    /// chain what is not there yet; a block of long ago is no reason to.
+    BlocksTold,
     /// A transaction that is not in a block yet.
     MempoolTransaction(Box<Transaction>),
     /// What block space costs now.
     FeeEstimate(FeeRate),
+    /// Nobody knows what block space costs now.
+    NoFeeEstimate {
+        /// What is below this, nobody passes on.
+        least: FeeRate,
+    },
     /// Time has passed.
     Tick,
 }

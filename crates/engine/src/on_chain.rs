@@ -125,7 +125,6 @@ impl Engine {
                 self.tell_closing(id, out);
             }
         }
-        self.claim(out);
     }
 
     pub(crate) fn unwatch_block(&mut self, height: BlockHeight, out: &mut Step) {

@@ -1,124 +1,216 @@
 //! The chain's thread: follows the best chain for the engine, and brings transactions on it.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitcoin::Transaction;
-use strait_chain::{ChainError, ChainSource, ChainStep, Follower};
+use strait_chain::{ChainError, ChainSource, ChainStep, Download, FeeAnswer, Follower};
 use strait_engine::Input;
-use strait_primitives::{BlockDelta, FeeRate};
+use strait_primitives::BlockDelta;
 
+use crate::engine_worker::clock;
 use crate::inbox::{EngineGone, Inbox};
 use crate::observe::Observer;
+use crate::orders::{Line, OrderTaker};
 
-/// Orders that may wait. What does not fit is sent again with the next block.
-const ORDERS_MAX: usize = 1_024;
-/// Blocks told in one go, so that orders are not held up while a node catches up.
-const STEPS_MAX: usize = 64;
+#[cfg(test)]
+mod tests;
+
+/// Steps taken at once: few, because each may hold a whole block, and because orders wait meanwhile.
+const STEPS_MAX: usize = 8;
 /// The fee estimate is asked for this many blocks ahead.
 const FEE_TARGET: BlockDelta = BlockDelta::new(6);
-/// Polls between two fee estimates.
-const POLLS_PER_ESTIMATE: u32 = 30;
-
-/// Where transactions to be broadcast go in.
-#[derive(Debug, Clone)]
-pub(crate) struct ChainOrders {
-    sender: SyncSender<Vec<Transaction>>,
-}
-
-impl ChainOrders {
-    pub(crate) fn new() -> (Self, Receiver<Vec<Transaction>>) {
-        let (sender, receiver) = sync_channel(ORDERS_MAX);
-        (Self { sender }, receiver)
-    }
-
-    /// Never waits: a full queue drops the order, which the next block repeats.
-    pub(crate) fn broadcast(&self, transactions: Vec<Transaction>) {
-        if self.sender.try_send(transactions).is_err() {
-            tracing::warn!("too many broadcasts wait; this one comes again with the next block");
-        }
-    }
-}
+/// How old a fee estimate becomes before it is asked for again.
+const ESTIMATE_AGE_MAX: Duration = Duration::from_secs(30);
 
 /// What the chain's thread owns.
 pub(crate) struct ChainWorker {
+    source: Box<dyn ChainSource>,
+    follower: Follower,
+    orders: OrderTaker,
+    inbox: Inbox,
+    poll_interval: Duration,
+    observer: Observer,
+    /// Orders that the source has not answered yet.
+    line: Line,
+    /// Whether the engine is to act on what it was told.
+    owed: Owed,
+    /// When the fee estimate came.
+    estimated: Option<Instant>,
+}
+
+/// What a chain's thread is made of.
+pub(crate) struct Options {
     pub(crate) source: Box<dyn ChainSource>,
     pub(crate) follower: Follower,
-    pub(crate) orders: Receiver<Vec<Transaction>>,
+    pub(crate) orders: OrderTaker,
     pub(crate) inbox: Inbox,
     pub(crate) poll_interval: Duration,
     pub(crate) observer: Observer,
 }
 
+/// Why the engine is to be told that there are no more blocks for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// It has been told.
+    Nothing,
+    /// There were blocks since, or the node has just started: it acts as soon as no more can be had.
+    Blocks,
+    /// The source did not answer: whoever comes back may have forgotten what it was given to pass on.
+    Return,
+}
+
+/// How far a look at the source came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// There may be more blocks.
+    More,
+    /// Source and follower agree about the tip.
+    Agreed,
+}
+
+/// Why a look at the source ended early.
+#[derive(Debug)]
+enum Stuck {
+    /// The process is ending.
+    EngineGone,
+    /// The source has no answer, or a wrong one.
+    Chain(ChainError),
+}
+
+impl From<EngineGone> for Stuck {
+    fn from(_: EngineGone) -> Self {
+        Self::EngineGone
+    }
+}
+
+impl From<ChainError> for Stuck {
+    fn from(error: ChainError) -> Self {
+        Self::Chain(error)
+    }
+}
+
 impl ChainWorker {
+    /// A worker that has not begun. It tells the engine the end of the blocks also if it finds none: what waits since
+    /// the last run is then decided on the chain as it is now.
+    pub(crate) fn new(options: Options) -> Self {
+        let Options { source, follower, orders, inbox, poll_interval, observer } = options;
+        let (line, owed, estimated) = (Line::default(), Owed::Blocks, None);
+        Self { source, follower, orders, inbox, poll_interval, observer, line, owed, estimated }
+    }
+
     /// Runs until the engine is gone.
     pub(crate) fn run(mut self) {
-        let mut polls = 0_u32;
-        loop {
-            let followed = self.follow();
-            match followed {
-                Ok(Ok(())) => self.observer.chain_answered(self.follower.tip().height),
-                Ok(Err(EngineGone)) => return,
-                Err(error) => self.observer.chain_failed(&error),
-            }
-            if polls.is_multiple_of(POLLS_PER_ESTIMATE) && self.estimate().is_err() {
+        self.observer.chain_behind(self.follower.tip().height);
+        while let Ok(pause) = self.look() {
+            if self.orders.take(pause, &mut self.line).is_none() {
                 return;
             }
-            polls = polls.wrapping_add(1);
-            match self.orders.recv_timeout(self.poll_interval) {
-                Ok(order) => self.submit(&order),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            while let Ok(order) = self.orders.try_recv() {
-                self.submit(&order);
-            }
+            self.submit_all();
         }
     }
 
-    fn follow(&mut self) -> Result<Result<(), EngineGone>, ChainError> {
-        loop {
-            let steps = self.follower.poll(self.source.as_mut(), STEPS_MAX)?;
-            if steps.is_empty() {
-                return Ok(Ok(()));
+    /// Follows the chain some steps; answers how long there is to wait for the next look.
+    fn look(&mut self) -> Result<Duration, EngineGone> {
+        match self.follow() {
+            Ok(Progress::More) => return Ok(Duration::ZERO),
+            Ok(Progress::Agreed) => {}
+            Err(Stuck::EngineGone) => return Err(EngineGone),
+            Err(Stuck::Chain(error)) => {
+                self.observer.chain_failed(&error);
+                if self.owed == Owed::Blocks {
+                    self.inbox.put_blocking(Input::BlocksTold)?;
+                }
+                self.owed = Owed::Return;
+                return Ok(self.poll_interval);
             }
-            for step in steps {
-                let input = match step {
-                    ChainStep::Connected { height, block } => {
-                        Input::BlockConnected { height, block: Box::new(block) }
-                    }
-                    ChainStep::Disconnected { height, hash } => {
-                        Input::BlockDisconnected { height, hash }
-                    }
-                };
-                if self.inbox.put_blocking(input).is_err() {
-                    return Ok(Err(EngineGone));
+        }
+        self.estimate()?;
+        if self.owed != Owed::Nothing {
+            self.inbox.put_blocking(Input::BlocksTold)?;
+            self.owed = Owed::Nothing;
+        }
+        Ok(self.poll_interval)
+    }
+
+    fn follow(&mut self) -> Result<Progress, Stuck> {
+        let steps = self.follower.poll(self.source.as_mut(), STEPS_MAX)?;
+        if steps.is_empty() {
+            let height = self.follower.tip().height;
+            match self.source.download()? {
+                Download::Over => self.observer.chain_agrees(height),
+                Download::Running => self.observer.chain_downloads(height),
+            }
+            return Ok(Progress::Agreed);
+        }
+        let is_full = steps.len() == STEPS_MAX;
+        for step in steps {
+            self.owed = Owed::Blocks;
+            match step {
+                ChainStep::Connected { height, block } => {
+                    let bytes = block.total_size();
+                    let input = Input::BlockConnected { height, block: Box::new(block) };
+                    self.inbox.put_block(input, bytes)?;
+                }
+                ChainStep::Disconnected { height, hash } => {
+                    self.inbox.put_blocking(Input::BlockDisconnected { height, hash })?;
                 }
             }
         }
+        if is_full {
+            self.observer.chain_behind(self.follower.tip().height);
+        }
+        Ok(Progress::More)
     }
 
     fn estimate(&mut self) -> Result<(), EngineGone> {
-        let rate: FeeRate = match self.source.estimate_fee(FEE_TARGET) {
-            Ok(rate) => rate,
+        let now = clock();
+        let is_fresh = |at: Instant| now.saturating_duration_since(at) < ESTIMATE_AGE_MAX;
+        if self.estimated.is_some_and(is_fresh) {
+            return Ok(());
+        }
+        match self.source.estimate_fee(FEE_TARGET) {
+            Ok(answer) => {
+                self.estimated = Some(now);
+                self.inbox.put_blocking(match answer {
+                    FeeAnswer::Estimate(rate) => Input::FeeEstimate(rate),
+                    FeeAnswer::Unknown { least } => Input::NoFeeEstimate { least },
+                })
+            }
             Err(error) => {
                 self.observer.chain_failed(&error);
-                return Ok(());
+                Ok(())
             }
-        };
-        self.inbox.put_blocking(Input::FeeEstimate(rate))
-    }
-
-    /// Success is never taken as propagation: the engine repeats itself every block until it sees the transaction mined.
-    fn submit(&mut self, transactions: &[Transaction]) {
-        match self.source.submit(transactions) {
-            Ok(outcome) => {
-                if let Some((txid, reason)) = outcome.first_rejection() {
-                    tracing::warn!(%txid, reason, "the chain's node refused a transaction");
-                    self.observer.refused(reason);
-                }
-            }
-            Err(error) => self.observer.chain_failed(&error),
         }
     }
+
+    /// Submits what is in line. Success is never taken as propagation: the engine repeats itself every block until it
+    /// sees the transaction mined.
+    fn submit_all(&mut self) {
+        while let Some(order) = self.line.pop() {
+            let error = match self.submit(&order.transactions) {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            self.observer.chain_failed(&error);
+            if is_elsewhere(&error) {
+                // Nothing is wrong with the order, and the next one would fare no better: all wait for the next look.
+                self.line.put_back(order);
+                return;
+            }
+        }
+    }
+
+    fn submit(&mut self, transactions: &[Transaction]) -> Result<(), ChainError> {
+        let outcome = self.source.submit(transactions)?;
+        if let Some((txid, reason)) = outcome.first_rejection() {
+            tracing::warn!(%txid, reason, "the chain's node refused a transaction");
+            self.observer.refused(reason);
+        }
+        Ok(())
+    }
+}
+
+/// True if the error lies with the source, not with what it was asked.
+fn is_elsewhere(error: &ChainError) -> bool {
+    error.is_transient() || matches!(error, ChainError::Unauthorised { .. })
 }

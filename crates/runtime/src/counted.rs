@@ -7,21 +7,26 @@ use strait_contract::{
     Params, Party, State,
 };
 use strait_primitives::{BlockHeight, ModuleHash};
-use strait_telemetry::{CallResult, Metrics};
+use strait_telemetry::CallResult;
 
 use crate::engine_worker::clock;
+use crate::observe::Observer;
 
 /// A contract runtime whose calls show in the metrics.
 pub(crate) struct Counted {
     pub(crate) inner: Arc<dyn ContractRuntime>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) observer: Observer,
 }
 
 impl Counted {
     fn count<T>(&self, call: impl FnOnce() -> Result<T, CallError>) -> Result<T, CallError> {
         let begun = clock();
         let answer = call();
-        self.metrics.contract_called(result_of(&answer), begun.elapsed());
+        self.observer.contract_called(result_of(&answer), begun.elapsed());
+        match &answer {
+            Ok(_) | Err(CallError::Failed(_)) => self.observer.contracts_answered(),
+            Err(CallError::Local(fault)) => self.observer.contracts_failed(&fault.to_string()),
+        }
         answer
     }
 }

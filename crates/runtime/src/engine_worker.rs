@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use strait_contract::ContractRuntime;
-use strait_engine::{Effect, Engine, Event, Input, Moment};
+use strait_engine::{Effect, Engine, Event, Moment};
 use strait_log::Unsaved;
 use strait_primitives::{EventSeq, Timestamp};
 use strait_store::encode_snapshot;
@@ -38,12 +38,12 @@ impl EngineWorker {
         }
         let mut queued = Vec::with_capacity(BATCH_MAX);
         while self.inbox.blocking_recv_many(&mut queued, BATCH_MAX) > 0 {
-            if queued.iter().any(Option::is_none) {
+            if queued.iter().any(|queued| matches!(queued, Queued::Stop)) {
                 self.inbox.close();
             }
             let at = now();
             let begun = clock();
-            let unsaved = self.decide(queued.drain(..).flatten(), at);
+            let unsaved = self.decide(queued.drain(..), at);
             self.observer.decided(begun.elapsed());
             if self.pass_on(unsaved, at).is_err() {
                 return;
@@ -53,11 +53,17 @@ impl EngineWorker {
 
     fn decide(
         &mut self,
-        inputs: impl Iterator<Item = Input>,
+        inputs: impl Iterator<Item = Queued>,
         at: Timestamp,
     ) -> Vec<Unsaved<Event, Effect>> {
         let mut unsaved = Vec::new();
-        for input in inputs {
+        for queued in inputs {
+            // The room that a block takes is free once the block is handled.
+            let (input, _room) = match queued {
+                Queued::Input(input) => (input, None),
+                Queued::Block(input, room) => (input, Some(room)),
+                Queued::Stop => continue,
+            };
             let entropy = fresh_entropy();
             let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };
             unsaved.push(self.engine.handle(input, &moment));

@@ -16,6 +16,7 @@
 //! **Invariant:** this is the only crate of the node that reads the clock or asks for entropy on the engine's behalf;
 //! effects leave only through the writer thread, opened by a receipt.
 
+mod block_room;
 mod chain_worker;
 mod counted;
 mod engine_worker;
@@ -23,6 +24,7 @@ mod handle;
 mod inbox;
 mod net_worker;
 mod observe;
+mod orders;
 mod service;
 mod writer;
 

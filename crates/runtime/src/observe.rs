@@ -6,9 +6,10 @@ use std::time::Duration;
 use strait_chain::ChainError;
 use strait_channel::ChannelEvent;
 use strait_engine::{Answer, CommandError, Event, Report};
-use strait_primitives::{BlockHeight, Side};
+use strait_primitives::{BlockHeight, Millis, Side, Timestamp};
 use strait_telemetry::{
-    ChainErrorKind, ChannelPhase, Component, Direction, ErrorKind, Health, Metrics, Outcome,
+    CallResult, ChainErrorKind, ChannelPhase, Component, Direction, ErrorKind, Health, Metrics,
+    Outcome,
 };
 use strait_wire::Message;
 
@@ -19,6 +20,8 @@ use crate::engine_worker::now;
 pub(crate) struct Observer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
+    /// How long after one sign of life of the chain the next is overdue.
+    pub(crate) chain_patience: Duration,
 }
 
 impl Observer {
@@ -115,9 +118,48 @@ impl Observer {
         }
     }
 
-    pub(crate) fn chain_answered(&self, height: BlockHeight) {
+    /// The follower stands at the source's tip.
+    pub(crate) fn chain_agrees(&self, height: BlockHeight) {
         self.metrics.set_chain_height(height);
-        self.health.record(Component::Chain, Outcome::Success, now());
+        let now = now();
+        self.health.keeps_up(Component::Chain, now, self.chain_due(now));
+    }
+
+    /// The follower has blocks to catch up with.
+    pub(crate) fn chain_behind(&self, height: BlockHeight) {
+        self.metrics.set_chain_height(height);
+        let now = now();
+        let detail = format!("catching up, at height {height}");
+        self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
+    }
+
+    /// The follower stands at the source's tip, which is itself still far behind.
+    pub(crate) fn chain_downloads(&self, height: BlockHeight) {
+        self.metrics.set_chain_height(height);
+        let now = now();
+        let detail = format!("the chain source is still downloading the chain, at height {height}");
+        self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
+    }
+
+    /// When the next sign of life of the chain is overdue.
+    fn chain_due(&self, now: Timestamp) -> Timestamp {
+        let patience = u64::try_from(self.chain_patience.as_millis()).unwrap_or(u64::MAX);
+        now.after(Millis(patience))
+    }
+
+    /// A contract was called.
+    pub(crate) fn contract_called(&self, result: CallResult, took: Duration) {
+        self.metrics.contract_called(result, took);
+    }
+
+    /// A contract could be called, whatever it said.
+    pub(crate) fn contracts_answered(&self) {
+        self.health.record(Component::Contracts, Outcome::Success, now());
+    }
+
+    /// A contract could not be called, for a reason of this machine's.
+    pub(crate) fn contracts_failed(&self, detail: &str) {
+        self.health.record_failure(Component::Contracts, now(), detail);
     }
 
     pub(crate) fn chain_failed(&self, error: &ChainError) {

@@ -13,13 +13,14 @@ use strait_telemetry::{Health, Metrics};
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-use crate::chain_worker::{ChainOrders, ChainWorker};
+use crate::chain_worker::{self, ChainWorker};
 use crate::counted::Counted;
 use crate::engine_worker::EngineWorker;
 use crate::handle::{Desk, Handle};
 use crate::inbox::Inbox;
 use crate::net_worker;
 use crate::observe::Observer;
+use crate::orders::Orders;
 use crate::writer::WriterWorker;
 
 /// Decisions that may wait for the writer: one being written, a few behind it.
@@ -48,6 +49,8 @@ pub struct Options {
     pub events: strait_net::Events,
     /// How often the chain is asked for news.
     pub poll_interval: Duration,
+    /// How long after a look at the chain is due it may be overdue before the node is not ready any more.
+    pub unready_after: Duration,
     /// Events between two snapshots.
     pub snapshot_every: u64,
     /// Where counters go.
@@ -105,10 +108,12 @@ impl Runtime {
     /// [`StartError`] if the operating system refuses.
     pub fn start(options: Options) -> Result<Self, StartError> {
         let inner = options.contracts;
-        let contracts = Arc::new(Counted { inner, metrics: Arc::clone(&options.metrics) });
-        let observer = Observer { metrics: options.metrics, health: options.health };
+        let chain_patience = options.poll_interval.saturating_add(options.unready_after);
+        let observer =
+            Observer { metrics: options.metrics, health: options.health, chain_patience };
+        let contracts = Arc::new(Counted { inner, observer: observer.clone() });
         let (inbox, inputs) = Inbox::new();
-        let (orders, taken) = ChainOrders::new();
+        let (orders, taken) = Orders::new();
         let (outbox, decided) = sync_channel(OUTBOX_MAX);
         let desk = Arc::new(Desk::default());
         let writer = Writer::new(options.store);
@@ -132,14 +137,14 @@ impl Runtime {
             durable,
             observer: observer.clone(),
         };
-        let chain_worker = ChainWorker {
+        let chain_worker = ChainWorker::new(chain_worker::Options {
             source: options.source,
             follower: options.follower,
             orders: taken,
             inbox: inbox.clone(),
             poll_interval: options.poll_interval,
             observer: observer.clone(),
-        };
+        });
         let (told, halted) = oneshot::channel();
         let writing = spawn("writer", move || {
             // Nobody may be left to hear it: then the process is ending already.

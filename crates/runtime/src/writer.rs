@@ -11,10 +11,10 @@ use strait_store::encode;
 use strait_wire::Message;
 use tokio::sync::watch;
 
-use crate::chain_worker::ChainOrders;
 use crate::engine_worker::clock;
 use crate::handle::Desk;
 use crate::observe::Observer;
+use crate::orders::Orders;
 use crate::service::Halt;
 
 /// Batches that go to disk together at the most: what waits longer would wait for nothing.
@@ -33,7 +33,7 @@ pub(crate) struct WriterWorker {
     pub(crate) writer: Writer<Box<dyn EventStore>>,
     pub(crate) outbox: Receiver<Batch>,
     pub(crate) net: Net,
-    pub(crate) chain: ChainOrders,
+    pub(crate) chain: Orders,
     pub(crate) desk: Arc<Desk>,
     pub(crate) durable: watch::Sender<EventSeq>,
     pub(crate) observer: Observer,

@@ -3,7 +3,8 @@
 
 use bitcoin::{Block, BlockHash, OutPoint, ScriptBuf, Transaction, opcodes, script};
 use strait_chain::{
-    BlockId, ChainError, ChainSource, HeaderAt, SubmitOutcome, TransactionOutcome, Unspent,
+    BlockId, ChainError, ChainSource, Download, FeeAnswer, HeaderAt, SubmitOutcome,
+    TransactionOutcome, Unspent,
 };
 use strait_devnet::{Regtest, Submission};
 use strait_primitives::{BlockDelta, BlockHeight, FeeRate};
@@ -113,7 +114,11 @@ impl ChainSource for SimChain {
         }))
     }
 
-    fn estimate_fee(&mut self, _: BlockDelta) -> Result<FeeRate, ChainError> {
-        Ok(self.fee_rate)
+    fn estimate_fee(&mut self, _: BlockDelta) -> Result<FeeAnswer, ChainError> {
+        Ok(FeeAnswer::Estimate(self.fee_rate))
+    }
+
+    fn download(&mut self) -> Result<Download, ChainError> {
+        Ok(Download::Over)
     }
 }

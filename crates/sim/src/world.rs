@@ -9,7 +9,7 @@ mod effects;
 mod misfortune;
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use strait_chain::{ChainSource, ChainStep};
+use strait_chain::{ChainSource, ChainStep, FeeAnswer};
 use strait_engine::{Command, CommandId, Input};
 use strait_primitives::{BlockDelta, ChannelId, Millis, Timestamp};
 
@@ -209,10 +209,15 @@ impl World {
                 self.tell(&format!("{place}'s transaction {txid} is refused: {reason}"));
             }
         }
-        if !steps.is_empty() {
-            let rate =
+        let has_news = !steps.is_empty();
+        if has_news {
+            let answer =
                 self.chain.estimate_fee(BlockDelta::new(6)).map_err(|e| fail(e.to_string()))?;
-            self.put(place, Input::FeeEstimate(rate));
+            let input = match answer {
+                FeeAnswer::Estimate(rate) => Input::FeeEstimate(rate),
+                FeeAnswer::Unknown { least } => Input::NoFeeEstimate { least },
+            };
+            self.put(place, input);
         }
         for step in steps {
             let input = match step {
@@ -224,6 +229,9 @@ impl World {
                 }
             };
             self.put(place, input);
+        }
+        if has_news {
+            self.put(place, Input::BlocksTold);
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! Health: how often each part of the node failed of late, and what that means for the node.
 //!
 //! Parts report outcomes as they happen. Each has a sliding window; the share of errors in it decides its standing:
-//! healthy below 5 %, degraded to 10 %, unhealthy above. Three verdicts are drawn from the standings, each with its
+//! healthy below 5 %, degraded to 10 %, unhealthy above. A part that has to keep up with something outside is judged by
+//! its last sign of life instead: it names the moment when the next is overdue, and is unhealthy from then on, however
+//! few outcomes there are; errors only degrade it. Three verdicts are drawn from the standings, each with its
 //! causes: *startup* (have all parts come up?), *ready* (can it serve now?), *live* (would a restart help?).
 //!
 //! **Invariant:** time is an argument; nothing here reads a clock.
@@ -85,6 +87,8 @@ pub enum Standing {
     Unhealthy,
     /// Not up yet.
     Starting,
+    /// Up, and working off what it has missed.
+    Behind,
     /// Will not work again in this process: only a restart helps.
     Halted,
 }
@@ -98,6 +102,7 @@ impl Standing {
             Self::Degraded => "degraded",
             Self::Unhealthy => "unhealthy",
             Self::Starting => "starting",
+            Self::Behind => "behind",
             Self::Halted => "halted",
         }
     }
@@ -160,6 +165,7 @@ struct Slice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Starting,
+    Behind,
     Running,
     Halted,
 }
@@ -170,6 +176,8 @@ struct Record {
     life: Life,
     /// Slices by their number since 1970; at most [`SLICES`].
     window: BTreeMap<u64, Slice>,
+    /// From when on the next sign of life is overdue, for a part that has to keep up.
+    due: Option<Timestamp>,
     /// The last failure in words.
     detail: Option<String>,
 }
@@ -177,7 +185,29 @@ struct Record {
 impl Record {
     /// Nothing known yet.
     const fn new() -> Self {
-        Self { life: Life::Starting, window: BTreeMap::new(), detail: None }
+        Self { life: Life::Starting, window: BTreeMap::new(), due: None, detail: None }
+    }
+
+    /// Notes an outcome.
+    fn count(&mut self, outcome: Outcome, now: Timestamp) {
+        self.slide(now);
+        let slice = self.window.entry(slice_of(now)).or_default();
+        slice.outcomes = slice.outcomes.saturating_add(1);
+        match outcome {
+            Outcome::Success => {}
+            Outcome::Failure => slice.errors = slice.errors.saturating_add(1),
+        }
+    }
+
+    /// Notes a sign of life. A halted part stays halted.
+    fn live_on(&mut self, life: Life, now: Timestamp, due: Timestamp, detail: Option<String>) {
+        self.count(Outcome::Success, now);
+        match self.life {
+            Life::Starting | Life::Behind | Life::Running => {
+                (self.life, self.due, self.detail) = (life, Some(due), detail);
+            }
+            Life::Halted => {}
+        }
     }
 
     /// Drops slices that have left the window.
@@ -195,20 +225,35 @@ impl Record {
         self.window.values().fold(Slice::default(), add)
     }
 
+    /// True if the part has to keep up, and has not.
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        self.due.is_some_and(|due| due < now)
+    }
+
     /// How the part stands.
-    fn standing(&self) -> Standing {
+    fn standing(&self, now: Timestamp) -> Standing {
         match self.life {
             Life::Starting => Standing::Starting,
             Life::Halted => Standing::Halted,
-            Life::Running => standing_of(self.sum()),
+            Life::Behind | Life::Running if self.is_overdue(now) => Standing::Unhealthy,
+            Life::Behind => Standing::Behind,
+            Life::Running => match (standing_of(self.sum()), self.due) {
+                (Standing::Unhealthy, Some(_)) => Standing::Degraded,
+                (standing, _) => standing,
+            },
         }
     }
 
     /// The part as a cause.
-    fn cause(&self, component: Component) -> Cause {
+    fn cause(&self, component: Component, now: Timestamp) -> Cause {
         let Slice { errors, outcomes } = self.sum();
-        let standing = self.standing();
-        let detail = self.detail.clone().filter(|_| standing != Standing::Healthy);
+        let standing = self.standing(now);
+        let silent = || {
+            let is_silent = standing == Standing::Unhealthy && self.is_overdue(now);
+            is_silent.then(|| "no sign of life for too long".to_owned())
+        };
+        let told = self.detail.clone().filter(|_| standing != Standing::Healthy);
+        let detail = told.or_else(silent);
         Cause { component, standing, errors, outcomes, detail }
     }
 }
@@ -258,8 +303,20 @@ impl Health {
     pub fn started(&self, component: Component) {
         self.change(component, |record| match record.life {
             Life::Starting => record.life = Life::Running,
-            Life::Running | Life::Halted => {}
+            Life::Behind | Life::Running | Life::Halted => {}
         });
+    }
+
+    /// Notes that a part keeps up with what is outside; it is overdue if there is no such sign after `due`.
+    pub fn keeps_up(&self, component: Component, now: Timestamp, due: Timestamp) {
+        self.change(component, |record| record.live_on(Life::Running, now, due, None));
+    }
+
+    /// Notes that a part works, but does not keep up yet, and how far it is; it is overdue if there is no sign of life
+    /// after `due`.
+    pub fn lags(&self, component: Component, now: Timestamp, due: Timestamp, detail: &str) {
+        let detail = Some(detail.to_owned());
+        self.change(component, |record| record.live_on(Life::Behind, now, due, detail));
     }
 
     /// Notes that a part will not work again in this process, and why.
@@ -272,15 +329,7 @@ impl Health {
 
     /// Notes how an operation of a part went.
     pub fn record(&self, component: Component, outcome: Outcome, now: Timestamp) {
-        self.change(component, |record| {
-            record.slide(now);
-            let slice = record.window.entry(slice_of(now)).or_default();
-            slice.outcomes = slice.outcomes.saturating_add(1);
-            match outcome {
-                Outcome::Success => {}
-                Outcome::Failure => slice.errors = slice.errors.saturating_add(1),
-            }
-        });
+        self.change(component, |record| record.count(outcome, now));
     }
 
     /// Notes a failed operation of a part together with the reason, which verdicts repeat.
@@ -295,7 +344,7 @@ impl Health {
         let mut records = self.lock();
         let causes = records.iter_mut().map(|(component, record)| {
             record.slide(now);
-            record.cause(*component)
+            record.cause(*component, now)
         });
         causes.collect()
     }
@@ -306,26 +355,33 @@ impl Health {
         self.judge(now, |standing| match standing {
             Standing::Halted => Weight::Fails,
             Standing::Unhealthy => Weight::Noted,
-            Standing::Healthy | Standing::Degraded | Standing::Starting => Weight::Unsaid,
+            Standing::Healthy | Standing::Degraded | Standing::Starting | Standing::Behind => {
+                Weight::Unsaid
+            }
         })
     }
 
-    /// Can the node serve now? Fails if a part is not up, unhealthy or halted; names degraded ones.
+    /// Can the node serve now? Fails if a part is not up, behind, unhealthy or halted; names degraded ones.
     #[must_use]
     pub fn ready(&self, now: Timestamp) -> Verdict {
         self.judge(now, |standing| match standing {
-            Standing::Halted | Standing::Unhealthy | Standing::Starting => Weight::Fails,
+            Standing::Halted | Standing::Unhealthy | Standing::Starting | Standing::Behind => {
+                Weight::Fails
+            }
             Standing::Degraded => Weight::Noted,
             Standing::Healthy => Weight::Unsaid,
         })
     }
 
-    /// Have all parts come up? Later troubles do not change the answer, except a halt.
+    /// Have all parts come up? Later troubles do not change the answer, except a halt; nor does a long catching up, which
+    /// a restart would only make longer.
     #[must_use]
     pub fn startup(&self, now: Timestamp) -> Verdict {
         self.judge(now, |standing| match standing {
             Standing::Halted | Standing::Starting => Weight::Fails,
-            Standing::Healthy | Standing::Degraded | Standing::Unhealthy => Weight::Unsaid,
+            Standing::Healthy | Standing::Degraded | Standing::Unhealthy | Standing::Behind => {
+                Weight::Unsaid
+            }
         })
     }
 
@@ -416,6 +472,46 @@ mod tests {
         let later = |ms| NOON.after(Millis(ms));
         assert_eq!(standing(&health, later(54_000)), Standing::Unhealthy);
         assert_eq!(standing(&health, later(60_000)), Standing::Healthy);
+    }
+
+    #[test]
+    fn a_part_that_must_keep_up_is_judged_by_its_last_sign_of_life_however_few_outcomes() {
+        let health = running();
+        let later = |ms| NOON.after(Millis(ms));
+        health.keeps_up(Component::Chain, NOON, later(30_000));
+        assert_eq!(standing(&health, later(30_000)), Standing::Healthy);
+        // Nothing at all is no good news.
+        assert_eq!(standing(&health, later(30_001)), Standing::Unhealthy);
+        let told =
+            |health: &Health, now| health.ready(now).causes().first().unwrap().detail.clone();
+        assert!(told(&health, later(30_001)).is_some());
+        // Two calls a minute that hang are two failures, which alone condemn nobody.
+        health.record_failure(Component::Chain, later(35_000), "timeout");
+        assert_eq!(told(&health, later(35_000)), Some("timeout".to_owned()));
+        assert!(!health.ready(later(200_000)).is_pass());
+        // One agreement is enough, whatever was before.
+        for _ in 0..100 {
+            health.record_failure(Component::Chain, later(200_000), "connection refused");
+        }
+        health.keeps_up(Component::Chain, later(200_001), later(230_000));
+        assert_eq!(standing(&health, later(200_001)), Standing::Degraded);
+        assert!(health.ready(later(200_001)).is_pass());
+    }
+
+    #[test]
+    fn a_part_that_is_behind_is_not_ready_and_needs_no_restart() {
+        let health = running();
+        let later = |ms| NOON.after(Millis(ms));
+        health.lags(Component::Chain, NOON, later(30_000), "at height 7");
+        let cause = health.ready(NOON).causes().first().cloned().unwrap();
+        assert_eq!(
+            (cause.standing, cause.detail.as_deref()),
+            (Standing::Behind, Some("at height 7"))
+        );
+        assert!(health.live(NOON).is_pass() && health.startup(NOON).is_pass());
+        assert_eq!(standing(&health, later(30_001)), Standing::Unhealthy);
+        health.keeps_up(Component::Chain, later(30_002), later(60_000));
+        assert!(health.ready(later(30_002)).is_pass());
     }
 
     #[test]

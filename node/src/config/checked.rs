@@ -84,6 +84,10 @@ pub struct ChainConfig {
     /// `poll_interval_ms`: 100 to 60,000, default 1,000. Longer delays the answer to a revoked commitment, shorter
     /// burdens bitcoind. Since 0.1.
     pub poll_interval: Duration,
+    /// `unready_after_ms`: 1,000 to 600,000, default 30,000: how long after a poll is due node and bitcoind may not have
+    /// agreed on the best block before the node says that it is not ready. Longer hides that revoked commitments go
+    /// unseen, shorter takes the node out of service when bitcoind is merely busy. Since 0.1.
+    pub unready_after: Duration,
     /// `confirmations`: 1 to 144, default 6: blocks after which what the chain did counts as final. Fewer trusts
     /// a chain that may still reorganise, more keeps finished channels in memory for longer. Since 0.1.
     pub confirmations: BlockDelta,
@@ -140,8 +144,8 @@ pub struct ContractsConfig {
 pub struct WalletConfig {
     /// `seed_file`: default `data_dir/seed`, made when missing. It is all the money: keep a copy elsewhere. Since 0.1.
     pub seed_file: PathBuf,
-    /// `fee_rate_fallback_sat_per_kvb`: 1,000 to the maximum below, default 5,000: used when the chain gives no estimate. Too low and
-    /// transactions wait, too high and they waste. Since 0.1.
+    /// `fee_rate_fallback_sat_per_kvb`: 1,000 to the maximum below, default 5,000: used when the chain gives no estimate, but no
+    /// less than its node's mempool takes. Too low and transactions wait, too high and they waste. Since 0.1.
     pub fee_rate_fallback: FeeRate,
     /// `fee_rate_sat_per_kvb_max`: 1,000 to 10,000,000, default 500,000: no transaction pays more, whatever an estimate says.
     /// Too low, and a deadline may be missed. Since 0.1.
@@ -269,6 +273,11 @@ impl Checker {
                 "chain.poll_interval_ms",
                 raw.poll_interval_ms,
                 100..=60_000,
+            ),
+            unready_after: self.millis(
+                "chain.unready_after_ms",
+                raw.unready_after_ms,
+                1_000..=600_000,
             ),
             confirmations: self.blocks("chain.confirmations", raw.confirmations, 1..=144),
         }

@@ -40,6 +40,7 @@ pub(super) const KEYS: &[Key] = &[
     key("chain.network", Kind::Text),
     key("chain.cookie_file", Kind::Text),
     key("chain.poll_interval_ms", Kind::Number),
+    key("chain.unready_after_ms", Kind::Number),
     key("chain.confirmations", Kind::Number),
     key("channel.delay_blocks", Kind::Number),
     key("channel.confirmations", Kind::Number),

@@ -76,6 +76,7 @@ section! {
         network: Option<String> = None,
         cookie_file: Option<String> = None,
         poll_interval_ms: u64 = 1_000,
+        unready_after_ms: u64 = 30_000,
         confirmations: u64 = 6,
     }
 }

@@ -27,6 +27,7 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("chain.network", Some(Value::from(chain.network.as_str()))),
         ("chain.cookie_file", chain.cookie_file.as_deref().and_then(path)),
         ("chain.poll_interval_ms", millis(chain.poll_interval)),
+        ("chain.unready_after_ms", millis(chain.unready_after)),
         ("chain.confirmations", number(chain.confirmations.to_u32().into())),
         ("channel.delay_blocks", number(channel.delay.to_u32().into())),
         ("channel.confirmations", number(channel.confirmations.to_u32().into())),

@@ -4,7 +4,8 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 use serde_json::json;
 use strait_chain::{
-    ChainError, ChainSource, ChainStep, FEE_RATE_FLOOR, Follower, TransactionOutcome,
+    ChainError, ChainSource, ChainStep, Download, FEE_RATE_FLOOR, FeeAnswer, Follower,
+    TransactionOutcome,
 };
 use strait_primitives::{BlockDelta, BlockHeight};
 
@@ -25,7 +26,9 @@ fn a_fresh_server_passes_the_self_test_and_has_the_genesis_block_alone() {
         assert_eq!((at.height, at.header), (tip.height, genesis.header));
         assert_eq!(source.block_hash_at(BlockHeight::new(0)).unwrap(), Some(tip.hash));
         assert_eq!(source.block_hash_at(BlockHeight::new(1)).unwrap(), None);
-        assert_eq!(source.estimate_fee(BlockDelta::new(6)).unwrap(), FEE_RATE_FLOOR);
+        let unknown = FeeAnswer::Unknown { least: FEE_RATE_FLOOR };
+        assert_eq!(source.estimate_fee(BlockDelta::new(6)).unwrap(), unknown);
+        assert_eq!(source.download().unwrap(), Download::Over);
         let hash = BlockHash::from_byte_array([7; 32]);
         assert_eq!(source.block(hash), Err(ChainError::UnknownBlock { hash }));
         assert_eq!(source.header(hash), Err(ChainError::UnknownBlock { hash }));

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::*;
+use crate::{BlockFault, Download, FEE_RATE_FLOOR, FeeAnswer, HeaderAt, SubmitOutcome, Unspent};
 use bitcoin::absolute::LockTime;
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
@@ -11,10 +13,6 @@ use bitcoin::{
     Amount, CompactTarget, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxMerkleNode, TxOut,
     Witness,
 };
-use strait_primitives::FeeRate;
-
-use super::*;
-use crate::{BlockFault, FEE_RATE_FLOOR, HeaderAt, SubmitOutcome, Unspent};
 
 /// A chain in memory: what it says is best, and how it misbehaves.
 #[derive(Default)]
@@ -102,8 +100,12 @@ impl ChainSource for MemorySource {
         Ok(None)
     }
 
-    fn estimate_fee(&mut self, _: BlockDelta) -> Result<FeeRate, ChainError> {
-        Ok(FEE_RATE_FLOOR)
+    fn estimate_fee(&mut self, _: BlockDelta) -> Result<FeeAnswer, ChainError> {
+        Ok(FeeAnswer::Unknown { least: FEE_RATE_FLOOR })
+    }
+
+    fn download(&mut self) -> Result<Download, ChainError> {
+        Ok(Download::Over)
     }
 }
 

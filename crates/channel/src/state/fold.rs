@@ -15,7 +15,7 @@ use super::{
     Outstanding, Phase, Rounds,
 };
 use crate::Pair;
-use crate::event::{CarriedRequest, ChannelEvent, ForceReason, Signed, Spender};
+use crate::event::{AbandonReason, CarriedRequest, ChannelEvent, ForceReason, Signed, Spender};
 use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
 use crate::setup::{FundingOutput, Setup};
 
@@ -45,6 +45,23 @@ impl ChannelState {
         })
     }
 
+    fn abandon(&mut self, reason: AbandonReason) {
+        assert!(
+            self.live().is_none_or(Live::is_forsakable),
+            "a live channel with something in it cannot be abandoned"
+        );
+        let ended = Ended::abandoned(reason, &self.phase, self.party);
+        self.ended = Some(Box::new(ended));
+        self.phase = Phase::Abandoned;
+    }
+
+    fn settle(&mut self, by: Spender) {
+        let live = self.live().expect("only a live channel is settled");
+        let ended = Ended::settled(by, live, self.party);
+        self.ended = Some(Box::new(ended));
+        self.phase = Phase::Resolved;
+    }
+
     /// Folds one later event in.
     ///
     /// # Panics
@@ -59,21 +76,8 @@ impl ChannelState {
             E::Opened { funding, holder_signature, counterparty_signature, tip } => {
                 self.open(*funding, *holder_signature, counterparty_signature.digest, *tip);
             }
-            E::Abandoned { reason } => {
-                assert!(
-                    self.live().is_none_or(Live::is_forsakable),
-                    "a live channel with something in it cannot be abandoned"
-                );
-                let ended = Ended::abandoned(*reason, &self.phase, self.party);
-                self.ended = Some(Box::new(ended));
-                self.phase = Phase::Abandoned;
-            }
-            E::Resolved { by } => {
-                let live = self.live().expect("only a live channel is settled");
-                let ended = Ended::settled(*by, live, self.party);
-                self.ended = Some(Box::new(ended));
-                self.phase = Phase::Resolved;
-            }
+            E::Abandoned { reason } => self.abandon(*reason),
+            E::Resolved { by } => self.settle(*by),
             E::Proposed { number, operations, contracts, requests, signature } => {
                 let round = Round { number: *number, operations, contracts };
                 self.live_mut().propose(round, requests, *signature);

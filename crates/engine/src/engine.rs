@@ -67,6 +67,8 @@ pub struct Engine {
     pub(crate) fee_estimate: Option<FeeRate>,
     /// Where live channels' funding outputs are: what a block is searched for.
     pub(crate) funding_outputs: BTreeMap<OutPoint, ChannelId>,
+    /// Channels whose funding output's spend is so deep that the end of their last round was told.
+    pub(crate) last_rounds_told: BTreeSet<ChannelId>,
     next: EventSeq,
 }
 
@@ -128,6 +130,7 @@ impl Engine {
             waiters: Waiters::default(),
             fee_estimate: None,
             funding_outputs: BTreeMap::new(),
+            last_rounds_told: BTreeSet::new(),
             next,
         }
     }

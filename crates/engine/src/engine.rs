@@ -14,6 +14,7 @@ use strait_wallet::{Account, AddressGap, FeeReserve, Wallet, bump_reserve};
 use strait_watcher::Watcher;
 use thiserror::Error;
 
+use crate::answer::CommandError;
 use crate::config::EngineConfig;
 use crate::effect::Effect;
 use crate::event::Event;
@@ -252,9 +253,22 @@ impl Engine {
         out.events.push(event);
     }
 
-    /// What block space costs: as told by the chain, or the operator's fallback.
+    /// What block space costs: as told by the chain, or the operator's fallback; never less than every node relays at.
     pub(crate) fn fee_rate(&self) -> FeeRate {
-        self.fee_estimate.unwrap_or(self.config.fallback_fee_rate).min(self.config.fee_rate_max)
+        let told = self.fee_estimate.unwrap_or(self.config.fallback_fee_rate);
+        told.max(FeeRate::RELAY_FLOOR).min(self.config.fee_rate_max)
+    }
+
+    /// The rate that a user names, or the estimate. Coins in a transaction that nobody relays are spent for ever.
+    pub(crate) fn asked_rate(&self, asked: Option<FeeRate>) -> Result<FeeRate, CommandError> {
+        let (min, max) = (FeeRate::RELAY_FLOOR, self.config.fee_rate_max);
+        match asked {
+            None => Ok(self.fee_rate()),
+            Some(actual) if actual < min || actual > max => {
+                Err(CommandError::FeeRate { actual, min, max })
+            }
+            Some(actual) => Ok(actual),
+        }
     }
 
     /// What closing every channel at once would need.

@@ -75,7 +75,7 @@ impl Channel {
 }
 
 impl Sketch<'_> {
-    /// Brings the ledger up to the tip before the first action that may read its height.
+    /// Brings the ledger up to the tip before the first operation that its height decides about.
     fn raise_height<'q>(&mut self, queue: impl Iterator<Item = &'q Request>, moment: &Moment<'_>) {
         let mut waiting = queue.flat_map(|request| request.operations.as_slice());
         if moment.tip <= self.ledger.height() || !waiting.any(reads_height) {
@@ -124,7 +124,15 @@ fn encoded_len_max(list: &[Operation]) -> usize {
     list.iter().map(Operation::encoded_len_max).sum()
 }
 
-/// True if an operation concerns a contract, whose rules may read the ledger's height.
+/// True if the ledger's height decides about an operation: a contract's rules may read it, and it bounds the expiry of
+/// locks, those that a contract begins with included.
 const fn reads_height(operation: &Operation) -> bool {
-    matches!(operation, Operation::Act { .. })
+    match operation {
+        Operation::Act { .. } | Operation::AddLock { .. } | Operation::OpenContract { .. } => true,
+        Operation::Pay { .. }
+        | Operation::ClaimLock { .. }
+        | Operation::CancelLock { .. }
+        | Operation::RaiseHeight { .. }
+        | Operation::SettleContract { .. } => false,
+    }
 }

@@ -27,6 +27,9 @@ pub(crate) const DEPTH_MAX: BlockDelta = BlockDelta::new(144);
 /// Blocks that an opener has to bring its funding transaction on chain before an acceptor with nothing in the channel
 /// forgets it: two weeks, as is the habit among Lightning nodes.
 pub(crate) const UNFUNDED_BLOCKS: BlockDelta = BlockDelta::new(2_016);
+/// Blocks by which a lock's expiry may lead the ledger's height: two weeks, as is the habit among Lightning nodes. It is
+/// how long one side can keep the other's money, and a closed channel, waiting.
+pub(crate) const EXPIRY_LEAD_MAX: BlockDelta = BlockDelta::new(2_016);
 /// Contracts offered, agreed to or live in one channel: each adds its state to every snapshot.
 pub(crate) const CONTRACTS_MAX: usize = 16;
 /// Closing offers made or answered on one connection, so that no peer makes this node sign without end.

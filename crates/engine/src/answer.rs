@@ -3,7 +3,7 @@
 use bitcoin::{ScriptBuf, Txid};
 use strait_channel::RequestError;
 use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, MilliSats, ModuleHash, NodeId, Sats,
+    ChannelId, CommitmentNumber, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
 };
 use strait_wallet::FundError;
 use thiserror::Error;
@@ -116,6 +116,16 @@ pub enum CommandError {
         min: Sats,
         /// The largest.
         max: Sats,
+    },
+    /// The fee rate is outside what nodes relay and the operator allows.
+    #[error("a fee rate of {actual}, allowed is {min} to {max}")]
+    FeeRate {
+        /// What was asked.
+        actual: FeeRate,
+        /// What every node relays.
+        min: FeeRate,
+        /// The operator's bound.
+        max: FeeRate,
     },
     /// The wallet cannot pay for it.
     #[error("the wallet cannot pay for it")]

@@ -178,6 +178,7 @@ impl Engine {
             self.channels.remove(&id);
             self.watchers.remove(&id);
             self.dirty.remove(&id);
+            self.last_rounds_told.remove(&id);
             self.funding_outputs.retain(|_, channel| *channel != id);
         }
     }

@@ -68,7 +68,7 @@ impl Engine {
         };
         let request = SendRequest {
             pay,
-            fee_rate: asked.fee_rate.unwrap_or_else(|| self.fee_rate()),
+            fee_rate: self.asked_rate(asked.fee_rate)?,
             keep: self.fee_reserve().amount,
             coins: CoinSource::ConfirmedOrOwnPending,
             entropy: derive_entropy(&moment.entropy, b"send"),
@@ -139,3 +139,6 @@ fn sending_digest(asked: &Sending) -> RequestKey {
     engine.input(&minicbor::to_vec((amount, asked.fee_rate)).expect("memory cannot fail"));
     short(engine)
 }
+
+#[cfg(test)]
+mod tests;

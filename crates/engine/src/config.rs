@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use strait_channel::OpeningPolicy;
 use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, NodeId};
 
+use crate::limits::{FINAL_DEPTH_MIN, FORGET_MARGIN};
+
 /// Whether peers may ask for channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inbound {
@@ -39,6 +41,14 @@ pub struct EngineConfig {
     pub fallback_fee_rate: FeeRate,
     /// The rate at which the reserve must be able to close all channels at once.
     pub reserve_fee_rate: FeeRate,
-    /// Confirmations after which a channel's end is final.
+    /// Confirmations after which a channel's end is final; it is forgotten somewhat deeper.
     pub final_depth: BlockDelta,
+}
+
+impl EngineConfig {
+    /// Confirmations of its end after which a channel is forgotten, and a round that was never accepted called failed.
+    pub(crate) fn forget_depth(&self) -> BlockDelta {
+        let depth = self.final_depth.max(FINAL_DEPTH_MIN).to_u32();
+        BlockDelta::new(depth.saturating_add(FORGET_MARGIN.to_u32()))
+    }
 }

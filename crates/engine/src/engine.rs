@@ -15,6 +15,7 @@ use strait_wallet::{Account, AddressGap, FeeReserve, Wallet, bump_reserve};
 use strait_watcher::Watcher;
 use thiserror::Error;
 
+use crate::answer::CommandError;
 use crate::config::EngineConfig;
 use crate::effect::Effect;
 use crate::event::Event;
@@ -70,6 +71,8 @@ pub struct Engine {
     pub(crate) funding_outputs: BTreeMap<OutPoint, ChannelId>,
     /// Where contracts were found last: a shortcut, checked at each use.
     pub(crate) contract_homes: BTreeMap<ContractId, ChannelId>,
+    /// Channels whose funding output's spend is so deep that the end of their last round was told.
+    pub(crate) last_rounds_told: BTreeSet<ChannelId>,
     next: EventSeq,
 }
 
@@ -132,6 +135,7 @@ impl Engine {
             fee_estimate: None,
             funding_outputs: BTreeMap::new(),
             contract_homes: BTreeMap::new(),
+            last_rounds_told: BTreeSet::new(),
             next,
         }
     }
@@ -257,9 +261,22 @@ impl Engine {
         out.events.push(event);
     }
 
-    /// What block space costs: as told by the chain, or the operator's fallback.
+    /// What block space costs: as told by the chain, or the operator's fallback; never less than every node relays at.
     pub(crate) fn fee_rate(&self) -> FeeRate {
-        self.fee_estimate.unwrap_or(self.config.fallback_fee_rate).min(self.config.fee_rate_max)
+        let told = self.fee_estimate.unwrap_or(self.config.fallback_fee_rate);
+        told.max(FeeRate::RELAY_FLOOR).min(self.config.fee_rate_max)
+    }
+
+    /// The rate that a user names, or the estimate. Coins in a transaction that nobody relays are spent for ever.
+    pub(crate) fn asked_rate(&self, asked: Option<FeeRate>) -> Result<FeeRate, CommandError> {
+        let (min, max) = (FeeRate::RELAY_FLOOR, self.config.fee_rate_max);
+        match asked {
+            None => Ok(self.fee_rate()),
+            Some(actual) if actual < min || actual > max => {
+                Err(CommandError::FeeRate { actual, min, max })
+            }
+            Some(actual) => Ok(actual),
+        }
     }
 
     /// What closing every channel at once would need.

@@ -6,7 +6,7 @@ use bitcoin::Script;
 use strait_channel::{Channel, Outstanding, Spender};
 use strait_onchain::{CommitmentContext, LockSpec, Role, WalletScript};
 use strait_primitives::{
-    BlockHeight, ChannelId, CommitmentNumber, LockId, PaymentHash, Preimage, Side,
+    BlockHeight, ChannelId, CommitmentNumber, LockId, PaymentHash, Preimage, RequestKey, Side,
 };
 use strait_watcher::{
     BlockSpends, ChannelFacts, PollRequest, Revocation, Standing, WatchEvent, Watcher,
@@ -16,6 +16,7 @@ use crate::answer::{Answer, CommandError};
 use crate::effect::Effect;
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
+use crate::requests::RequestFate;
 
 /// A live channel's facts, borrowed.
 struct Facts<'a> {
@@ -162,17 +163,26 @@ impl Engine {
         }
     }
 
-    /// Lets go of channels whose every output is settled at depth.
+    /// Lets go of channels whose every output is settled at depth. What hangs on the funding output alone is settled as
+    /// soon as its spend is that deep, however long the last lock takes.
     pub(crate) fn resolve_settled(&mut self, moment: &Moment<'_>, out: &mut Step) {
-        let (tip, depth) = (self.tip().height, self.config.final_depth);
+        let (tip, depth) = (self.tip().height, self.config.forget_depth());
+        for id in self.watchers.keys().copied().collect::<Vec<_>>() {
+            let is_final =
+                self.watchers.get(&id).is_some_and(|watcher| watcher.is_spend_final(tip, depth));
+            if !is_final {
+                self.last_rounds_told.remove(&id);
+            } else if self.last_rounds_told.insert(id) {
+                self.tell_last_round(id, out);
+                self.free_bump_coins(id, out);
+            }
+        }
         let settled = |(id, watcher): (&ChannelId, &Watcher)| {
             let channel = self.channels.get(id)?;
             watcher.is_resolved(tip, depth, &Facts { channel }).then_some(*id)
         };
         let ids: Vec<ChannelId> = self.watchers.iter().filter_map(settled).collect();
         for id in ids {
-            self.tell_last_round(id, out);
-            self.free_bump_coins(id, out);
             self.with_channel(id, moment, out, |channel, _, decision| channel.resolve(decision));
         }
     }
@@ -196,9 +206,16 @@ impl Engine {
         if requests.is_empty() {
             return;
         }
-        // Whoever asks again must not be told that it was done.
-        let keys = requests.iter().map(|request| request.key).collect();
-        self.record(Event::RequestsFailed { channel: id, keys }, out);
+        // Whoever asks again must not be told that it was done. After a restart the log knows already.
+        let is_told = |key: &RequestKey| {
+            let fate = self.book.requests.find(key).map(|known| known.fate);
+            fate == Some(RequestFate::Failed(id))
+        };
+        let keys: Vec<_> =
+            requests.iter().map(|request| request.key).filter(|key| !is_told(key)).collect();
+        if !keys.is_empty() {
+            self.record(Event::RequestsFailed { channel: id, keys }, out);
+        }
         for request in requests {
             for command in self.waiters.take(&request.key) {
                 let answer: Result<Answer, CommandError> = Err(CommandError::ChannelClosed(id));
@@ -233,3 +250,6 @@ fn destination(channel: &Channel) -> Option<WalletScript> {
     let script = live.setup.wallet_scripts.get(live.setup.party);
     WalletScript::try_from(Script::from_bytes(script.as_bytes())).ok()
 }
+
+#[cfg(test)]
+mod tests;

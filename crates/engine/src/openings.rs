@@ -91,7 +91,7 @@ impl Engine {
         }
         let nonce = Digest::from_bytes(derive_entropy(&moment.entropy, b"nonce"));
         let channel = strait_channel::channel_id(&self.config.node, &asked.node, &nonce);
-        let fee_rate = asked.fee_rate.unwrap_or_else(|| self.fee_rate());
+        let fee_rate = self.asked_rate(asked.fee_rate)?;
         let contribution = self.contribute(channel, asked.capacity, fee_rate, moment, out)?;
         let subject = RequestSubject::OpenChannel(channel);
         self.record(Event::RequestBegun { key: asked.key, digest, subject }, out);

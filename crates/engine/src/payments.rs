@@ -187,6 +187,9 @@ impl Engine {
     }
 
     fn is_in_flight(&self, channel: ChannelId, number: CommitmentNumber) -> bool {
+        if self.last_rounds_told.contains(&channel) {
+            return false;
+        }
         let live = self.channels.get(&channel).and_then(|channel| channel.state().live());
         live.is_some_and(|live| {
             matches!(&live.rounds.outstanding,

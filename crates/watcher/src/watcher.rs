@@ -125,6 +125,13 @@ impl Watcher {
         self.state.spend().map(|spend| spend.standing(facts))
     }
 
+    /// True once the spend of the funding output is `depth` blocks deep: which commitment settles the channel, if one
+    /// does, is beyond doubt.
+    #[must_use]
+    pub fn is_spend_final(&self, tip: BlockHeight, depth: BlockDelta) -> bool {
+        self.state.spend().is_some_and(|spend| spend.height.depth_at(tip) >= depth)
+    }
+
     /// True once everything is over and `depth` blocks deep, so that the channel may be forgotten: each output is spent,
     /// or is nothing to this node, or has long cost more than it holds.
     #[must_use]

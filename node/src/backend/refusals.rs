@@ -63,6 +63,10 @@ fn command(error: &CommandError) -> ApiError {
             "the peer's operator adds the module and allows the collateral",
         ),
         CommandError::Capacity { .. } => (ErrorCode::InvalidField, "choose one in between"),
+        CommandError::FeeRate { .. } => (
+            ErrorCode::InvalidField,
+            "name a rate in between, or none; wallet.fee_rate_sat_per_kvb_max is the upper bound",
+        ),
         CommandError::Funds(_) => (
             ErrorCode::InsufficientFunds,
             "fund the wallet, and leave the reserve for closing every channel",

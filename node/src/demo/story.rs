@@ -17,8 +17,10 @@ const CAPACITY_SAT: u64 = 10_000_000;
 const COINS: u32 = 3;
 /// Blocks after which a coinbase can be spent (consensus).
 const MATURITY_BLOCKS: u32 = 100;
-/// Blocks mined on the opening and on the close: as many as the nodes wait for, `chain.confirmations` being the most.
+/// Blocks mined on the opening: as many as the nodes wait for, `chain.confirmations` being the most.
 const DEPTH_BLOCKS: u32 = 6;
+/// Blocks mined on the close: `chain.confirmations`, and those for which a node keeps a channel beyond.
+const FORGOTTEN_BLOCKS: u32 = 12;
 
 /// Everyone who takes part.
 #[derive(Debug)]
@@ -205,7 +207,7 @@ impl Cast {
         });
         asked.await?;
         self.one_waits("the closing transaction on its way").await?;
-        self.chain.mine(DEPTH_BLOCKS).await?;
+        self.chain.mine(FORGOTTEN_BLOCKS).await?;
         let (closing_txid, _same) = tokio::try_join!(
             self.alice.resolved(channel_id, alice_from),
             self.bob.resolved(channel_id, bob_from)

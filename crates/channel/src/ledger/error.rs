@@ -45,12 +45,13 @@ pub enum LedgerError {
         /// The smallest allowed.
         limit: MilliSats,
     },
-    /// No height that a script can check: the commitment with this lock could not be built.
+    /// No height that a script can check, or one too far above the ledger's: such a lock could not be built, or would
+    /// hold the channel for years.
     #[error("a lock with expiry {expiry}, allowed is 1 to below {end}")]
     Expiry {
         /// The expiry given.
         expiry: BlockHeight,
-        /// The first that is no height any more.
+        /// The first that is not allowed.
         end: BlockHeight,
     },
     /// Too much value would stand in outputs too small to be made.

@@ -16,6 +16,7 @@ use super::context::{Contracts, Progress, RoundContext};
 use super::contract::{ContractChange, LiveContract};
 use super::{DUST_LIMIT, Ledger, LedgerError, Lock, Rules};
 use crate::Pair;
+use crate::limits::EXPIRY_LEAD_MAX;
 use crate::party::{channel_party, contract_party};
 
 /// What takes a request back of which one operation was not allowed: as little as the request can have touched.
@@ -145,7 +146,7 @@ impl Ledger {
         if lock.amount < rules.lock_min {
             return Err(LedgerError::LockSize { amount: lock.amount, limit: rules.lock_min });
         }
-        check_expiry(lock.expiry)?;
+        check_expiry(lock.expiry, self.height)?;
         self.debit(offerer, lock.amount, rules)?;
         self.locks.insert((offerer, id), lock);
         Ok(())
@@ -174,7 +175,7 @@ impl Ledger {
     /// Holds all locks, contracts' included, against the caps (protocol section 3).
     fn check_lock_limits(&self, rules: &Rules) -> Result<(), LedgerError> {
         for lock in self.contracts.values().flat_map(|contract| &contract.outcome.locks) {
-            check_expiry(lock.expiry)?;
+            check_expiry(lock.expiry, self.height)?;
             if lock.amount < rules.lock_min {
                 return Err(LedgerError::LockSize { amount: lock.amount, limit: rules.lock_min });
             }
@@ -361,12 +362,17 @@ impl Ledger {
     }
 }
 
-/// A script judges an expiry as a height only within these bounds.
-fn check_expiry(expiry: BlockHeight) -> Result<(), LedgerError> {
-    if (1..EXPIRY_END).contains(&expiry.to_u32()) {
+/// A script judges an expiry as a height only within bounds; and a lock holds both sides' money, and the channel after
+/// its end, for as long as it says.
+///
+/// The bound goes by the ledger's height, which both sides know: whoever adds a lock raises it first, and nobody accepts
+/// one above its own tip.
+fn check_expiry(expiry: BlockHeight, height: BlockHeight) -> Result<(), LedgerError> {
+    let end = height.saturating_add(EXPIRY_LEAD_MAX).to_u32().saturating_add(1).min(EXPIRY_END);
+    if (1..end).contains(&expiry.to_u32()) {
         return Ok(());
     }
-    Err(LedgerError::Expiry { expiry, end: BlockHeight::new(EXPIRY_END) })
+    Err(LedgerError::Expiry { expiry, end: BlockHeight::new(end) })
 }
 
 /// What a contract is worth before its module was asked: each its own collateral.

@@ -104,6 +104,41 @@ fn a_lock_that_no_script_can_judge_is_a_violation_not_a_crash() {
     }
 }
 
+/// A peer's lock that expires in ten thousand years held the channel, the answers to its requests and the coins for its
+/// close as long after it was closed.
+#[test]
+fn a_lock_may_lead_the_ledgers_height_by_two_weeks() {
+    let check = |raise: Option<u32>, expiry: u32, allowed: bool| {
+        let mut pair = Pair::balanced();
+        let height =
+            raise.map(|height| Operation::RaiseHeight { height: BlockHeight::new(height) });
+        let operations: Vec<_> = height.into_iter().chain([lock(5_000_000, expiry)]).collect();
+        pair.pay(Party::Opener, 1_000);
+        let reaction = tampered(&mut pair, Party::Acceptor, |message| {
+            propose(message).operations = list(operations);
+        });
+        let Reaction::Close(violation) = reaction else { panic!("{reaction:?}") };
+        // What the ledger allows fails at the signature, which was made for something else.
+        let is_refused = matches!(violation, Violation::Ledger(LedgerError::Expiry { .. }));
+        assert_eq!(is_refused, !allowed, "{raise:?} {expiry}: {violation:?}");
+    };
+    check(None, 2_016, true);
+    check(None, 2_017, false);
+    check(Some(110), 2_126, true);
+    check(Some(110), 2_127, false);
+    check(None, 499_999_999, false);
+}
+
+#[test]
+fn a_node_raises_the_height_before_it_adds_a_lock() {
+    let mut pair = Pair::balanced();
+    assert!(pair.request(Party::Opener, 1, vec![lock(5_000_000, 2_126)]));
+    pair.settle();
+    pair.assert_agreed();
+    assert_eq!(pair.acceptor.live().rounds.ledger.height(), pair.world.tip);
+    assert_eq!(pair.acceptor.live().rounds.ledger.locks().count(), 1);
+}
+
 #[test]
 fn a_proposal_without_the_turn_is_a_violation() {
     let mut pair = Pair::balanced();

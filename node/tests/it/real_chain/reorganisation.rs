@@ -52,8 +52,8 @@ async fn a_reorganisation_around_the_close_takes_the_coins_back_until_it_is_mine
     world.mine(1).await;
     let with_close = World::funds_sat() + 1_000_000;
     assert_eq!(world.bob.confirmed_sat().await, with_close);
-    // The closing transaction has one block less than is final when the six last blocks go.
-    world.mine(FINAL_BLOCKS - 2).await;
+    // The closing transaction has six blocks, and all six go.
+    world.mine(REPLACED_BLOCKS - 1).await;
     world.reorganise(REPLACED_BLOCKS).await;
     world.both_reach(id, ChannelPhase::Closing).await;
     assert_eq!(world.bob.confirmed_sat().await, World::funds_sat());

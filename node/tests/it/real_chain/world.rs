@@ -11,8 +11,8 @@ use crate::nodes::{Backend, Node, sat, until};
 
 /// What the channel of every test holds.
 pub(crate) const CAPACITY_SAT: u64 = 10_000_000;
-/// Blocks after which what the chain did counts as final.
-pub(crate) const FINAL_BLOCKS: u64 = 6;
+/// Blocks after which what the chain did counts as final, and a channel is forgotten.
+pub(crate) const FINAL_BLOCKS: u64 = 12;
 /// What one block pays at the start of a regtest chain.
 const SUBSIDY_SAT: u64 = 5_000_000_000;
 /// Blocks that the opener mines for itself, and so coins it has.

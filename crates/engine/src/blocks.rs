@@ -148,3 +148,6 @@ impl Engine {
 pub(crate) fn digest_of(txid: Txid) -> strait_primitives::Digest {
     strait_primitives::Digest::from_bytes(txid.to_byte_array())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bitcoin::Network;
-use strait_chain::{ChainError, ChainSource};
+use strait_chain::{ChainError, ChainSource, Download, FeeAnswer};
 use strait_chain_bitcoind::{Auth, BitcoindSource, Options};
+use strait_primitives::BlockDelta;
 
 use crate::stage::{on_each_server, open_output};
 
@@ -116,6 +117,44 @@ fn a_server_on_another_network_or_without_packages_fails_the_self_test() {
     ]);
     let error = source(&parrot.url).self_test().unwrap_err();
     assert_eq!(error, ChainError::NoPackageRelay { version: 290_000 });
+}
+
+#[test]
+fn a_server_in_its_initial_download_says_so_except_on_regtest_where_it_means_nothing() {
+    let check = |network, answer: &str, expect: Result<Download, ()>| {
+        let body = format!(r#"{{"result":{{{answer}}},"error":null}}"#);
+        let parrot = Parrot::start(vec![http("200 OK", &body)]);
+        let rpc_url = parrot.url.replace("http://", "http://u:p@");
+        let timeout = Duration::from_secs(5);
+        let options = Options { rpc_url, auth: None, network, timeout };
+        let found = BitcoindSource::new(&options).unwrap().download();
+        assert_eq!(found.map_err(|_| ()), expect, "{network}: {answer}");
+    };
+    for network in [Network::Bitcoin, Network::Testnet4, Network::Signet] {
+        check(network, r#""initialblockdownload":true"#, Ok(Download::Running));
+        check(network, r#""initialblockdownload":false"#, Ok(Download::Over));
+        check(network, "", Err(()));
+    }
+    check(Network::Regtest, r#""initialblockdownload":true"#, Ok(Download::Over));
+}
+
+#[test]
+fn what_block_space_costs_is_an_estimate_or_the_least_that_is_taken() {
+    let result = |result: &str| http("200 OK", &format!(r#"{{"result":{result},"error":null}}"#));
+    let rate = strait_primitives::FeeRate::from_sat_per_kvb;
+    let check = |estimate: &str, least: &str, expect: FeeAnswer| {
+        let mempool = format!(r#"{{"mempoolminfee":{least}}}"#);
+        let parrot = Parrot::start(vec![result(estimate), result(&mempool)]);
+        let found = source(&parrot.url).estimate_fee(BlockDelta::new(6)).unwrap();
+        assert_eq!(found, expect, "{estimate} {least}");
+    };
+    let none = r#"{"errors":["Insufficient data or no feerate found"],"blocks":6}"#;
+    check(none, "0.00001000", FeeAnswer::Unknown { least: rate(1_000) });
+    check(none, "0.00000100", FeeAnswer::Unknown { least: rate(1_000) });
+    check(none, "0.00020000", FeeAnswer::Unknown { least: rate(20_000) });
+    let some = r#"{"feerate":0.00012000,"blocks":6}"#;
+    check(some, "0.00001000", FeeAnswer::Estimate(rate(12_000)));
+    check(some, "0.00020000", FeeAnswer::Estimate(rate(20_000)));
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! When a node brings things on the chain, and what it pays for that.
+
+use bitcoin::absolute::LockTime;
+use bitcoin::block::{Header, Version};
+use bitcoin::{
+    Amount, CompactTarget, Network, OutPoint, ScriptBuf, Sequence, TxIn, TxMerkleNode, TxOut,
+    Witness, transaction,
+};
+use strait_channel::OpeningPolicy;
+use strait_contract::ScriptedRuntime;
+use strait_primitives::{BlockDelta, Digest, FeeRate, MilliSats, NodeId, Sats, Timestamp};
+use strait_signer::{Seed, SeedWords, Zeroizing};
+use strait_wallet::Account;
+use strait_wire::Parameters;
+
+use super::*;
+use crate::{BlockPoint, EngineConfig, Inbound, Input};
+
+const NOON: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
+
+fn engine() -> Engine {
+    let seed = Seed::new(&SeedWords::generate(&Zeroizing::new([7; 32])), Network::Regtest);
+    let (fingerprint, xpub) = seed.wallet_account();
+    let account = Account::new(Network::Regtest, fingerprint, xpub).unwrap();
+    let genesis = account.genesis();
+    let birthday = BlockPoint { height: genesis.height, hash: genesis.hash };
+    let config = config(seed.node_key().node_id());
+    Engine::create(config, seed, &account, birthday).0
+}
+
+fn config(node: NodeId) -> EngineConfig {
+    EngineConfig {
+        node,
+        opening: OpeningPolicy {
+            chain: Digest::from_bytes([9; 32]),
+            parameters: Parameters {
+                delay: BlockDelta::new(6),
+                locks_max: 30,
+                lock_min: MilliSats::from_const(1_000_000),
+                dust_exposure_max: MilliSats::from_const(5_000_000),
+                depth: BlockDelta::new(3),
+            },
+            delay_max: BlockDelta::new(2_016),
+            depth_max: BlockDelta::new(144),
+            capacity_min: Sats::from_const(20_000),
+            capacity_max: Sats::from_const(16_000_000),
+        },
+        channels_max: 8,
+        channels_per_peer_max: 8,
+        unfunded_max: 3,
+        contract_collateral_max: MilliSats::from_const(500_000_000),
+        contract_modules: None,
+        inbound: Inbound::Accepted,
+        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
+        fallback_fee_rate: FeeRate::from_sat_per_kvb(5_000),
+        reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
+        final_depth: BlockDelta::new(6),
+    }
+}
+
+/// What a step broadcasts.
+fn broadcasts(out: Step) -> Vec<Vec<Transaction>> {
+    let packages = out.effects.into_iter().filter_map(|effect| match effect {
+        Effect::Broadcast(package) => Some(package),
+        Effect::Send(..)
+        | Effect::Disconnect(_)
+        | Effect::KeepConnected(..)
+        | Effect::Reply(..)
+        | Effect::Report(_) => None,
+    });
+    packages.collect()
+}
+
+#[test]
+fn blocks_of_long_ago_broadcast_nothing_and_the_last_one_everything_once() {
+    let mut engine = engine();
+    let contracts = ScriptedRuntime::with_purse();
+    let moment = Moment { now: NOON, entropy: [1; 32], contracts: &contracts };
+    let own = engine.wallet.next_address().0.script_pubkey();
+    let waiting = Transaction {
+        version: transaction::Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: vec![TxIn {
+            previous_output: OutPoint::new(Txid::from_byte_array([3; 32]), 0),
+            script_sig: ScriptBuf::new(),
+            sequence: Sequence::MAX,
+            witness: Witness::new(),
+        }],
+        output: vec![TxOut { value: Amount::from_sat(50_000), script_pubkey: own }],
+    };
+    assert!(engine.wallet.note_unconfirmed(&waiting, NOON).is_some());
+    for _ in 0..3 {
+        let tip = engine.tip();
+        let header = Header {
+            version: Version::TWO,
+            prev_blockhash: tip.hash,
+            merkle_root: TxMerkleNode::all_zeros(),
+            time: 1_700_000_000,
+            bits: CompactTarget::from_consensus(0x207f_ffff),
+            nonce: 0,
+        };
+        let block = Block { header, txdata: Vec::new() };
+        let height = tip.height.saturating_add(BlockDelta::new(1));
+        let mut out = Step::default();
+        engine.handle_block(height, &block, &moment, &mut out);
+        assert_eq!(broadcasts(out), Vec::<Vec<_>>::new(), "more blocks may follow");
+    }
+    let mut out = Step::default();
+    engine.handle_blocks_told(&mut out);
+    assert_eq!(broadcasts(out), [[waiting]]);
+}
+
+#[test]
+fn without_an_estimate_the_operators_fallback_is_paid_unless_nobody_would_take_it() {
+    let mut engine = engine();
+    let contracts = ScriptedRuntime::with_purse();
+    let moment = Moment { now: NOON, entropy: [1; 32], contracts: &contracts };
+    let rate = FeeRate::from_sat_per_kvb;
+    let mut check = |input: Option<Input>, expect| {
+        if let Some(input) = input {
+            assert!(engine.handle(input, &moment).is_empty());
+        }
+        assert_eq!(engine.fee_rate(), rate(expect));
+    };
+    check(None, 5_000);
+    check(Some(Input::FeeEstimate(rate(1_200))), 1_200);
+    check(Some(Input::NoFeeEstimate { least: rate(1_000) }), 5_000);
+    check(Some(Input::NoFeeEstimate { least: rate(9_000) }), 9_000);
+    check(Some(Input::NoFeeEstimate { least: rate(9_000_000) }), 500_000);
+}

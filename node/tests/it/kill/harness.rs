@@ -166,6 +166,7 @@ impl World {
                 "rpc_url = \"{url}\"\np2p_listen = \"/ip4/127.0.0.1/tcp/{p2p}\"\ndata_dir = \"{home}\"\n\
                  log_level = \"info\"\nmetrics_port = {metrics}\n[api]\nlisten = \"127.0.0.1:{api}\"\n\
                  [chain]\nnetwork = \"regtest\"\ncookie_file = \"{cookie}\"\npoll_interval_ms = 100\n\
+                 [channel]\nchannels_per_peer_max = 100\n\
                  [contracts]\nallow = \"added\"\n[net]\nreconnect_ms_max = 1000\n",
                 url = devnet.rpc_url(),
                 home = home.join("data").display(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strait_api_types::{Channel, ChannelPhase, ErrorCode, OpenChannelRequest, PaymentRequest};
 use strait_client::ClientError;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep};
 
 use super::dice::Dice;
@@ -51,7 +51,7 @@ async fn kill_during_openings(mut world: World) {
         if aim == Step::Nothing {
             sleep(dice.moment(EARLY)).await;
         }
-        reaches(&mut witness, aim).await;
+        reaches(&mut witness, aim, &asked).await;
         world.machine_mut(victim).kill();
         let died_at = witness.look().unwrap();
         println!("opening {turn} of {opener:?}: the {role:?} dies at {died_at:?}");
@@ -83,12 +83,12 @@ async fn kill_during_openings(mut world: World) {
     assert!(unseen.is_empty(), "nobody died at {unseen:?} in {OPENINGS_MAX} openings: {deaths:?}");
 }
 
-/// Looks as fast as it can until a node has a step of the opening on disk, or a later one.
-async fn reaches(witness: &mut Witness, step: Step) {
+/// Looks as fast as it can until a node has a step of the opening on disk, or a later one, or the opening is over.
+async fn reaches<T>(witness: &mut Witness, step: Step, asked: &JoinHandle<T>) {
     const PATIENCE: Duration = Duration::from_secs(60);
     let begun = Instant::now();
     // A look may meet the writer in the middle of things; the next one sees what became of it.
-    while witness.look().map_or(true, |seen| seen < step) {
+    while witness.look().map_or(true, |seen| seen < step) && !asked.is_finished() {
         assert!(begun.elapsed() < PATIENCE, "{step:?} was not on disk within {PATIENCE:?}");
         yield_now().await;
     }

@@ -108,9 +108,10 @@ fn judge(copy: &Path, build: &Path, mutation: &Mutation) -> Result<Option<String
         .output()
         .context("the simulated world does not start")?;
     let said = String::from_utf8(ran.stdout).context("the simulated world does not speak UTF-8")?;
-    match (ran.status.code(), said.lines().last()) {
+    // A panic's words may go over several lines; the first names the seed and the step.
+    match (ran.status.code(), said.lines().rfind(|line| line.starts_with("seed "))) {
         (Some(0), _) => Ok(None),
-        (Some(1), Some(last)) => Ok(Some(last.chars().take(200).collect())),
+        (Some(1), Some(noticed)) => Ok(Some(noticed.chars().take(200).collect())),
         _ => bail!("the simulated world ended with {}", ran.status),
     }
 }

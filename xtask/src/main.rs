@@ -8,6 +8,7 @@
 mod bitcoind;
 mod contracts;
 mod layers;
+mod mutate;
 mod process;
 mod test;
 mod tidy;
@@ -44,6 +45,12 @@ enum Chore {
     },
     /// Checks that crates import only crates of lower levels, and that manifests follow the house rules.
     Layers,
+    /// Plants broken guards into a copy of the source, and shows that the simulated world notices each.
+    Mutate {
+        /// Only those whose name contains this.
+        #[arg(default_value = "")]
+        name: String,
+    },
     /// Checks the parts of the style that are cheap to check.
     Tidy,
 }
@@ -70,6 +77,7 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Contracts { check: true } => contracts::run(contracts::Mode::Check).map(drop),
         Chore::Contracts { check: false } => contracts::run(contracts::Mode::Write).map(drop),
         Chore::Layers => layers::check(&Workspace::load()?),
+        Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use strait_channel::{ChannelEvent, ForceReason, Signed};
 use strait_engine::{Event, NodeState};
-use strait_log::MemoryDisk;
+use strait_log::{MemoryDisk, Record};
 use strait_primitives::{
     ChannelId, CommitmentNumber, ContractId, Digest, EventSeq, Party, SchnorrSignature,
 };
@@ -65,13 +65,19 @@ impl Durable {
         }
     }
 
-    /// Reads what the disk has come to hold.
+    /// Reads what the disk has come to hold, which must be what was written, or its beginning.
     pub(crate) fn advance(
         &mut self,
         disk: &MemoryDisk,
+        written: &[Record],
         history: &mut History,
     ) -> Result<(), Violation> {
-        for record in disk.durable_after(self.head) {
+        let found = disk.durable_after(self.head);
+        if !written.starts_with(&found) {
+            let (node, after) = (self.place.to_string(), self.head);
+            return Err(Violation::Disk { node, after });
+        }
+        for record in found {
             let event = decode(&record).map_err(|error| Violation::Start {
                 node: self.place.to_string(),
                 why: error.to_string(),

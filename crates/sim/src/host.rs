@@ -9,13 +9,13 @@ use bitcoin::{Network, Transaction};
 use strait_chain::{BlockId, Follower};
 use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
-use strait_engine::{Effect, Engine, EngineConfig, Event, Input, Moment};
+use strait_engine::{Effect, Engine, EngineConfig, Event, Input, Moment, NodeState};
 use strait_log::{MemoryDisk, MemoryStore, Record, Snapshot, Unsaved, Writer};
 use strait_primitives::{
     BlockDelta, Digest, EventSeq, FeeRate, MilliSats, NodeId, Sats, Timestamp,
 };
 use strait_signer::{Seed, SeedWords};
-use strait_store::{encode, encode_snapshot, replay};
+use strait_store::{decode, encode, encode_snapshot, replay};
 use strait_wallet::Account;
 use strait_wire::Parameters;
 use zeroize::Zeroizing;
@@ -60,6 +60,8 @@ pub(crate) struct Running {
     pub(crate) contracts: ScriptedRuntime,
     /// What is planned already and need not be planned again.
     pub(crate) planned: BTreeSet<Chore>,
+    /// The fold of everything decided, saved or not, each event as a reader of the log will get it.
+    decided: NodeState,
     last_snapshot: EventSeq,
 }
 
@@ -114,13 +116,14 @@ impl Host {
         let fold = "the fold of snapshot and tail";
         same_state(self.place, fold, replayed.head, &replayed.state, &self.durable.state)?;
         let seed = seed_of(&self.entropy);
-        let mut batches = VecDeque::new();
+        let decided = replayed.state.clone();
+        let mut batches = Vec::new();
         let mut engine = if replayed.head == EventSeq::ZERO {
             let genesis = self.account.genesis();
             let birthday = strait_engine::BlockPoint { height: genesis.height, hash: genesis.hash };
             let (engine, first) =
                 Engine::create(self.config.clone(), seed, &self.account, birthday);
-            batches.push_back(Batch { unsaved: vec![first], at: now, snapshot: None });
+            batches.push(Batch { unsaved: vec![first], at: now, snapshot: None });
             engine
         } else {
             let config = self.config.clone();
@@ -134,18 +137,24 @@ impl Host {
         let follower =
             Follower::new(Network::Regtest, known).map_err(|error| fail(error.to_string()))?;
         let started = engine.start(now);
-        batches.push_back(Batch { unsaved: vec![started], at: now, snapshot: None });
-        self.running = Some(Running {
+        batches.push(Batch { unsaved: vec![started], at: now, snapshot: None });
+        let mut running = Running {
             engine,
             writer: Writer::new(store),
             inbox: VecDeque::new(),
-            outbox: batches,
+            outbox: VecDeque::new(),
             follower,
             orders: VecDeque::new(),
             contracts: ScriptedRuntime::with_purse(),
             planned: BTreeSet::new(),
+            decided,
             last_snapshot: replayed.head,
-        });
+        };
+        for batch in batches {
+            running.pass_on(batch);
+        }
+        running.check_decided(self.place)?;
+        self.running = Some(running);
         Ok(())
     }
 
@@ -155,16 +164,17 @@ impl Host {
         self.life.0 += 1;
     }
 
-    /// Lets the engine decide about the first `count` inputs that wait.
+    /// Lets the engine decide about the first `count` inputs that wait, and checks that its state is the fold of
+    /// what it decided.
     pub(crate) fn decide(
         &mut self,
         count: usize,
         now: Timestamp,
         mut entropy: impl FnMut() -> [u8; 32],
-    ) {
+    ) -> Result<(), Violation> {
         let snapshot_every = self.snapshot_every;
-        let Some(running) = &mut self.running else { return };
-        let Running { engine, contracts, inbox, outbox, last_snapshot, .. } = running;
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let Running { engine, contracts, inbox, last_snapshot, .. } = running;
         let mut unsaved = Vec::new();
         for input in inbox.drain(..count.min(inbox.len())).collect::<Vec<_>>() {
             let moment = Moment { now, entropy: entropy(), contracts };
@@ -175,29 +185,53 @@ impl Host {
         unsaved.retain(|step| !step.is_empty());
         let head = engine.head();
         let due = head.to_u64().saturating_sub(last_snapshot.to_u64()) >= snapshot_every;
-        if unsaved.is_empty() && !due {
-            return;
-        }
         let snapshot = due.then(|| {
             *last_snapshot = head;
             encode_snapshot(&engine.state(), head)
         });
-        outbox.push_back(Batch { unsaved, at: now, snapshot });
+        if !unsaved.is_empty() || snapshot.is_some() {
+            running.pass_on(Batch { unsaved, at: now, snapshot });
+        }
+        running.check_decided(self.place)
     }
 
-    /// Fails unless the live state is the fold of the log; only sensible when nothing waits for the writer.
+    /// Fails unless a start from what is on disk now would give the fold of the whole log, and unless that is the
+    /// live state where nothing waits for the writer.
     pub(crate) fn check_fold(&self) -> Result<(), Violation> {
         let Some(running) = &self.running else { return Ok(()) };
-        let head = running.engine.head();
-        if !running.outbox.is_empty() || head != self.durable.head {
+        let replayed = replay(running.writer.store()).map_err(|error| Violation::Start {
+            node: self.place.to_string(),
+            why: error.to_string(),
+        })?;
+        let (head, folded) = (self.durable.head, &self.durable.state);
+        if replayed.head != head {
+            let (node, before, after) = (self.place.to_string(), head, replayed.head);
+            return Err(Violation::Forgot { node, before, after });
+        }
+        same_state(self.place, "the fold of snapshot and tail", head, &replayed.state, folded)?;
+        if running.engine.head() != head {
             return Ok(());
         }
-        let fold = "the fold of the log";
-        same_state(self.place, fold, head, &self.durable.state, &running.engine.state())
+        same_state(self.place, "the fold of the log", head, folded, &running.engine.state())
     }
 }
 
 impl Running {
+    /// Hands a decision to the writer, and folds it as whoever reads the log will.
+    fn pass_on(&mut self, batch: Batch) {
+        for record in records_of(&batch) {
+            let event = decode(&record).expect("what was just written can be read");
+            self.decided.apply(&event);
+        }
+        self.outbox.push_back(batch);
+    }
+
+    /// Fails unless the engine holds what its decisions add up to, and nothing else.
+    fn check_decided(&self, place: Place) -> Result<(), Violation> {
+        let fold = "the fold of what was decided";
+        same_state(place, fold, self.engine.head(), &self.decided, &self.engine.state())
+    }
+
     /// True while the engine has to wait for the writer.
     pub(crate) fn is_outbox_full(&self) -> bool {
         self.outbox.len() >= OUTBOX_MAX

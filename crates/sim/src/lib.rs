@@ -32,5 +32,6 @@ mod world;
 
 pub use choices::Choices;
 pub use oracle::Violation;
-pub use run::{Failure, LINES, Plan, Report, run};
+pub use place::Place;
+pub use run::{Failure, LINES, Plan, Report, Spoilt, run};
 pub use weather::Weather;

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use strait_sim::{Choices, Plan, run};
+use strait_log::{Fault, WriteNumber};
+use strait_sim::{Choices, Place, Plan, Spoilt, Weather, run};
 
 /// Two nodes in a simulated world, judged after every step.
 #[derive(Debug, Parser)]
@@ -22,6 +23,12 @@ struct Arguments {
     /// Decide by the bytes of this file instead, as a fuzzer does; the seed then makes the keys alone.
     #[arg(long)]
     bytes: Option<std::path::PathBuf>,
+    /// Nothing goes wrong by itself, and users do a little of everything.
+    #[arg(long)]
+    brisk: bool,
+    /// A write that goes wrong: whose, which and how, as in `alice:17:torn`; or `before`, `after`, `full`.
+    #[arg(long, value_parser = spoilt)]
+    spoil: Vec<Spoilt>,
     /// How many lines of the trace a failure tells.
     #[arg(long, default_value_t = strait_sim::LINES)]
     lines: usize,
@@ -31,7 +38,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut out = std::io::stdout().lock();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-        let mut plan = Plan { lines: arguments.lines, ..Plan::of_seed(seed, arguments.steps) };
+        let mut plan = Plan {
+            weather: arguments.brisk.then(Weather::brisk),
+            spoilt: arguments.spoil.clone(),
+            lines: arguments.lines,
+            ..Plan::of_seed(seed, arguments.steps)
+        };
         if let Some(path) = &arguments.bytes {
             match std::fs::read(path) {
                 Ok(bytes) => plan.choices = Choices::from_bytes(bytes),
@@ -55,4 +67,19 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn spoilt(text: &str) -> Result<Spoilt, &'static str> {
+    const FORM: &str = "expected whose, which and how, as in alice:17:torn";
+    let [place, write, fault] = text.split(':').collect::<Vec<_>>().try_into().map_err(|_| FORM)?;
+    let place = Place::BOTH.into_iter().find(|known| known.to_string() == place).ok_or(FORM)?;
+    let write = WriteNumber(write.parse().map_err(|_| FORM)?);
+    let fault = match fault {
+        "before" => Fault::CrashBefore,
+        "torn" => Fault::CrashTorn,
+        "after" => Fault::CrashAfter,
+        "full" => Fault::Full,
+        _ => return Err(FORM),
+    };
+    Ok(Spoilt { place, write, fault })
 }

@@ -49,6 +49,14 @@ pub enum Violation {
         /// What it has.
         after: EventSeq,
     },
+    /// A disk holds what nobody wrote.
+    #[error("{node}'s disk holds something else after event {after} than was written")]
+    Disk {
+        /// Which node.
+        node: String,
+        /// The last event that was as written.
+        after: EventSeq,
+    },
     /// A fold gives another state than the machine has.
     #[error("{node}: {fold} differs from what it must equal at event {at}, in {part}")]
     Fold {

@@ -5,14 +5,16 @@ use core::ops::Not;
 
 /// One of the two nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
+pub enum Place {
+    /// The one.
     Alice,
+    /// The other.
     Bob,
 }
 
 impl Place {
     /// Both, in a fixed order.
-    pub(crate) const BOTH: [Self; 2] = [Self::Alice, Self::Bob];
+    pub const BOTH: [Self; 2] = [Self::Alice, Self::Bob];
 }
 
 impl Not for Place {

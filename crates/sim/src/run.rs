@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use strait_contract::scripted::PURSE;
 use strait_engine::{ChannelStage, Command};
+use strait_log::{Fault, WriteNumber};
 use strait_primitives::ChannelId;
 use thiserror::Error;
 
@@ -37,8 +38,21 @@ pub struct Plan {
     pub steps: u64,
     /// How stormy it is; drawn from the choices if not given.
     pub weather: Option<Weather>,
+    /// Writes that go wrong, whatever the weather.
+    pub spoilt: Vec<Spoilt>,
     /// How many lines of the trace a failure tells.
     pub lines: usize,
+}
+
+/// A write that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spoilt {
+    /// On whose disk.
+    pub place: Place,
+    /// Which of its writes.
+    pub write: WriteNumber,
+    /// How.
+    pub fault: Fault,
 }
 
 /// Lines of the trace that a failure tells.
@@ -48,7 +62,14 @@ impl Plan {
     /// The run of a seed.
     #[must_use]
     pub const fn of_seed(seed: u64, steps: u64) -> Self {
-        Self { choices: Choices::from_seed(seed), keys: seed, steps, weather: None, lines: LINES }
+        Self {
+            choices: Choices::from_seed(seed),
+            keys: seed,
+            steps,
+            weather: None,
+            spoilt: Vec::new(),
+            lines: LINES,
+        }
     }
 }
 
@@ -69,6 +90,8 @@ pub struct Report {
     pub requests: usize,
     /// Events that nodes decided.
     pub events: u64,
+    /// Writes that Alice's and Bob's disks were asked for.
+    pub writes: [u64; 2],
     /// Messages that nodes sent.
     pub messages: u64,
     /// Times that a node died.
@@ -117,10 +140,11 @@ pub fn run(plan: Plan) -> Result<Report, Failure> {
 }
 
 fn live(plan: Plan, trace: Trace) -> Result<Report, Violation> {
-    let Plan { mut choices, keys, steps, weather, lines: _ } = plan;
+    let Plan { mut choices, keys, steps, weather, spoilt, lines: _ } = plan;
     let weather = weather.unwrap_or_else(|| Weather::draw(&mut choices));
     trace.tell(strait_primitives::Timestamp::default(), &format!("{weather:?}"));
     let mut world = World::new(choices, hash(&[0; 32], "world", keys), trace);
+    lay(&world, &spoilt);
     let begun = world.agenda.now();
     prepare(&mut world)?;
     world.weather = weather;
@@ -129,7 +153,7 @@ fn live(plan: Plan, trace: Trace) -> Result<Report, Violation> {
     while world.trace.steps() < until {
         world.step()?;
     }
-    come_to_rest(&mut world)?;
+    come_to_rest(&mut world, &spoilt)?;
     let tally = world.tally;
     Ok(Report {
         steps: world.trace.steps(),
@@ -139,6 +163,7 @@ fn live(plan: Plan, trace: Trace) -> Result<Report, Violation> {
         payments: world.history.payments(),
         requests: world.users.count(),
         events: tally.events,
+        writes: Place::BOTH.map(|place| world.hosts.at(place).disk.next_write().0),
         messages: tally.messages,
         deaths: tally.deaths,
         cuts: tally.cuts,
@@ -189,18 +214,33 @@ fn prepare(world: &mut World) -> Result<(), Violation> {
 fn settle_requests(world: &mut World) -> Result<(), Violation> {
     while world.users.waiting().next().is_some() {
         world.step()?;
+        for place in Place::BOTH {
+            if world.hosts.at(place).running.is_some()
+                && let Some(asked) = world.users.insist(place)
+            {
+                world.request(place, asked);
+            }
+        }
         assert!(world.trace.steps() < PREPARATION_STEPS_MAX, "nodes answer in calm weather");
     }
     Ok(())
 }
 
-/// All faults are healed: within a bounded time every request is answered, and every channel usable or over.
-fn come_to_rest(world: &mut World) -> Result<(), Violation> {
+/// Those of the planned faults that are still to come.
+fn lay(world: &World, spoilt: &[Spoilt]) {
+    for Spoilt { place, write, fault } in spoilt {
+        world.hosts.at(*place).disk.lay(*write, *fault);
+    }
+}
+
+/// All faults of the weather are healed: within a bounded time every request is answered, and every channel usable or over.
+fn come_to_rest(world: &mut World, spoilt: &[Spoilt]) -> Result<(), Violation> {
     world.tell("the calm begins");
     world.weather = Weather::calm();
     for place in Place::BOTH {
         world.hosts.at(place).disk.heal();
     }
+    lay(world, spoilt);
     let begun = world.agenda.now();
     let mut probed = false;
     loop {

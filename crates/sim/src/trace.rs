@@ -29,10 +29,8 @@ impl Trace {
     }
 
     /// One more step.
-    pub(crate) fn step(&self) -> u64 {
-        let mut inner = self.lock();
-        inner.steps += 1;
-        inner.steps
+    pub(crate) fn step(&self) {
+        self.lock().steps += 1;
     }
 
     /// Something worth telling.

@@ -112,6 +112,32 @@ impl Weather {
         }
     }
 
+    /// Weather in which nothing goes wrong and users do everything that they can in a few hundred steps: for runs that
+    /// look at one mishap at a time.
+    #[must_use]
+    pub fn brisk() -> Self {
+        let habits = Habits {
+            pay: 30,
+            repeat: 2,
+            reuse_key: 1,
+            nonsense: 1,
+            open: 10,
+            contract: 20,
+            wind_up: 4,
+            send: 1,
+            close: 1,
+            force: 1,
+        };
+        Self {
+            request_ms_max: 40,
+            block_ms_max: 300,
+            insistence: 400,
+            batch_max: 3,
+            habits,
+            ..Self::calm()
+        }
+    }
+
     /// The calm after the storm: nothing fails, blocks come quickly, nobody begins anything new.
     #[must_use]
     pub fn calm() -> Self {

@@ -38,8 +38,6 @@ const INBOX_MAX: usize = 4_096;
 const BATCH_MAX: u64 = 512;
 /// Operations that may wait in one channel: eight full rounds, as the channel promises.
 const QUEUE_OPERATIONS_MAX: usize = 8 * strait_wire::limits::OPERATIONS_MAX;
-/// Steps between two comparisons of a whole state with its fold.
-const FOLD_CHECK_STEPS: u64 = 97;
 
 /// Everything there is.
 #[derive(Debug)]
@@ -94,9 +92,9 @@ impl World {
     /// One happening, and the oracle's look at what it has done.
     pub(crate) fn step(&mut self) -> Result<(), Violation> {
         let happening = self.agenda.next().expect("blocks are always planned");
-        let step = self.trace.step();
+        self.trace.step();
         match happening {
-            Happening::Engine(place, life) if self.lives(place, life) => self.turn(place),
+            Happening::Engine(place, life) if self.lives(place, life) => self.turn(place)?,
             Happening::Write(place, life) if self.lives(place, life) => self.write(place)?,
             Happening::Tick(place, life) if self.lives(place, life) => {
                 self.put(place, Input::Tick);
@@ -120,7 +118,7 @@ impl World {
             Happening::Block => self.block(),
             Happening::Misfortune => self.misfortune(),
         }
-        self.look(step)
+        self.look()
     }
 
     /// Starts a node that is not running.
@@ -154,7 +152,7 @@ impl World {
     }
 
     /// The engine takes inputs and decides.
-    fn turn(&mut self, place: Place) {
+    fn turn(&mut self, place: Place) -> Result<(), Violation> {
         let hurry = self.choices.chance(700);
         let most = if hurry { BATCH_MAX } else { self.choices.between(1, 4) };
         let (now, root) = (self.agenda.now(), self.root);
@@ -164,16 +162,16 @@ impl World {
             hash(&root, "entropy", *drawn)
         };
         let host = self.hosts.at_mut(place);
-        let Some(running) = &mut host.running else { return };
+        let Some(running) = &mut host.running else { return Ok(()) };
         running.planned.remove(&Chore::Decide);
         if running.is_outbox_full() {
             // The write that makes room plans the next turn.
-            return;
+            return Ok(());
         }
         let waiting = running.inbox.len();
         let before = running.engine.head();
-        host.decide(usize::try_from(most).expect("a small number"), now, entropy);
-        let Some(running) = &host.running else { return };
+        host.decide(usize::try_from(most).expect("a small number"), now, entropy)?;
+        let Some(running) = &host.running else { return Ok(()) };
         let left = running.inbox.len();
         let events = running.engine.head().to_u64() - before.to_u64();
         self.tally.events += events;
@@ -185,6 +183,7 @@ impl World {
             self.plan_engine(place);
         }
         self.plan_write(place);
+        Ok(())
     }
 
     /// The node looks at its chain.
@@ -257,8 +256,9 @@ impl World {
         self.plan_pause(self.weather.block_ms_max, Happening::Block);
     }
 
-    /// The oracle's look after every step; the laws of the disk are judged at every write.
-    fn look(&mut self, step: u64) -> Result<(), Violation> {
+    /// The oracle's look after every step. What a turn decided was judged when it ended, and the disk at every write:
+    /// nothing else changes a state.
+    fn look(&self) -> Result<(), Violation> {
         for place in Place::BOTH {
             let host = self.hosts.at(place);
             let Some(running) = &host.running else { continue };
@@ -274,9 +274,6 @@ impl World {
                 if view.queued > QUEUE_OPERATIONS_MAX {
                     return over("a channel's queue", view.queued, QUEUE_OPERATIONS_MAX);
                 }
-            }
-            if step.is_multiple_of(FOLD_CHECK_STEPS) {
-                host.check_fold()?;
             }
         }
         let (total, issued) = (self.chain.regtest.total(), self.chain.regtest.issued());

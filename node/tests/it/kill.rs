@@ -7,4 +7,5 @@ mod dice;
 mod harness;
 mod opening;
 mod payments;
+mod steps;
 mod work;

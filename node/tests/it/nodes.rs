@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -17,6 +17,8 @@ use strait_api_types::{
 use strait_client::{Client, IdempotencyKey};
 use strait_testkit::Rpc;
 use tempfile::TempDir;
+
+use crate::processes::Guarded;
 
 /// How long anything may take before the test fails: two cores are shared by many tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -102,7 +104,12 @@ impl Node {
     }
 
     fn spawn(&mut self) {
-        let Ports { p2p, api, metrics } = self.ports;
+        let path = self.configure("node.toml", self.ports);
+        self.run(Command::new(env!("CARGO_BIN_EXE_strait")).arg("node").arg("--config").arg(path));
+    }
+
+    /// Writes a configuration of this node; returns where it is.
+    fn configure(&self, name: &str, Ports { p2p, api, metrics }: Ports) -> PathBuf {
         let config = format!(
             "rpc_url = {url:?}\np2p_listen = \"/ip4/127.0.0.1/tcp/{p2p}\"\ndata_dir = {data:?}\n\
              metrics_port = {metrics}\n[api]\nlisten = \"127.0.0.1:{api}\"\n\
@@ -113,19 +120,48 @@ impl Node {
             data = self.data_dir(),
             cookie = self.backend.cookie,
         );
-        let path = self.folder.path().join("node.toml");
+        let path = self.folder.path().join(name);
         fs::write(&path, config).unwrap();
+        path
+    }
+
+    /// Makes a command this node's process.
+    fn run(&mut self, command: &mut Command) {
         let output = fs::File::create(self.folder.path().join("output")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_strait"))
-            .arg("node")
-            .arg("--config")
-            .arg(path)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(output)
-            .spawn()
-            .unwrap();
-        self.process = Some(child);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output).spawn();
+        self.process = Some(child.unwrap());
+    }
+
+    /// Starts the process again with no file of it allowed to grow beyond a size, as on a disk that is full.
+    pub(crate) async fn restart_with_room(&mut self, file_kib: u64) {
+        assert!(self.process.is_none(), "one process at a time");
+        let path = self.configure("node.toml", self.ports);
+        // A write beyond the limit fails instead of killing: the shell's ignored signal stays ignored.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", file_kib * 2);
+        let mut command = Command::new("dash");
+        command.args(["-c", &script, "dash", env!("CARGO_BIN_EXE_strait"), "node", "--config"]);
+        self.run(command.arg(path));
+        assert!(self.becomes_ready().await, "there is room to start: {}", self.output());
+    }
+
+    /// Waits until the process has ended by itself; how it ended.
+    pub(crate) async fn ends(&mut self) -> ExitStatus {
+        let child = self.process.as_mut().unwrap();
+        let status = until("the node ends", async || child.try_wait().unwrap()).await;
+        self.process = None;
+        status
+    }
+
+    /// Starts a process on this node's folder, on other ports, that must end by itself; its exit code and its words.
+    pub(crate) async fn start_fails(&self) -> (Option<i32>, String) {
+        let path = self.configure("other.toml", Ports::free());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        command.arg("node").arg("--config").arg(path).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = Guarded(command.stderr(Stdio::piped()).spawn().unwrap());
+        let status = until("the start fails", async || child.0.try_wait().unwrap()).await;
+        let mut said = String::new();
+        child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.code(), said)
     }
 
     /// Waits for `/health/ready`; false if the process ended before.
@@ -169,7 +205,8 @@ impl Node {
         copy
     }
 
-    fn data_dir(&self) -> PathBuf {
+    /// Where all that it keeps is.
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -183,6 +220,16 @@ impl Node {
     /// The interface.
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where peers and strangers find it.
+    pub(crate) const fn p2p_port(&self) -> u16 {
+        self.ports.p2p
     }
 
     /// The chain it follows.

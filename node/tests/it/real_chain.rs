@@ -5,6 +5,7 @@
 mod cooperative;
 mod force;
 mod judge;
+mod metered;
 mod reorganisation;
 mod revoked;
 mod world;

@@ -14,6 +14,9 @@ use crate::place::Place;
 /// How a node begins to tell its peer that it broke the protocol, so that the channel closes.
 const ACCUSATION: &str = "the peer broke the protocol";
 
+/// Writes between two looks at what a start from the disk would give.
+const REFOLD_WRITES: u64 = 25;
+
 impl World {
     /// The disk takes what waits, in one write; then the effects happen, in the order they were decided.
     pub(super) fn write(&mut self, place: Place) -> Result<(), Violation> {
@@ -26,7 +29,7 @@ impl World {
         let group: Vec<Batch> = running.outbox.drain(..count).collect();
         let records: Vec<_> = group.iter().flat_map(records_of).collect();
         let appended = running.writer.append(&records);
-        host.durable.advance(&host.disk, &mut self.history)?;
+        host.durable.advance(&host.disk, &records, &mut self.history)?;
         let made = self.history.take_fresh();
         self.users.check_made(&made)?;
         let receipt = match appended {
@@ -39,6 +42,10 @@ impl World {
         };
         if !records.is_empty() {
             self.tell(&format!("{place} has event {} on disk", receipt.durable()));
+            let host = self.hosts.at(place);
+            if host.disk.next_write().0.is_multiple_of(REFOLD_WRITES) {
+                host.check_fold()?;
+            }
         }
         for batch in group {
             for unsaved in batch.unsaved {

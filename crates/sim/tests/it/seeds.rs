@@ -1,4 +1,4 @@
-//! Runs by seed. A failure prints the seed and how to replay it.
+//! Runs by given seeds. A failure prints the seed and how to replay it.
 
 use strait_sim::{Choices, Plan, Report, Violation, Weather, run};
 
@@ -12,7 +12,7 @@ fn survive(plan: Plan, name: &str) -> Report {
     })
 }
 
-fn survive_seed(seed: u64, steps: u64) -> Report {
+pub(crate) fn survive_seed(seed: u64, steps: u64) -> Report {
     survive(Plan::of_seed(seed, steps), &format!("--seed {seed} --steps {steps}"))
 }
 
@@ -48,13 +48,6 @@ fn seeds_that_once_failed_hold() {
     ];
     for (seed, steps, _) in found {
         survive_seed(seed, steps);
-    }
-}
-
-#[test]
-fn fresh_seeds_break_no_law() {
-    for seed in 1_000..1_012 {
-        survive_seed(seed, STEPS);
     }
 }
 

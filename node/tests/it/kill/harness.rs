@@ -74,6 +74,11 @@ impl Machine {
         &self.node_id
     }
 
+    /// Where its log is.
+    pub(super) fn data_dir(&self) -> PathBuf {
+        self.config.with_file_name("data")
+    }
+
     /// Ends its process as a power cut would, without a word to it.
     pub(super) fn kill(&mut self) {
         let mut process = self.process.take().expect("only a running node is killed");

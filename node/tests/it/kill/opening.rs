@@ -1,26 +1,32 @@
 //! Killed while a channel opens.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strait_api_types::{Channel, ChannelPhase, ErrorCode, OpenChannelRequest, PaymentRequest};
 use strait_client::ClientError;
-use tokio::time::sleep;
+use tokio::task::{JoinHandle, yield_now};
+use tokio::time::{Instant, sleep};
 
 use super::dice::Dice;
 use super::harness::{Side, World, in_world, until_answered, wait_for};
+use super::steps::{Role, STEPS, Step, Witness};
 
-/// Openings in a run, each with one kill in it.
-const OPENINGS: u64 = 30;
-/// A kill comes at most this long after the opening was asked for: openings take about that long.
-const OPENING_TAKES: Duration = Duration::from_millis(120);
+/// Openings in a run, each with one kill in it: no more than these, whatever was seen.
+const OPENINGS_MAX: u64 = 70;
+/// How often each step must have been the last one that the dead node had on disk.
+const DEATHS_EACH: u32 = 4;
+/// A kill that may come before anything is on disk comes at most this long after the opening was asked for.
+const EARLY: Duration = Duration::from_millis(4);
 const CAPACITY_SAT: u64 = 1_000_000;
 /// More than any funding transaction of these tests costs.
 const FEE_SAT_MAX: u64 = 20_000;
 
-/// Goal: whatever moment of an opening either node dies at, the channel opens, once, and works.
-/// Method: a caller asks for a channel until it is answered, with one key; a node dies amid that and comes back. Then
-/// both must show the channel and pay over it. At the end no coin may be held that no channel has, and no satoshi may
-/// be missing but fees.
+/// Goal: at whatever step of an opening either node dies, the channel opens, once, and works.
+/// Method: a caller asks for a channel until it is answered, with one key. The test reads a node's log beside it and
+/// kills the node as soon as the step is there that was seen least at a death so far; what the dead node has on disk
+/// tells the step that it was. Then the node comes back, both must show the channel and pay over it, and no satoshi may
+/// be missing but fees. It ends when openers and acceptors have died at each of their steps.
 #[test]
 fn a_channel_opens_once_whichever_node_dies_on_the_way() {
     in_world(kill_during_openings);
@@ -28,21 +34,34 @@ fn a_channel_opens_once_whichever_node_dies_on_the_way() {
 
 async fn kill_during_openings(mut world: World) {
     let mut dice = Dice::roll("openings");
-    let before = [wallet_sat(&world, Side::Alice).await, wallet_sat(&world, Side::Bob).await];
-    let mut capacities = [0, 0];
-    for turn in 0..OPENINGS {
-        let (opener, victim) =
-            (dice.either(Side::Alice, Side::Bob), dice.either(Side::Alice, Side::Bob));
+    let mut deaths: BTreeMap<(Role, Step), u32> = STEPS.iter().map(|step| (*step, 0)).collect();
+    for turn in 0..OPENINGS_MAX {
+        let (role, aim) = *deaths.iter().min_by_key(|(_, count)| **count).expect("seven").0;
+        if deaths.values().all(|count| *count >= DEATHS_EACH) {
+            break;
+        }
+        let opener = dice.either(Side::Alice, Side::Bob);
+        let victim = match role {
+            Role::Opener => opener,
+            Role::Acceptor => opener.other(),
+        };
+        let before = [wallet_sat(&world, opener).await, wallet_sat(&world, opener.other()).await];
+        let mut witness = Witness::of(&world.machine(victim).data_dir());
         let asked = tokio::spawn(open(&world, opener, format!("open-{turn}")));
-        sleep(dice.moment(OPENING_TAKES)).await;
+        if aim == Step::Nothing {
+            sleep(dice.moment(EARLY)).await;
+        }
+        reaches(&mut witness, aim, &asked).await;
         world.machine_mut(victim).kill();
+        let died_at = witness.look().unwrap();
+        println!("opening {turn} of {opener:?}: the {role:?} dies at {died_at:?}");
+        *deaths.entry((role, died_at)).or_default() += 1;
         world.machine_mut(victim).start(&[]);
         world.machine_mut(victim).ready().await;
         let opened = asked.await.unwrap();
         let opened = opened.unwrap_or_else(|error| {
-            panic!("opening {turn} of {opener:?}, {victim:?} killed: {error:?}")
+            panic!("opening {turn}: the {role:?} died at {died_at:?}: {error:?}")
         });
-        capacities[usize::from(opener == Side::Bob)] += CAPACITY_SAT;
         until_usable(&world, &opened.channel_id).await;
         let payment = PaymentRequest::single(opened.channel_id.clone(), 1_000_000);
         let (client, payment) = (&world.client(opener), &payment);
@@ -55,13 +74,23 @@ async fn kill_during_openings(mut world: World) {
             let expect = usize::try_from(turn + 1).unwrap();
             assert_eq!(listed.len(), expect, "{side:?} lists another channel: {listed:#?}");
         }
+        let after = [wallet_sat(&world, opener).await, wallet_sat(&world, opener.other()).await];
+        let fee = before[0].checked_sub(after[0] + CAPACITY_SAT).expect("coins come from nowhere");
+        assert!(fee <= FEE_SAT_MAX, "{opener:?} misses {fee} sat");
+        assert_eq!(before[1], after[1], "whoever is asked for a channel keeps its coins");
     }
-    for (side, (before, capacity)) in Side::BOTH.into_iter().zip(before.into_iter().zip(capacities))
-    {
-        let openings = capacity / CAPACITY_SAT;
-        let after = wallet_sat(&world, side).await;
-        let fees = before.checked_sub(capacity + after).expect("an opening brings no coins");
-        assert!(fees <= openings * FEE_SAT_MAX, "{side:?} misses {fees} sat");
+    let unseen: Vec<_> = deaths.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(unseen.is_empty(), "nobody died at {unseen:?} in {OPENINGS_MAX} openings: {deaths:?}");
+}
+
+/// Looks as fast as it can until a node has a step of the opening on disk, or a later one, or the opening is over.
+async fn reaches<T>(witness: &mut Witness, step: Step, asked: &JoinHandle<T>) {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let begun = Instant::now();
+    // A look may meet the writer in the middle of things; the next one sees what became of it.
+    while witness.look().map_or(true, |seen| seen < step) && !asked.is_finished() {
+        assert!(begun.elapsed() < PATIENCE, "{step:?} was not on disk within {PATIENCE:?}");
+        yield_now().await;
     }
 }
 

@@ -3,6 +3,7 @@
 
 use strait_api_types::{ChannelOutcome, ChannelPhase, CloseMode};
 
+use super::metered;
 use super::world::{CAPACITY_SAT, FINAL_BLOCKS, World, mine, pay};
 
 /// Blocks that the broadcaster's own money waits, as the nodes are configured.
@@ -15,13 +16,36 @@ enum Closer {
     Acceptor,
 }
 
-async fn force_close_by(closer: Closer) {
+/// What is in the channel beside the balances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Contracts {
+    /// Nothing.
+    Absent,
+    /// A contract in the middle of its life.
+    Live,
+}
+
+/// What the acceptor has of a contract: on chain a live one pays, within the balances, what it would if it ended now.
+async fn earned_sat(world: &mut World, channel_id: &str, contracts: Contracts) -> u64 {
+    match contracts {
+        Contracts::Absent => 0,
+        Contracts::Live => {
+            let contract = metered::open_and_use(world, channel_id).await;
+            let seen = world.alice.client().contract(&contract).await.unwrap();
+            assert_eq!(seen.outcome_holder_msat, metered::CAP_MSAT - metered::SPENT_MSAT);
+            metered::SPENT_MSAT / 1_000
+        }
+    }
+}
+
+async fn force_close_by(closer: Closer, contracts: Contracts) {
     let Some(mut world) = World::start().await else { return };
     let channel = world.open_channel().await;
     let id = channel.channel_id.as_str();
     let funding = world.seen(channel.funding_txid.as_deref().unwrap());
     pay(&mut world.alice, id, 1_000_000, 3_000).await;
-    let (alice_sat, bob_sat) = (CAPACITY_SAT - 3_000_000, 3_000_000);
+    let bob_sat = 3_000_000 + earned_sat(&mut world, id, contracts).await;
+    let alice_sat = CAPACITY_SAT - bob_sat;
 
     let (node, own_sat, peer_sat) = match closer {
         Closer::Opener => (&mut world.alice, alice_sat, bob_sat),
@@ -33,9 +57,12 @@ async fn force_close_by(closer: Closer) {
     let child = world.unconfirmed_spender(&commitment.txid).await;
     let mut outputs_sat = commitment.outputs_sat.clone();
     outputs_sat.sort_unstable();
-    let mut expected_sat = [0, own_sat, peer_sat];
+    let mut expected_sat = match contracts {
+        Contracts::Absent => vec![0, own_sat, peer_sat],
+        Contracts::Live => vec![0, 0, own_sat, peer_sat],
+    };
     expected_sat.sort_unstable();
-    assert_eq!(outputs_sat, expected_sat, "both balances and an empty anchor");
+    assert_eq!(outputs_sat, expected_sat, "balances, an empty anchor, the hash of a live ledger");
     assert!(child.vbytes <= 1_000, "a version-3 child has at most 1,000 vB: {}", child.vbytes);
     world.judge.learn(&world.bitcoind.client());
     world.judge.refuses(&commitment.hex, "min relay fee not met");
@@ -86,10 +113,20 @@ async fn force_close_by(closer: Closer) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_opener_closes_alone_and_every_coin_is_where_it_belongs() {
-    force_close_by(Closer::Opener).await;
+    force_close_by(Closer::Opener, Contracts::Absent).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_acceptor_closes_alone_and_every_coin_is_where_it_belongs() {
-    force_close_by(Closer::Acceptor).await;
+    force_close_by(Closer::Acceptor, Contracts::Absent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_opener_closes_alone_amid_a_contract_and_it_is_paid_as_it_stands() {
+    force_close_by(Closer::Opener, Contracts::Live).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_acceptor_closes_alone_amid_a_contract_and_it_is_paid_as_it_stands() {
+    force_close_by(Closer::Acceptor, Contracts::Live).await;
 }

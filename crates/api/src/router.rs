@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::routes::{channels, contracts, events, node, payments, wallet};
 use crate::token::Token;
-use crate::{ApiError, Backend};
+use crate::{ApiError, Backend, OnAnswer, answered};
 
 /// What the handlers share.
 pub(crate) struct Shared<B> {
@@ -90,7 +90,7 @@ impl<B: Backend> Shared<B> {
 }
 
 /// Builds the routes.
-pub(crate) fn router<B: Backend>(shared: Api<B>) -> Router {
+pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router {
     Router::new()
         .route("/v1/status", get(node::status::<B>))
         .route("/v1/peers", get(node::peers::<B>).post(node::connect_peer::<B>))
@@ -113,6 +113,7 @@ pub(crate) fn router<B: Backend>(shared: Api<B>) -> Router {
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
+        .layer(middleware::from_fn_with_state(on_answer, answered::tell))
         .with_state(shared)
 }
 

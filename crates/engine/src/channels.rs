@@ -158,6 +158,9 @@ impl Engine {
             report(Report::ChannelOpened(id));
         } else if let ChannelEvent::ForceClosed { .. } = event {
             report(Report::ForceClosed(id));
+        } else if let ChannelEvent::Proposed { operations, .. } = event {
+            let payments = crate::payments::payments_in(operations.as_slice());
+            self.proposed_payments.insert(id, payments);
         } else if *event == ChannelEvent::Resolved {
             report(Report::ChannelResolved(id));
         }
@@ -169,6 +172,7 @@ impl Engine {
             self.channels.remove(&id);
             self.watchers.remove(&id);
             self.dirty.remove(&id);
+            self.proposed_payments.remove(&id);
             self.funding_outputs.retain(|_, channel| *channel != id);
         }
     }

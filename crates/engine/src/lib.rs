@@ -50,6 +50,6 @@ pub use input::Input;
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
 pub use views::{
-    ChannelStage, ChannelView, ContractStage, ContractView, NodeView, PeerLink, PeerView,
+    ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,
 };

@@ -7,7 +7,7 @@ use strait_contract::{
     Params, Party, State,
 };
 use strait_primitives::{BlockHeight, ModuleHash};
-use strait_telemetry::{CallResult, Metrics};
+use strait_telemetry::{CallResult, ErrorKind, Metrics};
 
 use crate::engine_worker::clock;
 
@@ -21,7 +21,14 @@ impl Counted {
     fn count<T>(&self, call: impl FnOnce() -> Result<T, CallError>) -> Result<T, CallError> {
         let begun = clock();
         let answer = call();
-        self.metrics.contract_called(result_of(&answer), begun.elapsed());
+        let result = result_of(&answer);
+        self.metrics.contract_called(result, begun.elapsed());
+        match result {
+            CallResult::Answered | CallResult::Refused => {}
+            CallResult::Trapped | CallResult::LimitReached => {
+                self.metrics.error(ErrorKind::Contract);
+            }
+        }
         answer
     }
 }

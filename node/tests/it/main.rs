@@ -9,6 +9,7 @@
 mod demo;
 mod devnet;
 mod kill;
+mod metrics;
 mod nodes;
 mod processes;
 mod real_chain;

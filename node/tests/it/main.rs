@@ -13,3 +13,4 @@ mod metrics;
 mod nodes;
 mod processes;
 mod real_chain;
+mod reload;

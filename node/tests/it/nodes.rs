@@ -180,6 +180,21 @@ impl Node {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
+    /// Everything that the process wrote since it started.
+    pub(crate) fn words(&self) -> String {
+        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
+    }
+
+    /// The process while it runs.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// The configuration it was started with.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("node.toml")
+    }
+
     /// The interface.
     pub(crate) fn client(&self) -> &Client {
         &self.client

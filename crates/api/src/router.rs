@@ -110,6 +110,7 @@ pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router 
         .route("/v1/wallet/addresses", post(wallet::new_address::<B>))
         .route("/v1/wallet/sends", post(wallet::send_coins::<B>))
         .route("/v1/events", get(events::events::<B>))
+        .route("/v1/openapi.json", get(node::openapi))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
@@ -150,7 +151,7 @@ async fn no_such_endpoint(request: Request) -> ApiError {
     ApiError::new(
         ErrorCode::EndpointNotFound,
         format!("there is no endpoint {}", request.uri().path()),
-        "docs/api/openapi.json lists the endpoints; all begin with /v1",
+        "GET /v1/openapi.json lists the endpoints; all begin with /v1",
     )
 }
 

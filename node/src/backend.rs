@@ -127,9 +127,11 @@ impl Backend for NodeBackend {
                 tip_hash: view.block.to_string(),
             },
             channels: ChannelCounts {
-                opening: count(view.channels_opening),
+                opening: count(view.channels_opening + view.channels_awaiting_funding),
                 open: count(view.channels_open),
-                closing: count(view.channels_closing),
+                closing: count(
+                    view.channels_closing + view.channels_force_closing + view.channels_lost,
+                ),
                 closed: count(view.channels_closed),
             },
             peers_connected: count(view.peers_connected),

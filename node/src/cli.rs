@@ -10,6 +10,7 @@ mod client;
 mod config_command;
 mod contract;
 mod error;
+mod examples;
 mod money;
 mod output;
 mod pay;

@@ -43,6 +43,12 @@ impl Loaded {
         shown::dump(&self.config, &self.layers)
     }
 
+    /// The effective settings as JSON: by key, each with its value and where it came from.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        shown::json(&self.config, &self.layers)
+    }
+
     /// Where the value of a key came from.
     #[must_use]
     pub fn source(&self, key: &str) -> Source {

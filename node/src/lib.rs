@@ -10,6 +10,7 @@ pub mod devnet_command;
 mod feed;
 mod module_files;
 mod production;
+pub mod reload;
 pub mod run_node;
 mod seed_file;
 pub mod stop;

@@ -24,7 +24,7 @@ use strait_runtime::{Halt, Runtime, known_blocks};
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::SqliteStore;
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics};
+use strait_telemetry::{Component, Health, LogFilter, LogLevelHandle, Logs, Metrics};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::sync::watch;
@@ -57,7 +57,7 @@ pub struct Node {
     health: Arc<Health>,
     stopping: watch::Sender<Stopping>,
     servers: Vec<JoinHandle<()>>,
-    _logs: Logs,
+    logs: Logs,
 }
 
 /// Whether the servers should go on.
@@ -141,24 +141,14 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
     })?;
-    let server = Server::bind(api_options(&config)?, Arc::new(backend(runtime.handle())))
+    let server = Server::bind(api_options(&config, &metrics)?, Arc::new(backend(runtime.handle())))
         .await
         .map_err(InitError::ApiServer)?;
     let api = server.local_addr();
     servers.push(tokio::spawn(server.run(until(stopped))));
     health.started(Component::Api);
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
-    Ok(Node {
-        id,
-        api,
-        metrics: metrics_address,
-        p2p,
-        runtime,
-        health,
-        stopping,
-        servers,
-        _logs: logs,
-    })
+    Ok(Node { id, api, metrics: metrics_address, p2p, runtime, health, stopping, servers, logs })
 }
 
 impl Node {
@@ -178,6 +168,12 @@ impl Node {
     #[must_use]
     pub const fn metrics(&self) -> std::net::SocketAddr {
         self.metrics
+    }
+
+    /// Changes what is logged while the node runs.
+    #[must_use]
+    pub fn log_level(&self) -> LogLevelHandle {
+        self.logs.level()
     }
 
     /// Where peers connect to, as multiaddresses.
@@ -255,7 +251,7 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
         .map_err(InitError::Store)?;
     let begun = clock();
     let Replayed { state, head, folded } = replay(&store)?;
-    metrics.derived(begun.elapsed());
+    metrics.derived(folded, begun.elapsed());
     metrics.set_event_log_size(store.size_bytes().unwrap_or_default());
     health.started(Component::Store);
     tracing::info!(%head, folded, "log read");
@@ -373,7 +369,7 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
     }
 }
 
-fn api_options(config: &Config) -> Result<strait_api::Options, InitError> {
+fn api_options(config: &Config, metrics: &Arc<Metrics>) -> Result<strait_api::Options, InitError> {
     let listen = if config.api.allow_remote {
         Listen::remote(config.api.listen)
     } else {
@@ -383,6 +379,7 @@ fn api_options(config: &Config) -> Result<strait_api::Options, InitError> {
         strait_api::token::load_or_create(&config.api.token_file).map_err(InitError::Token)?;
     let mut options = strait_api::Options::new(listen, token);
     options.answer_within = config.api.answer_within;
+    options.on_answer = vitals::on_answer(metrics);
     Ok(options)
 }
 

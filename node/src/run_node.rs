@@ -1,10 +1,13 @@
-//! `strait node`: a node in the foreground, until a signal or a fault ends it.
+//! `strait node`: a node in the foreground, until a signal or a fault ends it. SIGHUP makes it read its configuration again.
 
 use std::path::Path;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use crate::cli::{CliError, NodeArgs};
-use crate::config::Setting;
-use crate::production::init_with;
+use crate::config::{self, Setting};
+use crate::production::{InitError, start};
+use crate::reload::Reload;
 use crate::stop::asked_to_stop;
 
 /// Runs a node until somebody stops it, or until it cannot go on.
@@ -14,13 +17,26 @@ use crate::stop::asked_to_stop;
 pub async fn run(file: Option<&Path>, args: &NodeArgs) -> Result<(), CliError> {
     let flags: Vec<Setting> = args.settings.to_settings();
     let stop = asked_to_stop(args.stop.into()).map_err(|source| CliError::Start { source })?;
-    let mut node = init_with(file, &flags)
-        .await
-        .map_err(|source| CliError::NodeStart { source: Box::new(source) })?;
+    let hangups = signal(SignalKind::hangup()).map_err(|source| CliError::Start { source })?;
+    let failed = |source| CliError::NodeStart { source: Box::new(source) };
+    let loaded = config::load(file, std::env::vars(), &flags);
+    let config = loaded.map_err(|source| failed(InitError::from(source)))?.config;
+    let mut node = start(config.clone()).await.map_err(failed)?;
+    let reload = Reload::new(file.map(Path::to_owned), flags, node.log_level(), config);
     let halted = tokio::select! {
         halted = node.halted() => halted,
         () = stop => Ok(()),
+        () = reload_on(hangups, reload) => Ok(()),
     };
     node.stop().await;
     halted.map_err(|source| CliError::NodeHalted { source })
+}
+
+/// Reads the configuration again for every signal; does not end.
+async fn reload_on(mut hangups: Signal, mut reload: Reload) {
+    // The system delivers signals for as long as the process lives; without them there is nothing to do any more.
+    while hangups.recv().await.is_some() {
+        reload.handle_hangup(std::env::vars());
+    }
+    std::future::pending().await
 }

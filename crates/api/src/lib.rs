@@ -13,6 +13,7 @@
 //! **Invariant:** nothing here decides about money, touches the log or knows a key. Internal causes go to the node's
 //! log, never into an answer.
 
+mod answered;
 mod backend;
 mod body;
 mod connections;
@@ -28,6 +29,7 @@ pub mod scripted;
 mod server;
 pub mod token;
 
+pub use answered::{Answered, OnAnswer};
 pub use backend::{Backend, Follow};
 pub use error::ApiError;
 pub use health::{Cause, HealthServer, Verdict, Vitals};

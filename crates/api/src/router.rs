@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::routes::{channels, contracts, events, node, payments, wallet};
 use crate::token::Token;
-use crate::{ApiError, Backend};
+use crate::{ApiError, Backend, OnAnswer, answered};
 
 /// What the handlers share.
 pub(crate) struct Shared<B> {
@@ -90,7 +90,7 @@ impl<B: Backend> Shared<B> {
 }
 
 /// Builds the routes.
-pub(crate) fn router<B: Backend>(shared: Api<B>) -> Router {
+pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router {
     Router::new()
         .route("/v1/status", get(node::status::<B>))
         .route("/v1/peers", get(node::peers::<B>).post(node::connect_peer::<B>))
@@ -110,9 +110,11 @@ pub(crate) fn router<B: Backend>(shared: Api<B>) -> Router {
         .route("/v1/wallet/addresses", post(wallet::new_address::<B>))
         .route("/v1/wallet/sends", post(wallet::send_coins::<B>))
         .route("/v1/events", get(events::events::<B>))
+        .route("/v1/openapi.json", get(node::openapi))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
+        .layer(middleware::from_fn_with_state(on_answer, answered::tell))
         .with_state(shared)
 }
 
@@ -149,7 +151,7 @@ async fn no_such_endpoint(request: Request) -> ApiError {
     ApiError::new(
         ErrorCode::EndpointNotFound,
         format!("there is no endpoint {}", request.uri().path()),
-        "docs/api/openapi.json lists the endpoints; all begin with /v1",
+        "GET /v1/openapi.json lists the endpoints; all begin with /v1",
     )
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::router::{Shared, router};
 use crate::token::Token;
-use crate::{Backend, connections};
+use crate::{Backend, OnAnswer, connections};
 
 /// How long a caller waits for an answer unless told otherwise.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -82,13 +82,15 @@ pub struct Options {
     pub token: Token,
     /// How long a caller waits for an answer before it is told to ask again.
     pub answer_within: Duration,
+    /// Who hears of every answered request.
+    pub on_answer: OnAnswer,
 }
 
 impl Options {
     /// The usual options.
     #[must_use]
-    pub const fn new(listen: Listen, token: Token) -> Self {
-        Self { listen, token, answer_within: ANSWER_WITHIN }
+    pub fn new(listen: Listen, token: Token) -> Self {
+        Self { listen, token, answer_within: ANSWER_WITHIN, on_answer: OnAnswer::nobody() }
     }
 }
 
@@ -120,9 +122,9 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown`, then lets the requests that are under way end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
-        let Options { listen: _, token, answer_within } = self.options;
+        let Options { listen: _, token, answer_within, on_answer } = self.options;
         let shared = Shared::new(self.backend, token, answer_within, QUESTIONS_MAX, stopping);
-        let app = router(Arc::new(shared));
+        let app = router(Arc::new(shared), on_answer);
         connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
     }
 }

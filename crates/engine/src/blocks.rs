@@ -122,7 +122,7 @@ impl Engine {
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
-        let overview = Report::Overview(Box::new(self.node_view()));
+        let overview = Report::Overview(Box::new(self.overview()));
         out.effects.push(Effect::Report(overview));
         let due = |channel: &&Channel| channel.deadline().is_some_and(|at| at <= moment.now);
         let ids: Vec<ChannelId> = self.channels.values().filter(due).map(Channel::id).collect();

@@ -164,6 +164,9 @@ impl Engine {
             report(Report::ChannelOpened(id));
         } else if let ChannelEvent::ForceClosed { .. } = event {
             report(Report::ForceClosed(id));
+        } else if let ChannelEvent::Proposed { operations, .. } = event {
+            let payments = crate::payments::payments_in(operations.as_slice());
+            self.proposed_payments.insert(id, payments);
         } else if let ChannelEvent::Resolved { .. } = event {
             report(Report::ChannelResolved(id));
         }
@@ -179,6 +182,7 @@ impl Engine {
             self.watchers.remove(&id);
             self.dirty.remove(&id);
             self.last_rounds_told.remove(&id);
+            self.proposed_payments.remove(&id);
             self.funding_outputs.retain(|_, channel| *channel != id);
         }
     }

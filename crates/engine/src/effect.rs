@@ -2,9 +2,10 @@
 
 use bitcoin::Transaction;
 use strait_primitives::{ChannelId, MilliSats, NodeId};
+use strait_watcher::Standing;
 use strait_wire::Message;
 
-use crate::{Answer, CommandError, CommandId, NodeView};
+use crate::{Answer, CommandError, CommandId, Overview};
 
 /// One thing to be done.
 #[derive(Debug, Clone)]
@@ -32,6 +33,13 @@ pub enum Report {
     ChannelResolved(ChannelId),
     /// A channel closes without its peer.
     ForceClosed(ChannelId),
+    /// A block spent a channel's funding output.
+    FundingSpent {
+        /// Which channel's.
+        channel: ChannelId,
+        /// What the transaction that spent it means.
+        standing: Standing,
+    },
     /// Payments that this node made became irrevocable.
     PaymentsSent {
         /// Through which channel.
@@ -56,7 +64,7 @@ pub enum Report {
         operations: u64,
     },
     /// How the node is, now and then.
-    Overview(Box<NodeView>),
+    Overview(Box<Overview>),
     /// A peer broke the protocol.
     PeerFault {
         /// Which peer.

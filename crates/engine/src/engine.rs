@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ContractPolicy};
+use strait_channel::{Channel, ContractPolicy, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_primitives::{
@@ -20,7 +20,7 @@ use crate::config::EngineConfig;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
-use crate::payments::Waiters;
+use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 
 /// What a step may look at beside the node itself.
@@ -67,6 +67,8 @@ pub struct Engine {
     pub(crate) waiters: Waiters,
     /// What block space costs, as last told.
     pub(crate) fee_estimate: Option<FeeRate>,
+    /// Payments that this node has proposed and the peer has not accepted: how many, and of how much. For counters.
+    pub(crate) proposed_payments: BTreeMap<ChannelId, (u64, MilliSats)>,
     /// Where live channels' funding outputs are: what a block is searched for.
     pub(crate) funding_outputs: BTreeMap<OutPoint, ChannelId>,
     /// Where contracts were found last: a shortcut, checked at each use.
@@ -115,6 +117,9 @@ impl Engine {
             let signer = engine.seed.channel_signer(&state.salt);
             if let Some(live) = state.live() {
                 engine.funding_outputs.insert(live.setup.funding.outpoint(), id);
+                if let Some(Outstanding::Proposed { operations, .. }) = &live.rounds.outstanding {
+                    engine.proposed_payments.insert(id, payments_in(operations.as_slice()));
+                }
             }
             engine.channels.insert(id, Channel::restore(state, signer));
         }
@@ -133,6 +138,7 @@ impl Engine {
             dirty: BTreeSet::new(),
             waiters: Waiters::default(),
             fee_estimate: None,
+            proposed_payments: BTreeMap::new(),
             funding_outputs: BTreeMap::new(),
             contract_homes: BTreeMap::new(),
             last_rounds_told: BTreeSet::new(),

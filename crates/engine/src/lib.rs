@@ -55,6 +55,6 @@ pub use limits::RECENT_BLOCKS;
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
 pub use views::{
-    ChannelStage, ChannelView, ContractStage, ContractView, NodeView, PeerLink, PeerView,
+    ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,
 };

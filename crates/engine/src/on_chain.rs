@@ -13,7 +13,7 @@ use strait_watcher::{
 };
 
 use crate::answer::{Answer, CommandError};
-use crate::effect::Effect;
+use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
 use crate::requests::RequestFate;
@@ -111,7 +111,8 @@ impl Engine {
             let was_spent = watcher.state().spend().is_some();
             let events = watcher.handle_block(spends, height, &Facts { channel });
             let spent = watcher.state().spend().map(|spend| spend.txid);
-            let by = spender(watcher.standing(&Facts { channel }));
+            let standing = watcher.standing(&Facts { channel });
+            let by = spender(standing);
             if events.is_empty() && !known {
                 // A watcher exists from its first event on, in the log as here.
                 self.watchers.remove(&id);
@@ -119,6 +120,9 @@ impl Engine {
             }
             self.log_watch(id, events, out);
             if let (false, Some(txid)) = (was_spent, spent) {
+                let report =
+                    standing.map(|standing| Report::FundingSpent { channel: id, standing });
+                out.effects.extend(report.map(Effect::Report));
                 let txid = crate::blocks::digest_of(txid);
                 self.with_channel(id, moment, out, |channel, _, decision| {
                     channel.handle_spent(txid, height, by, decision);

@@ -216,6 +216,9 @@ impl Engine {
                 self.answer_done(id, pending.contract, done, out);
             }
         }
+        if let Some((count @ 1.., total)) = self.proposed_payments.remove(&channel) {
+            out.effects.push(Effect::Report(Report::PaymentsSent { channel, count, total }));
+        }
         out.effects.push(Effect::Report(Report::Round { operations: count }));
         self.dirty.insert(channel);
     }

@@ -7,6 +7,7 @@ use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, NodeId, Party,
     Sats,
 };
+use strait_watcher::WatcherState;
 
 use crate::ended::EndedChannel;
 use crate::engine::Engine;
@@ -20,20 +21,39 @@ pub struct NodeView {
     pub height: BlockHeight,
     /// That block.
     pub block: BlockHash,
-    /// Channels being opened.
+    /// Channels whose opening is being signed.
     pub channels_opening: usize,
+    /// Channels that are signed and wait for their funding output to be deep enough.
+    pub channels_awaiting_funding: usize,
     /// Channels that carry payments.
     pub channels_open: usize,
-    /// Channels being closed.
+    /// Channels whose cooperative close is being agreed or mined.
     pub channels_closing: usize,
     /// Channels that are settled, of those still remembered.
     pub channels_closed: usize,
+    /// Channels that a commitment settles.
+    pub channels_force_closing: usize,
+    /// Channels that only the peer can close, because this node is behind.
+    pub channels_lost: usize,
     /// Peers connected.
     pub peers_connected: usize,
     /// Contracts live.
     pub contracts_open: usize,
     /// Money in channels that is this node's.
     pub balance_in_channels: MilliSats,
+    /// Money in channels that is the peers'.
+    pub peer_balance_in_channels: MilliSats,
+}
+
+/// What an operator watches, beside what happens: how the node is, what it holds, and what it still has to claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// The node.
+    pub node: NodeView,
+    /// The wallet.
+    pub wallet: WalletView,
+    /// Outputs of commitments on chain that a claim was broadcast for and that no block spends yet.
+    pub claims_pending: usize,
 }
 
 /// A peer.
@@ -260,31 +280,34 @@ impl Engine {
             height: tip.height,
             block: tip.hash,
             channels_opening: 0,
+            channels_awaiting_funding: 0,
             channels_open: 0,
             channels_closing: 0,
             channels_closed: self.book.ended.iter().filter(|channel| channel.is_settled()).count(),
+            channels_force_closing: 0,
+            channels_lost: 0,
             peers_connected: self.connected.len(),
             contracts_open: 0,
             balance_in_channels: MilliSats::ZERO,
+            peer_balance_in_channels: MilliSats::ZERO,
         };
         for channel in self.channels.values() {
-            match ChannelStage::of(&channel.state().phase, tip.height) {
-                ChannelStage::Opening | ChannelStage::AwaitingFunding => view.channels_opening += 1,
-                ChannelStage::Open => view.channels_open += 1,
-                ChannelStage::Closing | ChannelStage::ForceClosing | ChannelStage::Lost => {
-                    view.channels_closing += 1;
-                }
-                ChannelStage::Closed | ChannelStage::Abandoned => {}
-            }
+            view.count(ChannelStage::of(&channel.state().phase, tip.height));
             if let Some(live) = channel.state().live() {
-                let ledger = &live.rounds.ledger;
-                view.contracts_open += ledger.contracts().count();
-                let own = ledger.settled_balance(channel.state().party);
-                view.balance_in_channels =
-                    view.balance_in_channels.checked_add(own).unwrap_or(MilliSats::MAX);
+                view.add(live, channel.state().party);
             }
         }
         view
+    }
+
+    /// The node, its wallet and its claims at a glance.
+    #[must_use]
+    pub fn overview(&self) -> Overview {
+        Overview {
+            node: self.node_view(),
+            wallet: self.wallet_view(),
+            claims_pending: self.watchers.values().map(|w| claims_pending(w.state())).sum(),
+        }
     }
 
     /// The wallet as users see it.
@@ -300,6 +323,38 @@ impl Engine {
             height: self.tip().height,
         }
     }
+}
+
+impl NodeView {
+    fn count(&mut self, stage: ChannelStage) {
+        match stage {
+            ChannelStage::Opening => self.channels_opening += 1,
+            ChannelStage::AwaitingFunding => self.channels_awaiting_funding += 1,
+            ChannelStage::Open => self.channels_open += 1,
+            ChannelStage::Closing => self.channels_closing += 1,
+            ChannelStage::ForceClosing => self.channels_force_closing += 1,
+            ChannelStage::Lost => self.channels_lost += 1,
+            ChannelStage::Closed | ChannelStage::Abandoned => {}
+        }
+    }
+
+    fn add(&mut self, live: &Live, party: Party) {
+        let ledger = &live.rounds.ledger;
+        self.contracts_open += ledger.contracts().count();
+        let sum = |total: MilliSats, more| total.checked_add(more).unwrap_or(MilliSats::MAX);
+        self.balance_in_channels = sum(self.balance_in_channels, ledger.settled_balance(party));
+        self.peer_balance_in_channels =
+            sum(self.peer_balance_in_channels, ledger.settled_balance(!party));
+    }
+}
+
+/// Outputs that a claim was broadcast for and that no block spends yet.
+fn claims_pending(state: &WatcherState) -> usize {
+    let Some(spend) = state.spend() else { return 0 };
+    let is_claimed =
+        |vout| state.plans().iter().any(|plan| plan.inputs.contains(&spend.outpoint(vout)));
+    let waiting = spend.outputs.iter().filter(|output| output.spend.is_none());
+    waiting.filter(|output| is_claimed(output.vout)).count()
 }
 
 impl ChannelView {

@@ -41,6 +41,7 @@ impl EngineWorker {
             if queued.iter().any(|queued| matches!(queued, Queued::Stop)) {
                 self.inbox.close();
             }
+            self.observer.inbox(queued.len() + self.inbox.len());
             let at = now();
             let begun = clock();
             let unsaved = self.decide(queued.drain(..), at);
@@ -86,6 +87,7 @@ impl EngineWorker {
             self.last_snapshot = head;
             encode_snapshot(&self.engine.state(), head)
         });
+        self.observer.passed_on();
         self.outbox.send(Batch { unsaved, at, snapshot }).map_err(|_| ())
     }
 }

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use strait_engine::{Answer, Command, CommandError, CommandId, Input};
 use strait_primitives::EventSeq;
+use strait_telemetry::Metrics;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
+use crate::engine_worker::clock;
 use crate::inbox::Inbox;
+use crate::observe::command_name;
 
 /// Why a question has no answer.
 #[derive(Debug, Error)]
@@ -66,6 +69,23 @@ pub struct Handle {
     pub(crate) inbox: Inbox,
     pub(crate) desk: Arc<Desk>,
     pub(crate) durable: watch::Receiver<EventSeq>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Counts one asking as waiting, until it is dropped.
+struct Asking<'a>(&'a Metrics);
+
+impl<'a> Asking<'a> {
+    fn begin(metrics: &'a Metrics) -> Self {
+        metrics.command_asked();
+        Self(metrics)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.command_left();
+    }
 }
 
 impl Handle {
@@ -74,10 +94,17 @@ impl Handle {
     /// # Errors
     /// [`AskError`] if the node refuses or stops.
     pub async fn ask(&self, command: Command) -> Result<Answer, AskError> {
+        let _asking = Asking::begin(&self.metrics);
+        let (name, begun) = (command_name(&command), clock());
         let (id, answer) = self.desk.take_place();
         let input = Input::Command(id, Box::new(command));
         self.inbox.put(input).await.map_err(|_| AskError::Stopping)?;
-        Ok(answer.await.map_err(|_| AskError::Stopping)??)
+        let answer = answer.await.map_err(|_| AskError::Stopping)?;
+        self.metrics.command_answered(name, begun.elapsed());
+        if answer.is_err() {
+            self.metrics.command_refused(name);
+        }
+        Ok(answer?)
     }
 
     /// The last durable event, and word of each later one.

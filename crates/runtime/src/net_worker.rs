@@ -32,6 +32,7 @@ pub(crate) async fn run(mut events: Events, net: Net, inbox: Inbox, observer: Ob
                 Ok(None) => continue,
                 Err(error) => {
                     tracing::warn!(%peer, %error, "a frame that is no message");
+                    observer.garbled();
                     // Nothing this peer says on this stream can be trusted to be in step any more.
                     let _ = net.disconnect(peer);
                     continue;
@@ -48,12 +49,13 @@ pub(crate) async fn run(mut events: Events, net: Net, inbox: Inbox, observer: Ob
     }
 }
 
-/// Tells the engine the time, until it is gone.
-pub(crate) async fn tick(inbox: Inbox) {
+/// Tells the engine the time, and the metrics what the network counted, until the engine is gone.
+pub(crate) async fn tick(inbox: Inbox, net: Net, observer: Observer) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
+        observer.network(&net);
         if inbox.put(Input::Tick).await.is_err() {
             return;
         }

@@ -1,19 +1,26 @@
 //! What the runtime tells metrics, health and logs. One place, so that the threads stay about their work.
 
+mod names;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use strait_chain::ChainError;
 use strait_channel::ChannelEvent;
-use strait_engine::{Answer, CommandError, Event, Report};
+use strait_engine::{Answer, CommandError, Event, NodeView, Overview, Report, WalletView};
+use strait_net::{Handle as Net, PeerState};
 use strait_primitives::{BlockHeight, Millis, Side, Timestamp};
 use strait_telemetry::{
     CallResult, ChainErrorKind, ChannelPhase, Component, Direction, ErrorKind, Health, Metrics,
-    Outcome,
+    NetTotals, Outcome, Queue, WalletBalance,
 };
+use strait_watcher::{SpendPath, WatchEvent};
 use strait_wire::Message;
 
+use self::names::{force_close_reason, kind_of, spender};
 use crate::engine_worker::now;
+
+pub(crate) use self::names::command_name;
 
 /// The runtime's own voice.
 #[derive(Debug, Clone)]
@@ -25,9 +32,68 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
+    /// So many inputs wait for the engine.
+    pub(crate) fn inbox(&self, waiting: usize) {
+        self.metrics.set_queue_length(Queue::Inbox, waiting as u64);
+    }
+
     /// A batch of inputs was decided and folded.
     pub(crate) fn decided(&self, took: Duration) {
-        self.metrics.derived(took);
+        self.metrics.decided(took);
+    }
+
+    /// A batch of decisions is about to go to the writer, which takes it when it can.
+    pub(crate) fn passed_on(&self) {
+        self.metrics.queue_entered(Queue::Outbox);
+    }
+
+    /// The writer took a batch of decisions.
+    pub(crate) fn taken(&self) {
+        self.metrics.queue_left(Queue::Outbox);
+    }
+
+    /// The effects of what was saved have happened.
+    pub(crate) fn performed(&self, took: Duration) {
+        self.metrics.effects_done(took);
+    }
+
+    /// The store failed; the node halts.
+    pub(crate) fn store_failed(&self) {
+        self.metrics.error(ErrorKind::Store);
+    }
+
+    /// Something could not be told to a peer, or a peer not be kept.
+    pub(crate) fn network_failed(&self) {
+        self.metrics.error(ErrorKind::Network);
+    }
+
+    /// A peer sent something that is no message.
+    pub(crate) fn garbled(&self) {
+        self.metrics.error(ErrorKind::Protocol);
+    }
+
+    /// What the network has counted by itself.
+    pub(crate) fn network(&self, net: &Net) {
+        let counted = net.counters();
+        let totals = NetTotals {
+            frames_received: counted.frames_in,
+            bytes_received: counted.bytes_in,
+            frames_sent: counted.frames_out,
+            bytes_sent: counted.bytes_out,
+            frames_refused: counted.frames_refused,
+            dials: counted.dial_attempts,
+            dials_failed: counted.dial_failures,
+            links_opened: counted.links_opened,
+            links_closed: counted.links_closed,
+            connections_refused: counted.connections_refused,
+            violations: counted.violations,
+            throttled: counted.throttled,
+        };
+        let queued = net.peers().into_iter().map(|peer| match peer.state {
+            PeerState::Connected { queued_bytes, .. } => queued_bytes as u64,
+            PeerState::Waiting => 0,
+        });
+        self.metrics.set_network(&totals, queued.sum());
     }
 
     /// Events reached the disk.
@@ -40,11 +106,17 @@ impl Observer {
         self.metrics.set_event_log_size(size_bytes);
     }
 
-    /// Counts the signatures that stand behind saved events.
+    /// Counts what saved events tell: signatures, force closes, penalties.
     pub(crate) fn saved(&self, events: &[Event]) {
         let (mut made, mut verified) = (0, 0);
         for event in events {
+            if let Event::Watch { event, .. } = event {
+                self.watched(event);
+            }
             let Event::Channel { event, .. } = event else { continue };
+            if let ChannelEvent::ForceClosed { reason } = event {
+                self.metrics.force_closed(force_close_reason(*reason));
+            }
             made += u64::from(matches!(
                 event,
                 ChannelEvent::Opened { .. }
@@ -63,6 +135,14 @@ impl Observer {
         self.metrics.signatures_verified(verified);
     }
 
+    fn watched(&self, event: &WatchEvent) {
+        if let WatchEvent::OutputSpent { spend, .. } = event
+            && spend.path == SpendPath::Penalty
+        {
+            self.metrics.penalty_taken();
+        }
+    }
+
     pub(crate) fn sent(&self, message: &Message) {
         tracing::trace!(message = message.name(), "sent");
         self.metrics.messages_sent(1);
@@ -76,6 +156,9 @@ impl Observer {
     pub(crate) fn replied(&self, answer: &Result<Answer, CommandError>) {
         if let Err(error) = answer {
             tracing::debug!(%error, "a request was refused");
+            if matches!(error, CommandError::Funds(_)) {
+                self.metrics.error(ErrorKind::Wallet);
+            }
         }
     }
 
@@ -85,7 +168,14 @@ impl Observer {
                 tracing::info!(%channel, "channel opened");
                 self.metrics.channel_created();
             }
-            Report::ChannelResolved(channel) => tracing::info!(%channel, "channel settled"),
+            Report::ChannelResolved(channel) => {
+                tracing::info!(%channel, "channel settled");
+                self.metrics.channel_settled();
+            }
+            Report::FundingSpent { channel, standing } => {
+                tracing::info!(%channel, ?standing, "a block spends the channel's funding output");
+                self.metrics.funding_spent(spender(*standing));
+            }
             Report::ForceClosed(channel) => {
                 tracing::warn!(%channel, "channel closes without its peer");
             }
@@ -106,16 +196,47 @@ impl Observer {
             Report::PeerComplaint { peer, what } => {
                 tracing::warn!(%peer, what, "a peer complains");
             }
-            Report::Overview(view) => {
-                self.metrics.set_channels(ChannelPhase::Open, view.channels_open as u64);
-                self.metrics.set_channels(ChannelPhase::Negotiating, view.channels_opening as u64);
-                self.metrics.set_channels(ChannelPhase::Closing, view.channels_closing as u64);
-                self.metrics.set_peers_connected(view.peers_connected as u64);
-                self.metrics.set_chain_height(view.height);
-                let own = view.balance_in_channels.floor_sats();
-                self.metrics.set_channel_balance(Side::Holder, own);
-            }
+            Report::Overview(overview) => self.overview(overview),
         }
+    }
+
+    fn overview(&self, overview: &Overview) {
+        let Overview { node, wallet, claims_pending } = overview;
+        self.node(node);
+        self.wallet(wallet);
+        self.metrics.set_claims_pending(*claims_pending as u64);
+    }
+
+    fn node(&self, node: &NodeView) {
+        let phases = [
+            (ChannelPhase::Negotiating, node.channels_opening),
+            (ChannelPhase::AwaitingFunding, node.channels_awaiting_funding),
+            (ChannelPhase::Open, node.channels_open),
+            (ChannelPhase::Closing, node.channels_closing),
+            (ChannelPhase::ForceClosing, node.channels_force_closing),
+            (ChannelPhase::Lost, node.channels_lost),
+        ];
+        for (phase, count) in phases {
+            self.metrics.set_channels(phase, count as u64);
+        }
+        self.metrics.set_peers_connected(node.peers_connected as u64);
+        self.metrics.set_chain_height(node.height);
+        self.metrics.set_channel_balance(Side::Holder, node.balance_in_channels.floor_sats());
+        let theirs = node.peer_balance_in_channels.floor_sats();
+        self.metrics.set_channel_balance(Side::Counterparty, theirs);
+    }
+
+    fn wallet(&self, wallet: &WalletView) {
+        let balances = [
+            (WalletBalance::Confirmed, wallet.confirmed),
+            (WalletBalance::Unconfirmed, wallet.pending),
+            (WalletBalance::Reserved, wallet.reserved),
+            (WalletBalance::Immature, wallet.immature),
+        ];
+        for (kind, balance) in balances {
+            self.metrics.set_wallet_balance(kind, balance);
+        }
+        self.metrics.set_fee_reserve(wallet.fee_reserve);
     }
 
     /// The follower stands at the source's tip.
@@ -150,6 +271,12 @@ impl Observer {
     /// A contract was called.
     pub(crate) fn contract_called(&self, result: CallResult, took: Duration) {
         self.metrics.contract_called(result, took);
+        match result {
+            CallResult::Answered | CallResult::Refused => {}
+            CallResult::Trapped | CallResult::LimitReached => {
+                self.metrics.error(ErrorKind::Contract);
+            }
+        }
     }
 
     /// A contract could be called, whatever it said.
@@ -165,29 +292,12 @@ impl Observer {
     pub(crate) fn chain_failed(&self, error: &ChainError) {
         tracing::warn!(%error, "the chain source failed");
         self.metrics.chain_error(kind_of(error));
+        self.metrics.error(ErrorKind::Chain);
         self.health.record_failure(Component::Chain, now(), &error.to_string());
     }
 
     pub(crate) fn refused(&self, reason: &str) {
         tracing::debug!(reason, "refused by the chain's node");
         self.metrics.chain_error(ChainErrorKind::Rejected);
-    }
-}
-
-const fn kind_of(error: &ChainError) -> ChainErrorKind {
-    match error {
-        ChainError::Unavailable { .. } | ChainError::WarmingUp { .. } => {
-            ChainErrorKind::Unreachable
-        }
-        ChainError::Unauthorised { .. } => ChainErrorKind::Unauthorized,
-        ChainError::Refused { .. } => ChainErrorKind::Refused,
-        ChainError::WrongNetwork { .. }
-        | ChainError::NoPackageRelay { .. }
-        | ChainError::UnknownBlock { .. }
-        | ChainError::Nonsense { .. }
-        | ChainError::InvalidBlock { .. }
-        | ChainError::ReorganisationTooDeep { .. }
-        | ChainError::SubmissionSize { .. }
-        | _ => ChainErrorKind::BadAnswer,
     }
 }

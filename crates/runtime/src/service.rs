@@ -152,9 +152,11 @@ impl Runtime {
         })?;
         spawn("engine", move || engine_worker.run())?;
         spawn("chain", move || chain_worker.run())?;
+        let metrics = Arc::clone(&observer.metrics);
+        let ticks = net_worker::tick(inbox.clone(), options.net.clone(), observer.clone());
         let net = net_worker::run(options.events, options.net, inbox.clone(), observer);
-        let tasks = vec![tokio::spawn(net), tokio::spawn(net_worker::tick(inbox.clone()))];
-        let handle = Handle { inbox, desk, durable: seen };
+        let tasks = vec![tokio::spawn(net), tokio::spawn(ticks)];
+        let handle = Handle { inbox, desk, durable: seen, metrics };
         Ok(Self { handle, halted, tasks, writer: Some(writing) })
     }
 

@@ -44,13 +44,16 @@ impl WriterWorker {
     pub(crate) fn run(mut self) -> Result<(), Halt> {
         let mut group = Vec::new();
         while let Ok(first) = self.outbox.recv() {
+            self.observer.taken();
             group.push(first);
             while group.len() < GROUP_MAX {
                 let Ok(next) = self.outbox.try_recv() else { break };
+                self.observer.taken();
                 group.push(next);
             }
             let done = self.commit(core::mem::take(&mut group));
             if let Err(halt) = done {
+                self.observer.store_failed();
                 self.desk.close();
                 return Err(halt);
             }
@@ -68,6 +71,8 @@ impl WriterWorker {
             self.observer.appended(records.len(), begun.elapsed());
             self.durable.send_replace(receipt.durable());
         }
+        let begun = clock();
+        let mut snapshots = Vec::new();
         for batch in group {
             for unsaved in batch.unsaved {
                 self.observer.saved(unsaved.events());
@@ -75,9 +80,11 @@ impl WriterWorker {
                     self.perform(effect);
                 }
             }
-            if let Some(snapshot) = batch.snapshot {
-                self.writer.put_snapshot(&snapshot).map_err(Halt::Snapshot)?;
-            }
+            snapshots.extend(batch.snapshot);
+        }
+        self.observer.performed(begun.elapsed());
+        for snapshot in snapshots {
+            self.writer.put_snapshot(&snapshot).map_err(Halt::Snapshot)?;
         }
         let size = self.writer.store().size_bytes();
         self.observer.log_size(size.unwrap_or_default());
@@ -109,6 +116,7 @@ impl WriterWorker {
             Ok(()) => self.observer.sent(message),
             Err(error) => {
                 tracing::debug!(%peer, message = message.name(), %error, "not sent");
+                self.observer.network_failed();
                 let _ = self.net.disconnect(peer);
             }
         }
@@ -118,6 +126,7 @@ impl WriterWorker {
         let known: Vec<_> = addresses.iter().filter_map(|text| text.parse().ok()).collect();
         if let Err(error) = self.net.keep_connected(peer, &known) {
             tracing::warn!(%peer, %error, "cannot stay connected");
+            self.observer.network_failed();
         }
     }
 }

@@ -13,5 +13,6 @@ mod metrics;
 pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
-    CallResult, ChainErrorKind, ChannelPhase, Direction, ErrorKind, Metrics, WalletBalance,
+    CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
+    FundingSpender, Metrics, NetTotals, Queue, WalletBalance,
 };

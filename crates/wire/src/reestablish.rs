@@ -23,7 +23,7 @@ pub struct OutstandingRound {
     /// n+1.
     #[n(1)]
     pub number: CommitmentNumber,
-    /// The hash of the proposal's frame.
+    /// The SHA-256 of the proposal's signature, which commits to everything the proposal changes.
     #[n(2)]
     pub digest: Digest,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::examples;
 use crate::config::Setting;
 
 /// What stands under every help.
@@ -56,10 +57,13 @@ pub struct Globals {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a node until it is told to stop
+    #[command(after_help = examples::NODE)]
     Node(NodeArgs),
     /// Run a private chain that speaks bitcoind's RPC, for trying out
+    #[command(after_help = examples::DEVNET)]
     Devnet(DevnetArgs),
     /// Watch two nodes open a channel, pay, run a contract and close
+    #[command(after_help = examples::DEMO)]
     Demo(DemoArgs),
     /// Check or print the configuration
     #[command(subcommand)]
@@ -194,6 +198,7 @@ pub enum ClientCommand {
     #[command(subcommand)]
     Channel(ChannelCommand),
     /// Pay over a channel; done when irrevocable
+    #[command(after_help = examples::PAY)]
     Pay(PayArgs),
     /// Add modules, open contracts and act on them
     #[command(subcommand)]
@@ -207,6 +212,7 @@ pub enum ClientCommand {
     /// The node at a glance
     Status,
     /// What happened, one event a line
+    #[command(after_help = examples::EVENTS)]
     Events(EventsArgs),
 }
 
@@ -225,6 +231,7 @@ pub struct MoneyArgs {
 #[derive(Debug, Subcommand)]
 pub enum ChannelCommand {
     /// Open a channel to a peer
+    #[command(after_help = examples::CHANNEL_OPEN)]
     Open {
         /// The peer's node id
         node_id: String,
@@ -248,6 +255,7 @@ pub enum ChannelCommand {
         channel_id: String,
     },
     /// Close a channel
+    #[command(after_help = examples::CHANNEL_CLOSE)]
     Close {
         /// The channel
         channel_id: String,
@@ -282,6 +290,7 @@ pub struct PayArgs {
 #[derive(Debug, Subcommand)]
 pub enum ContractCommand {
     /// Give the node a WebAssembly module
+    #[command(after_help = examples::CONTRACT_ADD)]
     Add {
         /// The module
         #[arg(value_name = "FILE")]
@@ -290,6 +299,7 @@ pub enum ContractCommand {
     /// All modules
     Modules,
     /// Open a contract in a channel
+    #[command(after_help = examples::CONTRACT_OPEN)]
     Open {
         /// The channel
         channel_id: String,
@@ -309,6 +319,7 @@ pub enum ContractCommand {
         money: MoneyArgs,
     },
     /// Apply actions in order, all or none
+    #[command(after_help = examples::CONTRACT_ACT)]
     Act {
         /// The contract
         contract_id: String,
@@ -325,6 +336,7 @@ pub enum ContractCommand {
         contract_id: String,
     },
     /// Give the collateral back as the contract's outcome says
+    #[command(after_help = examples::CONTRACT_SETTLE)]
     Settle {
         /// The contract
         contract_id: String,
@@ -359,6 +371,7 @@ pub enum WalletCommand {
     /// What there is and what may be spent
     Balance,
     /// Pay on the chain
+    #[command(after_help = examples::WALLET_SEND)]
     Send {
         /// Where to
         address: String,

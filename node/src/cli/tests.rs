@@ -206,6 +206,26 @@ fn config_check_and_dump_need_no_node() {
     let error = result.unwrap_err();
     assert_eq!(error.exit(), Exit::Usage);
     assert!(error.to_string().contains("from 6 to 2016 is right"), "{error}");
+    let json = |data: &str| serde_json::from_str::<serde_json::Value>(data).unwrap();
+    let (result, data, _) = run(&format!("config check --json --config {}", file.display()));
+    assert!(result.is_ok());
+    assert_eq!(json(&data), serde_json::json!({ "right": true, "problems": [] }));
+    let flags = "--config /nowhere.toml";
+    let (result, data, _) = run(&format!("--json config check {flags}"));
+    assert_eq!(result.unwrap_err().exit(), Exit::Usage);
+    assert_eq!(json(&data)["right"], false);
+    let line = format!("--json config check --config {}", file.display());
+    let (result, data, _) = run(&format!("{line} --set channel.delay_blocks=1"));
+    assert_eq!(result.unwrap_err().exit(), Exit::Usage);
+    let problem = &json(&data)["problems"][0];
+    assert_eq!(problem["key"], "channel.delay_blocks");
+    assert_eq!(problem["right"], "from 6 to 2016 is right");
+    let flags = "--set channel.delay_blocks=300";
+    let (result, data, _) = run(&format!("--json config dump --config {} {flags}", file.display()));
+    assert!(result.is_ok());
+    let delay = serde_json::json!({ "value": 300, "source": "flag --set" });
+    assert_eq!(json(&data)["channel.delay_blocks"], delay);
+    assert!(json(&data)["metrics_port"]["source"].as_str().unwrap().starts_with("file "));
 }
 
 /// `STRAIT_GOLDEN=write cargo test -p strait` rewrites the file.

@@ -193,6 +193,12 @@ impl Config {
     pub fn gauges(&self) -> Vec<(&'static str, f64)> {
         super::shown::gauges(self)
     }
+
+    /// Keys whose effective value is another one there.
+    #[must_use]
+    pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
+        super::shown::changed_keys(self, other)
+    }
 }
 
 impl TryFrom<RawConfig> for Config {

@@ -85,6 +85,21 @@ pub(super) fn dump(config: &Config, layers: &Layers) -> String {
     text
 }
 
+/// Keys whose effective values differ.
+pub(super) fn changed_keys(old: &Config, new: &Config) -> Vec<&'static str> {
+    let pairs = effective(old).into_iter().zip(effective(new));
+    pairs.filter(|((_, old), (_, new))| old != new).map(|((key, _), _)| key).collect()
+}
+
+/// The effective settings as JSON: each key with its value, `null` if it is not set, and its source.
+pub(super) fn json(config: &Config, layers: &Layers) -> serde_json::Value {
+    let settings = effective(config).into_iter().map(|(key, value)| {
+        let source = layers.source(key).to_string();
+        (key.to_owned(), serde_json::json!({ "value": value, "source": source }))
+    });
+    serde_json::Value::Object(settings.collect())
+}
+
 /// The effective settings that are numbers or switches.
 pub(super) fn gauges(config: &Config) -> Vec<(&'static str, f64)> {
     let as_number = |value: Value| match value {

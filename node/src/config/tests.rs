@@ -1,5 +1,6 @@
 //! Rows of configurations and what becomes of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -263,9 +264,20 @@ fn every_key_is_named_in_every_place() {
 #[test]
 fn the_example_configurations_are_accepted() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config");
-    for network in [Network::Regtest, Network::Signet, Network::Mainnet] {
-        let path = folder.join(format!("{}.toml", network.as_str()));
+    let expect = [
+        ("devnet.toml", Network::Regtest),
+        ("mainnet.toml", Network::Mainnet),
+        ("regtest.toml", Network::Regtest),
+        ("signet.toml", Network::Signet),
+    ];
+    let found = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let found: BTreeSet<String> = found.map(|name| name.into_string().unwrap()).collect();
+    assert_eq!(found, expect.iter().map(|(name, _)| (*name).to_owned()).collect());
+    for (name, network) in expect {
+        let path = folder.join(name);
         let loaded = load(Some(&path), [], &[]).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(loaded.config.chain.network, network);
+        assert_eq!(loaded.config.chain.network, network, "{name}");
+        // bitcoind and the devnet let nobody in without it.
+        assert!(loaded.config.chain.cookie_file.is_some(), "{name}");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use strait_api::{Cause, Verdict, Vitals};
+use strait_api::{Cause, OnAnswer, Verdict, Vitals};
 use strait_primitives::Timestamp;
-use strait_telemetry::{Health, Metrics};
+use strait_telemetry::{ErrorKind, Health, Metrics};
 
 use super::now;
 
@@ -17,6 +17,17 @@ pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>) -> Vitals {
         ready: judge(health, Health::ready),
         startup: judge(health, Health::startup),
     }
+}
+
+/// Counts requests over HTTP; those that the node itself failed are errors.
+pub(super) fn on_answer(metrics: &Arc<Metrics>) -> OnAnswer {
+    let metrics = Arc::clone(metrics);
+    OnAnswer::new(move |answered| {
+        metrics.api_answered(answered.route, answered.method, answered.status);
+        if answered.status >= 500 {
+            metrics.error(ErrorKind::Api);
+        }
+    })
 }
 
 fn judge(

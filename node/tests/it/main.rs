@@ -11,6 +11,8 @@ mod chain_faults;
 mod demo;
 mod devnet;
 mod kill;
+mod metrics;
 mod nodes;
 mod processes;
 mod real_chain;
+mod reload;

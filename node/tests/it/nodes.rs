@@ -217,6 +217,21 @@ impl Node {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
+    /// Everything that the process wrote since it started.
+    pub(crate) fn words(&self) -> String {
+        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
+    }
+
+    /// The process while it runs.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// The configuration it was started with.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("node.toml")
+    }
+
     /// The interface.
     pub(crate) fn client(&self) -> &Client {
         &self.client
@@ -230,6 +245,15 @@ impl Node {
     /// Where peers and strangers find it.
     pub(crate) const fn p2p_port(&self) -> u16 {
         self.ports.p2p
+    }
+
+    /// What it tells a monitoring system.
+    pub(crate) fn scrape(&self) -> String {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.metrics));
+        let answer = get(address, "/metrics").unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        body.to_owned()
     }
 
     /// The chain it follows.
@@ -335,16 +359,18 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 
 /// Asks a health server whether its node is ready.
 fn is_ready(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream
-            .write_all(b"GET /health/ready HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    get(address, "/health/ready").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// Asks for a page and reads the answer to its end.
+fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn copy_all(from: &Path, to: &Path) {

@@ -3,13 +3,19 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use strait_api_types::{
     BODY_BYTES_MAX, ConnectPeerRequest, ErrorBody, Peer, PeerList, StatusResponse,
 };
 
 use crate::router::Api;
 use crate::{ApiError, Backend, ConnectPeer, body};
+
+/// The OpenAPI document of this interface, for tools. It does not list itself.
+pub(crate) async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], crate::openapi_json()).into_response()
+}
 
 /// The node at a glance.
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses(

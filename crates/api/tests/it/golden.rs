@@ -18,3 +18,13 @@ fn the_openapi_document_is_checked_in() {
         "docs/api/openapi.json is not what the code makes: STRAIT_GOLDEN=write cargo test -p strait-api rewrites it"
     );
 }
+
+#[tokio::test]
+async fn a_node_gives_the_document_out_to_who_has_the_token() {
+    let server = crate::http::Running::start().await;
+    let answer = server.ask("GET /v1/openapi.json", &[], "").await;
+    assert!(answer.head.contains("application/json"), "{}", answer.head);
+    assert_eq!(answer.body, strait_api::openapi_json());
+    assert_eq!(server.ask_bare("GET /v1/openapi.json", &[], "").await.status, 401);
+    server.stop().await;
+}

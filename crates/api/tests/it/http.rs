@@ -1,13 +1,13 @@
 //! A server in front of a scripted node, and a caller that writes its requests by hand.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 use strait_api::scripted::ScriptedNode;
 use strait_api::token::Token;
-use strait_api::{Listen, Options, Server};
+use strait_api::{Answered, Listen, OnAnswer, Options, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -20,6 +20,7 @@ pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) struct Running {
     pub(crate) node: Arc<ScriptedNode>,
     pub(crate) address: SocketAddr,
+    pub(crate) told: Arc<Mutex<Vec<String>>>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -41,6 +42,12 @@ impl Running {
         let listen = Listen::loopback((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let mut options = Options::new(listen, Token::parse(TOKEN).unwrap());
         options.answer_within = answer_within;
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let ledger = Arc::clone(&told);
+        options.on_answer = OnAnswer::new(move |answered| {
+            let Answered { route, method, status } = answered;
+            ledger.lock().unwrap().push(format!("{method} {route} {status}"));
+        });
         let node = Arc::new(ScriptedNode::default());
         let server = Server::bind(options, Arc::clone(&node)).await.unwrap();
         let address = server.local_addr();
@@ -48,7 +55,7 @@ impl Running {
         let task = tokio::spawn(server.run(async move {
             stopped.await.unwrap();
         }));
-        Self { node, address, stop, task }
+        Self { node, address, told, stop, task }
     }
 
     pub(crate) async fn stop(self) {

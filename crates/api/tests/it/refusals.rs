@@ -90,3 +90,28 @@ fn an_address_that_other_machines_reach_needs_permission() {
     assert!(refused.to_string().contains("api.allow_remote"), "{refused}");
     assert_eq!(Listen::remote(everywhere).address(), everywhere);
 }
+
+#[tokio::test]
+async fn every_answer_is_told_by_its_route_and_never_by_what_the_caller_chose() {
+    let server = Running::start().await;
+    let channel = "ab".repeat(32);
+    for line in [
+        "GET /v1/status",
+        &format!("GET /v1/channels/{channel}"),
+        "GET /v1/no-such-place",
+        "BREW /v1/status",
+    ] {
+        server.ask(line, &[], "").await;
+    }
+    server.ask_bare("GET /v1/status", &[], "").await;
+    let told = server.told.lock().unwrap().clone();
+    let expect = [
+        "GET /v1/status 200",
+        "GET /v1/channels/{channel_id} 404",
+        "GET none 404",
+        "other /v1/status 405",
+        "GET /v1/status 401",
+    ];
+    assert_eq!(told, expect);
+    server.stop().await;
+}

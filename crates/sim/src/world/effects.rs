@@ -142,6 +142,7 @@ impl World {
             Report::ChannelOpened(_)
             | Report::ChannelResolved(_)
             | Report::ForceClosed(_)
+            | Report::FundingSpent { .. }
             | Report::PeerFault { .. }
             | Report::PeerComplaint { .. } => {
                 self.tell(&format!("{place} reports {}", short(&format!("{report:?}"))));

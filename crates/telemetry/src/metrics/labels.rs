@@ -43,16 +43,24 @@ pub enum ChannelPhase {
     AwaitingFunding,
     /// Payments can be made.
     Open,
-    /// A close has begun and is not buried yet.
+    /// A cooperative close is being agreed or mined.
     Closing,
-    /// Every coin is where it belongs.
-    Closed,
+    /// A commitment, of either side, settles it.
+    ForceClosing,
+    /// This node is behind; only the peer can close.
+    Lost,
 }
 
 impl Label for ChannelPhase {
     const NAME: &'static str = "state";
-    const ALL: &'static [Self] =
-        &[Self::Negotiating, Self::AwaitingFunding, Self::Open, Self::Closing, Self::Closed];
+    const ALL: &'static [Self] = &[
+        Self::Negotiating,
+        Self::AwaitingFunding,
+        Self::Open,
+        Self::Closing,
+        Self::ForceClosing,
+        Self::Lost,
+    ];
 
     fn value(self) -> &'static str {
         match self {
@@ -60,7 +68,8 @@ impl Label for ChannelPhase {
             Self::AwaitingFunding => "awaiting_funding",
             Self::Open => "open",
             Self::Closing => "closing",
-            Self::Closed => "closed",
+            Self::ForceClosing => "force_closing",
+            Self::Lost => "lost",
         }
     }
 }
@@ -80,10 +89,8 @@ impl Label for Side {
 /// How a request to the chain backend failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainErrorKind {
-    /// No connection.
+    /// No connection, no answer in time, or one that says to come back later.
     Unreachable,
-    /// No answer in time.
-    Timeout,
     /// The backend refused our credentials.
     Unauthorized,
     /// The answer makes no sense or breaks a rule of the chain.
@@ -96,19 +103,12 @@ pub enum ChainErrorKind {
 
 impl Label for ChainErrorKind {
     const NAME: &'static str = "kind";
-    const ALL: &'static [Self] = &[
-        Self::Unreachable,
-        Self::Timeout,
-        Self::Unauthorized,
-        Self::BadAnswer,
-        Self::Refused,
-        Self::Rejected,
-    ];
+    const ALL: &'static [Self] =
+        &[Self::Unreachable, Self::Unauthorized, Self::BadAnswer, Self::Refused, Self::Rejected];
 
     fn value(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
             Self::Unauthorized => "unauthorized",
             Self::BadAnswer => "bad_answer",
             Self::Refused => "refused",
@@ -120,23 +120,27 @@ impl Label for ChainErrorKind {
 /// A part of the wallet's balance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WalletBalance {
-    /// In a block.
+    /// In a block, and free.
     Confirmed,
     /// Not in a block yet.
     Unconfirmed,
-    /// Kept back for the fees of closing channels.
+    /// Held for an opening or for the fee of a close that is under way.
     Reserved,
+    /// Mined as a block's reward, and not deep enough to be spent.
+    Immature,
 }
 
 impl Label for WalletBalance {
     const NAME: &'static str = "kind";
-    const ALL: &'static [Self] = &[Self::Confirmed, Self::Unconfirmed, Self::Reserved];
+    const ALL: &'static [Self] =
+        &[Self::Confirmed, Self::Unconfirmed, Self::Reserved, Self::Immature];
 
     fn value(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
             Self::Unconfirmed => "unconfirmed",
             Self::Reserved => "reserved",
+            Self::Immature => "immature",
         }
     }
 }
@@ -169,22 +173,198 @@ impl Label for CallResult {
     }
 }
 
+/// Why this node closes a channel without its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForceCloseReason {
+    /// The operator asked for it.
+    Operator,
+    /// The peer broke the protocol.
+    Violation,
+    /// The peer let a deadline pass.
+    Deadline,
+    /// The peer does not know the channel any more, or is behind.
+    PeerLost,
+}
+
+impl Label for ForceCloseReason {
+    const NAME: &'static str = "reason";
+    const ALL: &'static [Self] = &[Self::Operator, Self::Violation, Self::Deadline, Self::PeerLost];
+
+    fn value(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Violation => "violation",
+            Self::Deadline => "deadline",
+            Self::PeerLost => "peer_lost",
+        }
+    }
+}
+
+/// What spent a channel's funding output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FundingSpender {
+    /// A transaction that both sides signed for it.
+    Cooperative,
+    /// This node's commitment.
+    Holder,
+    /// A commitment that this node had revoked: an old copy of it has been at work.
+    HolderRevoked,
+    /// The peer's commitment.
+    Counterparty,
+    /// A commitment that the peer had revoked: it is punished.
+    CounterpartyRevoked,
+    /// Something that this node does not know: it has lost data, or worse.
+    Unknown,
+}
+
+impl Label for FundingSpender {
+    const NAME: &'static str = "by";
+    const ALL: &'static [Self] = &[
+        Self::Cooperative,
+        Self::Holder,
+        Self::HolderRevoked,
+        Self::Counterparty,
+        Self::CounterpartyRevoked,
+        Self::Unknown,
+    ];
+
+    fn value(self) -> &'static str {
+        match self {
+            Self::Cooperative => "cooperative",
+            Self::Holder => "holder",
+            Self::HolderRevoked => "holder_revoked",
+            Self::Counterparty => "counterparty",
+            Self::CounterpartyRevoked => "counterparty_revoked",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// A queue between two threads of the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    /// Inputs that wait for the engine.
+    Inbox,
+    /// Batches of decisions that wait for the writer.
+    Outbox,
+}
+
+impl Label for Queue {
+    const NAME: &'static str = "queue";
+    const ALL: &'static [Self] = &[Self::Inbox, Self::Outbox];
+
+    fn value(self) -> &'static str {
+        match self {
+            Self::Inbox => "inbox",
+            Self::Outbox => "outbox",
+        }
+    }
+}
+
+/// What was asked of the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandName {
+    /// Look at the node.
+    Status,
+    /// List the peers.
+    Peers,
+    /// Connect to a peer.
+    ConnectPeer,
+    /// List the channels.
+    Channels,
+    /// Look at a channel.
+    Channel,
+    /// Open a channel.
+    OpenChannel,
+    /// Close a channel.
+    CloseChannel,
+    /// Pay over a channel.
+    Pay,
+    /// List the modules.
+    Modules,
+    /// Add a module.
+    AddModule,
+    /// List the contracts.
+    Contracts,
+    /// Look at a contract.
+    Contract,
+    /// Open a contract.
+    OpenContract,
+    /// Act in a contract.
+    Act,
+    /// Settle a contract.
+    Settle,
+    /// Look at the wallet.
+    Wallet,
+    /// Make an address.
+    NewAddress,
+    /// Pay on chain.
+    SendCoins,
+}
+
+impl Label for CommandName {
+    const NAME: &'static str = "command";
+    const ALL: &'static [Self] = &[
+        Self::Status,
+        Self::Peers,
+        Self::ConnectPeer,
+        Self::Channels,
+        Self::Channel,
+        Self::OpenChannel,
+        Self::CloseChannel,
+        Self::Pay,
+        Self::Modules,
+        Self::AddModule,
+        Self::Contracts,
+        Self::Contract,
+        Self::OpenContract,
+        Self::Act,
+        Self::Settle,
+        Self::Wallet,
+        Self::NewAddress,
+        Self::SendCoins,
+    ];
+
+    fn value(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Peers => "peers",
+            Self::ConnectPeer => "connect_peer",
+            Self::Channels => "channels",
+            Self::Channel => "channel",
+            Self::OpenChannel => "open_channel",
+            Self::CloseChannel => "close_channel",
+            Self::Pay => "pay",
+            Self::Modules => "modules",
+            Self::AddModule => "add_module",
+            Self::Contracts => "contracts",
+            Self::Contract => "contract",
+            Self::OpenContract => "open_contract",
+            Self::Act => "act",
+            Self::Settle => "settle",
+            Self::Wallet => "wallet",
+            Self::NewAddress => "new_address",
+            Self::SendCoins => "send_coins",
+        }
+    }
+}
+
 /// Where in the node an error arose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// A peer broke the protocol.
     Protocol,
-    /// A connection or stream failed.
+    /// A message could not be sent, or a peer could not be kept connected.
     Network,
     /// The event store failed.
     Store,
     /// The chain backend failed.
     Chain,
-    /// The wallet could not do what was asked.
+    /// The wallet could not pay what was asked.
     Wallet,
-    /// A contract or its machine failed.
+    /// A call into a contract trapped, reached a limit or failed on this machine.
     Contract,
-    /// A request to the API was refused or failed.
+    /// A request to the API was answered with a status of 500 or more.
     Api,
 }
 

@@ -47,6 +47,11 @@ impl Registrar {
         self.keep(counters)
     }
 
+    /// Registers counters whose series appear when they are first counted; the caller bounds the labels.
+    pub(super) fn counters_by(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.keep(IntCounterVec::new(Opts::new(name, help), labels).expect(VALID))
+    }
+
     pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.keep(IntGauge::new(name, help).expect(VALID))
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use strait_primitives::{BlockHeight, Sats, Side, Timestamp};
 
 use super::{
-    CallResult, ChainErrorKind, ChannelPhase, Direction, ErrorKind, Metrics, WalletBalance,
+    CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
+    FundingSpender, Metrics, NetTotals, Queue, WalletBalance,
 };
 
 fn metrics() -> Metrics {
@@ -41,7 +42,10 @@ fn every_change_shows_in_its_line() {
         "strait_wallet_balance_sat{kind=\"reserved\"} 50000",
     );
     let second = Duration::from_secs(1);
-    check(|m| m.derived(second), "strait_derivation_duration_seconds_sum 1");
+    check(|m| m.derived(3, second), "strait_derivation_duration_seconds_sum 1");
+    check(|m| m.derived(3, second), "strait_events_derived_total 3");
+    check(|m| m.decided(second), "strait_decision_duration_seconds_sum 1");
+    check(|m| m.effects_done(second), "strait_effect_duration_seconds_sum 1");
     check(|m| m.set_event_log_size(4_096), "strait_event_log_size_bytes 4096");
     check(|m| m.batch_appended(10, second), "strait_events_appended_total 10");
     check(|m| m.batch_appended(10, second), "strait_append_duration_seconds_count 1");
@@ -52,8 +56,8 @@ fn every_change_shows_in_its_line() {
     check(|m| m.set_peers_connected(8), "strait_peers_connected 8");
     check(|m| m.set_chain_height(BlockHeight::new(9)), "strait_chain_height 9");
     check(
-        |m| m.chain_error(ChainErrorKind::Timeout),
-        "strait_chain_errors_total{kind=\"timeout\"} 1",
+        |m| m.chain_error(ChainErrorKind::Unreachable),
+        "strait_chain_errors_total{kind=\"unreachable\"} 1",
     );
     check(
         |m| m.contract_called(CallResult::Trapped, second),
@@ -71,7 +75,67 @@ fn every_change_shows_in_its_line() {
 }
 
 #[test]
-fn every_series_is_there_from_the_start_except_settings() {
+fn ends_of_channels_requests_and_queues_show_in_their_lines() {
+    check(|m| m.channel_settled(), "strait_channels_settled_total 1");
+    check(
+        |m| m.force_closed(ForceCloseReason::PeerLost),
+        "strait_force_closes_total{reason=\"peer_lost\"} 1",
+    );
+    check(
+        |m| m.funding_spent(FundingSpender::CounterpartyRevoked),
+        "strait_channel_funding_spent_total{by=\"counterparty_revoked\"} 1",
+    );
+    check(|m| m.penalty_taken(), "strait_penalty_outputs_total 1");
+    check(|m| m.set_claims_pending(2), "strait_claims_pending 2");
+    check(|m| m.set_fee_reserve(Sats::from_const(9)), "strait_fee_reserve_required_sat 9");
+    let second = Duration::from_secs(1);
+    check(
+        |m| m.command_answered(CommandName::OpenChannel, second),
+        "strait_command_duration_seconds_count{command=\"open_channel\"} 1",
+    );
+    check(
+        |m| m.command_refused(CommandName::Pay),
+        "strait_commands_refused_total{command=\"pay\"} 1",
+    );
+    check(|m| m.command_asked(), "strait_commands_waiting 1");
+    check(
+        |m| {
+            m.command_asked();
+            m.command_left();
+        },
+        "strait_commands_waiting 0",
+    );
+    check(|m| m.set_queue_length(Queue::Inbox, 4), "strait_queue_length{queue=\"inbox\"} 4");
+    check(
+        |m| {
+            m.queue_entered(Queue::Outbox);
+            m.queue_entered(Queue::Outbox);
+            m.queue_left(Queue::Outbox);
+        },
+        "strait_queue_length{queue=\"outbox\"} 1",
+    );
+    check(
+        |m| m.api_answered("/v1/status", "GET", 200),
+        "strait_api_requests_total{method=\"GET\",route=\"/v1/status\",status=\"200\"} 1",
+    );
+}
+
+#[test]
+fn totals_of_the_network_are_taken_over_and_never_fall() {
+    let totals = NetTotals { bytes_sent: 10, throttled: 2, ..NetTotals::default() };
+    let later = NetTotals { bytes_sent: 25, throttled: 2, ..NetTotals::default() };
+    let told = |m: &Metrics| {
+        m.set_network(&totals, 7);
+        m.set_network(&later, 5);
+        m.set_network(&totals, 3);
+    };
+    check(told, "strait_net_bytes_total{direction=\"sent\"} 25");
+    check(told, "strait_net_throttled_total 2");
+    check(told, "strait_net_queued_bytes 3");
+}
+
+#[test]
+fn every_series_is_there_from_the_start_except_settings_and_requests() {
     let text = metrics().render();
     let strait = text.lines().filter(|line| line.starts_with("strait_"));
     let families: BTreeSet<&str> =
@@ -79,8 +143,11 @@ fn every_series_is_there_from_the_start_except_settings() {
     for label in ["direction=\"received\"", "state=\"closing\"", "kind=\"bad_answer\"", "side="] {
         assert!(text.contains(label), "{label}");
     }
-    // 24 families, each histogram with three names; `strait_setting` appears with the first setting.
-    assert_eq!(families.len(), 24 + 6 * 2, "{families:?}");
+    for absent in ["strait_setting", "strait_api_requests_total"] {
+        assert!(!families.contains(absent), "{absent} has no series before it is told");
+    }
+    // Each of the 9 histograms has three names.
+    assert_eq!(families.len(), 48 + 9 * 2, "{families:?}");
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl Witness {
                 | ChannelEvent::DataLost { .. }
                 | ChannelEvent::Spent { .. }
                 | ChannelEvent::Unspent
-                | ChannelEvent::Resolved => continue,
+                | ChannelEvent::Resolved { .. } => continue,
             };
             self.step = self.step.max(step);
         }

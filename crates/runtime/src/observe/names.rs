@@ -1,0 +1,74 @@
+//! Our types as the labels of metrics.
+
+use strait_chain::ChainError;
+use strait_channel::ForceReason;
+use strait_engine::Command;
+use strait_telemetry::{ChainErrorKind, CommandName, ForceCloseReason, FundingSpender};
+use strait_watcher::Standing;
+
+/// How a request to the chain failed.
+pub(super) const fn kind_of(error: &ChainError) -> ChainErrorKind {
+    match error {
+        ChainError::Unavailable { .. } | ChainError::WarmingUp { .. } => {
+            ChainErrorKind::Unreachable
+        }
+        ChainError::Unauthorised { .. } => ChainErrorKind::Unauthorized,
+        ChainError::Refused { .. } => ChainErrorKind::Refused,
+        ChainError::WrongNetwork { .. }
+        | ChainError::NoPackageRelay { .. }
+        | ChainError::UnknownBlock { .. }
+        | ChainError::Nonsense { .. }
+        | ChainError::InvalidBlock { .. }
+        | ChainError::ReorganisationTooDeep { .. }
+        | ChainError::SubmissionSize { .. }
+        | _ => ChainErrorKind::BadAnswer,
+    }
+}
+
+/// Why a channel closes without its peer.
+pub(super) const fn force_close_reason(reason: ForceReason) -> ForceCloseReason {
+    match reason {
+        ForceReason::Operator => ForceCloseReason::Operator,
+        ForceReason::Violation => ForceCloseReason::Violation,
+        ForceReason::Deadline => ForceCloseReason::Deadline,
+        ForceReason::PeerLost => ForceCloseReason::PeerLost,
+    }
+}
+
+/// What spent a funding output.
+pub(super) const fn spender(standing: Standing) -> FundingSpender {
+    match standing {
+        Standing::Cooperative => FundingSpender::Cooperative,
+        Standing::HolderCurrent => FundingSpender::Holder,
+        Standing::HolderRevoked => FundingSpender::HolderRevoked,
+        Standing::CounterpartyCurrent | Standing::CounterpartyProposed => {
+            FundingSpender::Counterparty
+        }
+        Standing::CounterpartyRevoked => FundingSpender::CounterpartyRevoked,
+        Standing::Ahead { .. } | Standing::Unknown => FundingSpender::Unknown,
+    }
+}
+
+/// What is asked.
+pub(crate) const fn command_name(command: &Command) -> CommandName {
+    match command {
+        Command::Status => CommandName::Status,
+        Command::Peers => CommandName::Peers,
+        Command::ConnectPeer { .. } => CommandName::ConnectPeer,
+        Command::Channels => CommandName::Channels,
+        Command::Channel(_) => CommandName::Channel,
+        Command::OpenChannel { .. } => CommandName::OpenChannel,
+        Command::CloseChannel { .. } => CommandName::CloseChannel,
+        Command::Pay { .. } => CommandName::Pay,
+        Command::Modules => CommandName::Modules,
+        Command::AddModule { .. } => CommandName::AddModule,
+        Command::Contracts => CommandName::Contracts,
+        Command::Contract(_) => CommandName::Contract,
+        Command::OpenContract { .. } => CommandName::OpenContract,
+        Command::Act { .. } => CommandName::Act,
+        Command::Settle { .. } => CommandName::Settle,
+        Command::Wallet => CommandName::Wallet,
+        Command::NewAddress => CommandName::NewAddress,
+        Command::SendCoins { .. } => CommandName::SendCoins,
+    }
+}

@@ -1,0 +1,160 @@
+//! Metrics of channels: how many, what they hold, what happens in them, and how they end.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use strait_primitives::{Sats, Side};
+
+use super::labels::Label;
+use super::registry::Registrar;
+use super::{
+    ChannelPhase, Direction, ForceCloseReason, FundingSpender, Metrics, WalletBalance, gauge_value,
+};
+
+/// Seconds from the request of a payment to irrevocable.
+const PAYMENT_SECONDS: [f64; 10] = [5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1, 1.0, 10.0];
+/// Operations a round may hold: up to 4,096 (protocol, section 6).
+const ROUND_OPERATIONS: [f64; 8] = [0.0, 1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0];
+
+/// Metrics of channels, and of the wallet that funds them.
+#[derive(Debug)]
+pub(super) struct ChannelMetrics {
+    created: IntCounter,
+    settled: IntCounter,
+    by_phase: IntGaugeVec,
+    balance: IntGaugeVec,
+    payments: IntCounterVec,
+    payment_latency: Histogram,
+    round_operations: Histogram,
+    force_closes: IntCounterVec,
+    funding_spent: IntCounterVec,
+    penalties: IntCounter,
+    claims_pending: IntGauge,
+    wallet_balance: IntGaugeVec,
+    fee_reserve: IntGauge,
+}
+
+impl ChannelMetrics {
+    /// Registers them.
+    pub(super) fn register(r: &Registrar) -> Self {
+        Self {
+            created: r.counter("strait_channels_created_total", "Channels opened or accepted."),
+            settled: r.counter(
+                "strait_channels_settled_total",
+                "Channels whose every output was settled at depth, and which were then forgotten.",
+            ),
+            by_phase: r.gauges::<ChannelPhase>("strait_channels", "Channels by state."),
+            balance: r.gauges::<Side>(
+                "strait_channel_balance_sat",
+                "Balance in channels that are not settled yet, in satoshis, by side.",
+            ),
+            payments: r.counters::<Direction>(
+                "strait_payments_total",
+                "Irrevocable payments by direction.",
+            ),
+            payment_latency: r.histogram(
+                "strait_payment_latency_seconds",
+                "Time from the request of a payment until it is irrevocable.",
+                &PAYMENT_SECONDS,
+            ),
+            round_operations: r.histogram(
+                "strait_round_operations",
+                "Operations in one round of a channel.",
+                &ROUND_OPERATIONS,
+            ),
+            force_closes: r.counters::<ForceCloseReason>(
+                "strait_force_closes_total",
+                "Force closes that this node decided on, by reason.",
+            ),
+            funding_spent: r.counters::<FundingSpender>(
+                "strait_channel_funding_spent_total",
+                "Funding outputs spent by a block, by what spent them.",
+            ),
+            penalties: r.counter(
+                "strait_penalty_outputs_total",
+                "Outputs of revoked commitments that a block shows taken with the revocation secret.",
+            ),
+            claims_pending: r.gauge(
+                "strait_claims_pending",
+                "Outputs on chain with a claim broadcast and none mined.",
+            ),
+            wallet_balance: r.gauges::<WalletBalance>(
+                "strait_wallet_balance_sat",
+                "On-chain balance of the wallet, in satoshis, by kind.",
+            ),
+            fee_reserve: r.gauge(
+                "strait_fee_reserve_required_sat",
+                "Satoshis that force closing every channel at once would need in fees.",
+            ),
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a channel opened or accepted.
+    pub fn channel_created(&self) {
+        self.of_channels.created.inc();
+    }
+
+    /// Counts a channel that is settled and forgotten.
+    pub fn channel_settled(&self) {
+        self.of_channels.settled.inc();
+    }
+
+    /// Tells how many channels are in a phase.
+    pub fn set_channels(&self, phase: ChannelPhase, count: u64) {
+        self.of_channels.by_phase.with_label_values(&[phase.value()]).set(gauge_value(count));
+    }
+
+    /// Tells the sum of one side's balances over all channels that are not settled.
+    pub fn set_channel_balance(&self, side: Side, balance: Sats) {
+        let gauge = self.of_channels.balance.with_label_values(&[side.value()]);
+        gauge.set(gauge_value(balance.to_sat()));
+    }
+
+    /// Counts irrevocable payments.
+    pub fn payments(&self, direction: Direction, count: u64) {
+        self.of_channels.payments.with_label_values(&[direction.value()]).inc_by(count);
+    }
+
+    /// Notes how long a payment took to become irrevocable.
+    pub fn payment_took(&self, latency: Duration) {
+        self.of_channels.payment_latency.observe(latency.as_secs_f64());
+    }
+
+    /// Notes how many operations a round held.
+    pub fn round_finished(&self, operations: u32) {
+        self.of_channels.round_operations.observe(f64::from(operations));
+    }
+
+    /// Counts a force close that this node decided on.
+    pub fn force_closed(&self, reason: ForceCloseReason) {
+        self.of_channels.force_closes.with_label_values(&[reason.value()]).inc();
+    }
+
+    /// Counts a funding output that a block spent.
+    pub fn funding_spent(&self, spender: FundingSpender) {
+        self.of_channels.funding_spent.with_label_values(&[spender.value()]).inc();
+    }
+
+    /// Counts an output that was taken with a revocation secret.
+    pub fn penalty_taken(&self) {
+        self.of_channels.penalties.inc();
+    }
+
+    /// Tells how many outputs have a claim broadcast and none mined.
+    pub fn set_claims_pending(&self, count: u64) {
+        self.of_channels.claims_pending.set(gauge_value(count));
+    }
+
+    /// Tells a balance of the wallet.
+    pub fn set_wallet_balance(&self, kind: WalletBalance, balance: Sats) {
+        let gauge = self.of_channels.wallet_balance.with_label_values(&[kind.value()]);
+        gauge.set(gauge_value(balance.to_sat()));
+    }
+
+    /// Tells what force closing every channel at once would need in fees.
+    pub fn set_fee_reserve(&self, required: Sats) {
+        self.of_channels.fee_reserve.set(gauge_value(required.to_sat()));
+    }
+}

@@ -1,0 +1,84 @@
+//! Examples that stand under the help of the commands people meet first.
+
+pub(super) const NODE: &str = "\
+Examples:
+  strait node --config /etc/strait/node.toml
+  strait node --config node.toml --log-level debug --set channel.delay_blocks=288
+
+SIGTERM and SIGINT stop the node. SIGHUP makes it read its configuration again: the log level changes
+at once, and the log names what takes a restart.";
+
+pub(super) const DEVNET: &str = "\
+Examples:
+  strait devnet
+  strait devnet --listen 127.0.0.1:18443 --cookie-file /tmp/devnet.cookie --block-every-ms 1000
+
+The chain lives in memory and ends with the command. It takes bitcoind's RPC: without --block-every-ms
+blocks are made by `generatetodescriptor` and `generatetoaddress`.";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  strait demo
+  strait demo --payments 1000
+  strait demo --json > result.json
+  strait demo --keep";
+
+pub(super) const CHANNEL_OPEN: &str = "\
+Examples:
+  strait channel open NODE_ID 1000000
+  strait channel open NODE_ID 1000000 --address /ip4/192.0.2.1/tcp/9736 --fee-rate-sat-per-kvb 5000
+
+The answer comes when the funding transaction is signed and on its way. The channel carries payments
+once that transaction is deep enough: `strait channel show CHANNEL_ID` says when.";
+
+pub(super) const CHANNEL_CLOSE: &str = "\
+Examples:
+  strait channel close CHANNEL_ID
+  strait channel close CHANNEL_ID --force";
+
+pub(super) const PAY: &str = "\
+Examples:
+  strait pay CHANNEL_ID 5000
+  strait pay CHANNEL_ID 5000 --reference order-17 --idempotency-key order-17
+  strait pay CHANNEL_ID 1000 --count 10000
+
+Amounts are millisatoshis. The command ends when the payment is irrevocable. With exit code 5 the
+outcome is unknown: run it again with the key it printed, and nothing is paid twice.";
+
+pub(super) const CONTRACT_ADD: &str = "\
+Example:
+  strait contract add contracts/metered/metered.wasm
+
+Both nodes need the module, and contracts.allow of both must name its hash or be \"added\".";
+
+pub(super) const CONTRACT_OPEN: &str = "\
+Example:
+  strait contract open CHANNEL_ID MODULE_HASH --collateral-opener-msat 1000000 --params 00...
+
+What the parameters mean is up to the module; docs/contracts.md explains those of `metered`.";
+
+pub(super) const CONTRACT_ACT: &str = "\
+Examples:
+  strait contract act CONTRACT_ID 0100000001
+  strait contract act CONTRACT_ID 0100000002 0100000003 03";
+
+pub(super) const CONTRACT_SETTLE: &str = "\
+Example:
+  strait contract settle CONTRACT_ID
+
+The contract's module must say first that nothing more will happen; an action brings it there.";
+
+pub(super) const WALLET_SEND: &str = "\
+Examples:
+  strait wallet send ADDRESS 50000
+  strait wallet send ADDRESS all --fee-rate-sat-per-kvb 2000
+
+`all` leaves what closing the open channels needs in fees.";
+
+pub(super) const EVENTS: &str = "\
+Examples:
+  strait events
+  strait events --from 1200 --follow
+  strait --json events --follow | jq .type
+
+Each event has a place in the log, `seq`. Whoever reads on after an interruption gives the next one.";

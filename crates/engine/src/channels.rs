@@ -10,6 +10,7 @@ use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Policy, Step};
 use crate::event::Event;
 use crate::peers::{Greeting, fault};
+use crate::state::placed;
 
 impl Engine {
     pub(crate) fn handle_peer_message(
@@ -209,8 +210,8 @@ impl Engine {
         out: &mut Step,
     ) {
         match notice {
-            Notice::Irrevocable { number: _, requests } => {
-                self.tell_irrevocable(id, &requests, out);
+            Notice::Irrevocable { number, operations, requests } => {
+                self.tell_irrevocable(id, number, placed(operations, &requests), out);
             }
             Notice::Received { number, operations } => {
                 report_received(id, &operations, out);

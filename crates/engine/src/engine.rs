@@ -67,6 +67,8 @@ pub struct Engine {
     pub(crate) fee_estimate: Option<FeeRate>,
     /// Where live channels' funding outputs are: what a block is searched for.
     pub(crate) funding_outputs: BTreeMap<OutPoint, ChannelId>,
+    /// When the log was last told the time.
+    pub(crate) clock_noted: Option<Timestamp>,
     next: EventSeq,
 }
 
@@ -128,6 +130,7 @@ impl Engine {
             waiters: Waiters::default(),
             fee_estimate: None,
             funding_outputs: BTreeMap::new(),
+            clock_noted: None,
             next,
         }
     }

@@ -46,8 +46,13 @@ impl Engine {
                 let fate = known.fate;
                 self.answer_opening(asked.id, &fate, out);
             }
+            None if self.waiters.has_request(&asked.key) => {
+                reply(asked.id, Err(CommandError::KeyReused), out);
+            }
             None => {
-                if let Err(error) = self.open(&asked, digest, moment, out) {
+                let opened =
+                    self.check_room().and_then(|()| self.open(&asked, digest, moment, out));
+                if let Err(error) = opened {
                     reply(asked.id, Err(error), out);
                 }
             }

@@ -1,0 +1,13 @@
+//! The engine from outside: two of them, with disks, a link and a chain without work; and strangers who say anything.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    unreachable_pub,
+    reason = "test code: what fails here fails loudly"
+)]
+
+mod node;
+mod requests;
+mod world;

@@ -59,6 +59,7 @@ impl Engine {
         }
         let mined: BTreeSet<Txid> = block.txdata.iter().map(Transaction::compute_txid).collect();
         for (_, id) in waiting.into_iter().filter(|(txid, _)| mined.contains(txid)) {
+            self.answered_openings.retain(|(_, _, opened)| *opened != id);
             self.with_channel(id, moment, out, |channel, _, decision| {
                 channel.handle_funding_mined(height, decision);
             });

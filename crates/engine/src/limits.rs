@@ -13,6 +13,16 @@ pub(crate) const KEPT_AT_LEAST: Millis = Millis(600_000);
 pub(crate) const REQUESTS_MAX: usize = 1 << 20;
 /// Time between two that are told to the log, while there is something that ages.
 pub(crate) const CLOCK_EVERY: Millis = Millis(60_000);
+/// Openings of peers that no block has funded yet, by one peer and by all, within [`OPENINGS_WITHIN`]: each costs the log
+/// some two kilobytes for ever and its opener nothing, whether it is given up or never paid for. What a block funds is
+/// counted no more.
+pub(crate) const OPENINGS_PER_PEER_MAX: usize = 20;
+/// See [`OPENINGS_PER_PEER_MAX`]: strangers' names cost nothing either.
+pub(crate) const OPENINGS_MAX: usize = 100;
+/// The time in which so many are answered: an hour, so that the log grows by five megabytes a day at most.
+pub(crate) const OPENINGS_WITHIN: Millis = Millis(3_600_000);
+/// Faults and complaints of one connection after which it is ended, whoever the peer is: an honest one has a few.
+pub(crate) const FAULTS_MAX: u32 = 64;
 /// Recent blocks kept, to find the fork of a reorganisation: two days.
 pub(crate) const RECENT_BLOCKS: usize = 288;
 /// Coins one opening or payment may spend, so that its transaction stays well below what nodes relay.

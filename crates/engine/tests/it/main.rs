@@ -3,11 +3,15 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
     clippy::arithmetic_side_effects,
     unreachable_pub,
     reason = "test code: what fails here fails loudly"
 )]
 
 mod node;
+mod openings;
+mod payments;
+mod peers;
 mod requests;
 mod world;

@@ -145,6 +145,7 @@ impl Node {
                 Effect::Send(peer, message) => self.outbox.push_back((peer, *message)),
                 Effect::Disconnect(peer) => self.hung_up.push(peer),
                 Effect::KeepConnected(peer, _) => self.kept.push(peer),
+                Effect::Forget(peer) => self.kept.retain(|kept| *kept != peer),
                 Effect::Broadcast(transactions) => self.broadcasts.extend(transactions),
                 Effect::Reply(id, outcome) => self.answers.push((id, outcome)),
                 Effect::Report(report) => self.reports.push(report),

@@ -86,6 +86,8 @@ impl World {
             Effect::Send(_, message) => self.send(place, &message)?,
             Effect::Disconnect(_) => self.hang_up(place),
             Effect::KeepConnected(..) => self.keep_connected(place),
+            // A node of this world has one peer, and dials it as long as it lives.
+            Effect::Forget(_) => {}
             Effect::Broadcast(transactions) => {
                 let names: Vec<String> =
                     transactions.iter().map(|t| t.compute_txid().to_string()).collect();
@@ -136,6 +138,7 @@ impl World {
             | Report::ChannelResolved(_)
             | Report::ForceClosed(_)
             | Report::PeerFault { .. }
+            | Report::PeerRepeats { .. }
             | Report::PeerComplaint { .. } => {
                 self.tell(&format!("{place} reports {}", short(&format!("{report:?}"))));
             }

@@ -48,7 +48,9 @@ pub enum Notice {
     Irrevocable {
         /// The number whose ledger holds them.
         number: CommitmentNumber,
-        /// Which, in order, as the proposal carried them.
+        /// How many operations the round held.
+        operations: usize,
+        /// Which, in order, as the proposal carried them: the round's last operations are theirs.
         requests: Vec<CarriedRequest>,
     },
     /// The counterparty's operations are ours to rely on.

@@ -210,11 +210,12 @@ impl Channel {
             // Too late: this node has given its last commitment to the chain and revokes nothing any more.
             return Ok(());
         }
-        let Some(Outstanding::Proposed { number, ledger, requests, .. }) = &live.rounds.outstanding
+        let Some(Outstanding::Proposed { number, ledger, requests, operations, .. }) =
+            &live.rounds.outstanding
         else {
             return Err(unexpected("Accept", live.round_name()));
         };
-        let number = *number;
+        let (number, operations) = (*number, operations.as_slice().len());
         if accept.number != number {
             return Err(Violation::Number { actual: accept.number, expected: number }.into());
         }
@@ -243,7 +244,7 @@ impl Channel {
         self.volatile.peer_wish = TurnWish::Content;
         self.volatile.asked_for_turn = false;
         self.resend_finalize(out);
-        out.notice(Notice::Irrevocable { number, requests });
+        out.notice(Notice::Irrevocable { number, operations, requests });
         Ok(())
     }
 

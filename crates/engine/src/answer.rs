@@ -79,6 +79,12 @@ pub enum CommandError {
     /// The key was used for something else.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// More requests came of late than are remembered, and none of those may be forgotten yet. Nothing was done.
+    #[error("{limit} requests of the last minutes are remembered, which is the most")]
+    TooManyRequests {
+        /// The most that are remembered.
+        limit: usize,
+    },
     /// The channel refuses.
     #[error("channel {channel} refuses")]
     Channel {

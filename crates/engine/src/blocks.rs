@@ -11,6 +11,7 @@ use strait_watcher::BlockSpends;
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
+use crate::limits::CLOCK_EVERY;
 
 impl Engine {
     /// A block joined the best chain.
@@ -64,6 +65,7 @@ impl Engine {
         }
         let mined: BTreeSet<Txid> = block.txdata.iter().map(Transaction::compute_txid).collect();
         for (_, id) in waiting.into_iter().filter(|(txid, _)| mined.contains(txid)) {
+            self.answered_openings.retain(|(_, _, opened)| *opened != id);
             self.with_channel(id, moment, out, |channel, _, decision| {
                 channel.handle_funding_mined(height, decision);
             });
@@ -122,6 +124,7 @@ impl Engine {
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.note_time(moment, out);
         let overview = Report::Overview(Box::new(self.overview()));
         out.effects.push(Effect::Report(overview));
         let due = |channel: &&Channel| channel.deadline().is_some_and(|at| at <= moment.now);
@@ -130,6 +133,16 @@ impl Engine {
             self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.handle_time(moment.now, decision);
             });
+        }
+    }
+
+    /// Tells the log the time, so that what is known of requests ages there as here.
+    fn note_time(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        let now = moment.now;
+        let is_due = self.clock_noted.is_none_or(|last| now.since(last) >= CLOCK_EVERY);
+        if is_due && self.book.requests.wants_time() {
+            self.clock_noted = Some(now);
+            self.record(Event::ClockNoted { now }, out);
         }
     }
 

@@ -6,12 +6,14 @@ use strait_channel::{
     AbandonReason, Channel, ChannelEffect, ChannelEvent, Decision, ForceReason, Notice, Reaction,
 };
 use strait_primitives::{ChannelId, NodeId};
+use strait_wallet::Purpose;
 use strait_wire::{CancelReason, Fault, FaultCode, Message, Operation, Operations};
 
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Policy, Step};
 use crate::event::Event;
-use crate::peers::{Greeting, fault};
+use crate::peers::Greeting;
+use crate::state::placed;
 
 impl Engine {
     pub(crate) fn handle_peer_message(
@@ -21,14 +23,16 @@ impl Engine {
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
-        match (self.connected.get(&peer), &message) {
+        match (self.greeting(&peer), &message) {
             // What is left of a connection that is gone.
-            (None, _) => {}
-            (Some(_), Message::Hello(hello)) => self.handle_hello(peer, hello, out),
+            (None | Some(Greeting::Dismissed), _) => {}
+            (Some(Greeting::Awaited | Greeting::Done), Message::Hello(hello)) => {
+                self.handle_hello(peer, hello, out);
+            }
             (Some(Greeting::Awaited), _) => {
                 let what = format!("{} before a greeting", message.name());
-                fault(peer, None, FaultCode::Violation, &what, out);
-                out.effects.push(Effect::Disconnect(peer));
+                self.fault(peer, None, FaultCode::Violation, &what, out);
+                self.dismiss(peer, out);
             }
             (Some(Greeting::Done), Message::Fault(complaint)) => {
                 self.handle_complaint(peer, complaint, moment, out);
@@ -44,7 +48,12 @@ impl Engine {
         }
         if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
             let what = format!("{} for a channel that is not known here", message.name());
-            return fault(peer, Some(id), FaultCode::UnknownChannel, &what, out);
+            self.fault(peer, Some(id), FaultCode::UnknownChannel, &what, out);
+            // It hears why, in case it has a channel that this node has settled and forgotten.
+            if self.is_stranger(peer) {
+                self.dismiss(peer, out);
+            }
+            return;
         }
         if let Message::AcceptChannel(accept) = message {
             self.handle_accept_channel(id, accept, moment, out);
@@ -73,7 +82,7 @@ impl Engine {
             }
         });
         if let Some(reaction) = failed {
-            report_fault(peer, id, &reaction, out);
+            self.report_fault(peer, id, &reaction, out);
         }
     }
 
@@ -86,8 +95,11 @@ impl Engine {
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
+        self.report_complaint(peer, complaint, out);
+        if self.is_stranger(peer) {
+            return self.dismiss(peer, out);
+        }
         let what = complaint.note.as_str().to_owned();
-        out.effects.push(Effect::Report(Report::PeerComplaint { peer, what: what.clone() }));
         let Some(id) = complaint.channel else { return };
         if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
             return;
@@ -137,7 +149,7 @@ impl Engine {
     ) {
         let Some(peer) = self.channels.get(&id).map(Channel::peer) else { return };
         for event in decision.events {
-            self.note_event(id, &event, out);
+            self.note_event(id, peer, &event, out);
             out.events.push(Event::Channel { channel: id, event });
         }
         for effect in decision.effects {
@@ -153,15 +165,16 @@ impl Engine {
             }
         }
         self.dirty.insert(id);
-        self.drop_if_over(id);
+        self.drop_if_over(id, peer, out);
     }
 
-    fn note_event(&mut self, id: ChannelId, event: &ChannelEvent, out: &mut Step) {
+    fn note_event(&mut self, id: ChannelId, peer: NodeId, event: &ChannelEvent, out: &mut Step) {
         self.book.note_channel_event(id, event);
         let mut report = |report| out.effects.push(Effect::Report(report));
         if let ChannelEvent::Opened { funding, .. } = event {
             self.funding_outputs.insert(funding.outpoint(), id);
             report(Report::ChannelOpened(id));
+            self.keep_connected(peer, out);
         } else if let ChannelEvent::ForceClosed { .. } = event {
             report(Report::ForceClosed(id));
         } else if let ChannelEvent::Proposed { operations, .. } = event {
@@ -172,18 +185,24 @@ impl Engine {
         }
     }
 
-    /// Forgets a channel whose end is final.
-    fn drop_if_over(&mut self, id: ChannelId) {
+    /// Forgets a channel whose end is final. The address it would have paid is free again, unless it did.
+    fn drop_if_over(&mut self, id: ChannelId, peer: NodeId, out: &mut Step) {
         if let Some(channel) = self.channels.get(&id)
             && channel.state().is_over()
         {
             self.book.ended.note(channel.state());
+            if let Some(change) = self.wallet.release(Purpose::Payout(id)) {
+                self.record(Event::Wallet(change), out);
+            }
             self.channels.remove(&id);
             self.watchers.remove(&id);
             self.dirty.remove(&id);
             self.last_rounds_told.remove(&id);
             self.proposed_payments.remove(&id);
             self.funding_outputs.retain(|_, channel| *channel != id);
+            if self.is_stranger(peer) {
+                out.effects.push(Effect::Forget(peer));
+            }
         }
     }
 
@@ -215,6 +234,22 @@ impl Engine {
         }
     }
 
+    /// Tells a peer, and this node's operator, how it broke the protocol.
+    pub(crate) fn report_fault(
+        &mut self,
+        peer: NodeId,
+        id: ChannelId,
+        reaction: &Reaction,
+        out: &mut Step,
+    ) {
+        let code = match reaction {
+            Reaction::Close(_) => FaultCode::Violation,
+            Reaction::Refuse { code, .. } => *code,
+            Reaction::Retry(_) => return,
+        };
+        self.fault(peer, Some(id), code, &chain_of(reaction), out);
+    }
+
     fn handle_notice(
         &mut self,
         id: ChannelId,
@@ -223,8 +258,8 @@ impl Engine {
         out: &mut Step,
     ) {
         match notice {
-            Notice::Irrevocable { number: _, requests } => {
-                self.tell_irrevocable(id, &requests, out);
+            Notice::Irrevocable { number, operations, requests } => {
+                self.tell_irrevocable(id, number, placed(operations, &requests), out);
             }
             Notice::Received { number, operations } => {
                 report_received(id, &operations, out);
@@ -239,16 +274,6 @@ impl Engine {
             Notice::CloseAgreed => self.tell_closing(id, out),
         }
     }
-}
-
-/// Tells a peer, and this node's operator, how it broke the protocol.
-pub(crate) fn report_fault(peer: NodeId, id: ChannelId, reaction: &Reaction, out: &mut Step) {
-    let code = match reaction {
-        Reaction::Close(_) => FaultCode::Violation,
-        Reaction::Refuse { code, .. } => *code,
-        Reaction::Retry(_) => return,
-    };
-    fault(peer, Some(id), code, &chain_of(reaction), out);
 }
 
 /// An error and all its causes in one line.

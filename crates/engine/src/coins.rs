@@ -36,7 +36,8 @@ impl Engine {
         let answer = match self.book.requests.find(&asked.key) {
             Some(known) if known.digest != digest => Err(CommandError::KeyReused),
             Some(known) => self.sent_before(&known.fate),
-            None => self.send_coins(asked, digest, moment, out),
+            None if self.waiters.has_request(&asked.key) => Err(CommandError::KeyReused),
+            None => self.check_room().and_then(|()| self.send_coins(asked, digest, moment, out)),
         };
         reply(asked.id, answer, out);
     }

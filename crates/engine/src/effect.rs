@@ -16,6 +16,8 @@ pub enum Effect {
     Disconnect(NodeId),
     /// Connect to a peer and stay connected.
     KeepConnected(NodeId, Vec<String>),
+    /// Stop connecting to a peer; a live connection stays.
+    Forget(NodeId),
     /// Bring transactions on chain: one, or a parent and the child that pays for it.
     Broadcast(Vec<Transaction>),
     /// Answer a command.
@@ -65,7 +67,7 @@ pub enum Report {
     },
     /// How the node is, now and then.
     Overview(Box<Overview>),
-    /// A peer broke the protocol.
+    /// A peer broke the protocol, for the first time in this way on its connection.
     PeerFault {
         /// Which peer.
         peer: NodeId,
@@ -74,7 +76,12 @@ pub enum Report {
         /// What it did, for people.
         what: String,
     },
-    /// A peer told us that something is wrong.
+    /// A peer did again what was told of it on this connection already: to be counted, not told.
+    PeerRepeats {
+        /// Which peer.
+        peer: NodeId,
+    },
+    /// A peer told us that something is wrong, for the first time of this kind on its connection.
     PeerComplaint {
         /// Which peer.
         peer: NodeId,

@@ -1,6 +1,6 @@
 //! The engine itself: every machine of the node, and the one door for inputs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
 use strait_channel::{Channel, ContractPolicy, Outstanding};
@@ -60,7 +60,7 @@ pub struct Engine {
     pub(crate) watchers: BTreeMap<ChannelId, Watcher>,
     pub(crate) book: Book,
     /// Peers with a stream, and what was said on it.
-    pub(crate) connected: BTreeMap<NodeId, crate::peers::Greeting>,
+    pub(crate) connected: BTreeMap<NodeId, crate::peers::Connection>,
     /// Channels that have something to do at the next [`Engine::poll`].
     pub(crate) dirty: BTreeSet<ChannelId>,
     /// Commands that wait for an outcome.
@@ -75,6 +75,10 @@ pub struct Engine {
     pub(crate) contract_homes: BTreeMap<ContractId, ChannelId>,
     /// Channels whose funding output's spend is so deep that the end of their last round was told.
     pub(crate) last_rounds_told: BTreeSet<ChannelId>,
+    /// When the log was last told the time.
+    pub(crate) clock_noted: Option<Timestamp>,
+    /// Openings that peers began of late and no block has funded: when, by whom, which.
+    pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
     next: EventSeq,
 }
 
@@ -142,6 +146,8 @@ impl Engine {
             funding_outputs: BTreeMap::new(),
             contract_homes: BTreeMap::new(),
             last_rounds_told: BTreeSet::new(),
+            clock_noted: None,
+            answered_openings: VecDeque::new(),
             next,
         }
     }
@@ -248,8 +254,7 @@ impl Engine {
         let mut peers: BTreeSet<NodeId> = self.channels.values().map(Channel::peer).collect();
         peers.extend(self.book.peers.keys());
         for peer in peers {
-            let address = self.book.peers.get(&peer).cloned().flatten();
-            out.effects.push(Effect::KeepConnected(peer, address.into_iter().collect()));
+            self.keep_connected(peer, &mut out);
         }
         self.rebroadcast(&mut out);
         self.seal(out)

@@ -5,7 +5,7 @@
 use bitcoin::BlockHash;
 use strait_channel::ChannelEvent;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, Digest, ModuleHash, NodeId, RequestKey, Sats,
+    BlockHeight, ChannelId, ContractId, Digest, ModuleHash, NodeId, RequestKey, Sats, Timestamp,
 };
 use strait_wallet::WalletChange;
 use strait_watcher::WatchEvent;
@@ -116,5 +116,12 @@ pub enum Event {
         /// What.
         #[n(1)]
         event: WatchEvent,
+    },
+    /// It was this time, and requests have come to their end since it was last told: what makes them age.
+    #[n(9)]
+    ClockNoted {
+        /// By the node's clock.
+        #[n(0)]
+        now: Timestamp,
     },
 }

@@ -1,11 +1,29 @@
 //! The engine's bounds, with unit and reason.
 
-use strait_primitives::{BlockDelta, Sats};
+use strait_primitives::{BlockDelta, Millis, Sats};
 use strait_wallet::BLOCKS_KEPT;
 
-/// Requests whose outcome is remembered: the oldest key is forgotten first. About 100 bytes each. Part of the fold, so
-/// a constant: a node that replays must forget what it forgot.
-pub(crate) const REQUESTS_MAX: usize = 1 << 18;
+/// Requests that are remembered whatever their age; beyond them the oldest is forgotten first. 40 to 100 bytes each in a
+/// snapshot. Part of the fold, so a constant: a node that replays must forget what it forgot.
+pub(crate) const REQUESTS_KEPT: usize = 1 << 18;
+/// No outcome younger than this is forgotten, however many there are: ten times what the interface lets a caller wait.
+/// Part of the fold.
+pub(crate) const KEPT_AT_LEAST: Millis = Millis(600_000);
+/// Requests known or waiting: with more no new key is taken. At a snapshot's 40 to 60 bytes each where that many come
+/// within [`KEPT_AT_LEAST`], some 60 MB.
+pub(crate) const REQUESTS_MAX: usize = 1 << 20;
+/// Time between two that are told to the log, while there is something that ages.
+pub(crate) const CLOCK_EVERY: Millis = Millis(60_000);
+/// Openings of peers that no block has funded yet, by one peer and by all, within [`OPENINGS_WITHIN`]: each costs the log
+/// some two kilobytes for ever and its opener nothing, whether it is given up or never paid for. What a block funds is
+/// counted no more.
+pub(crate) const OPENINGS_PER_PEER_MAX: usize = 20;
+/// See [`OPENINGS_PER_PEER_MAX`]: strangers' names cost nothing either.
+pub(crate) const OPENINGS_MAX: usize = 100;
+/// The time in which so many are answered: an hour, so that the log grows by five megabytes a day at most.
+pub(crate) const OPENINGS_WITHIN: Millis = Millis(3_600_000);
+/// Faults and complaints of one connection after which it is ended, whoever the peer is: an honest one has a few.
+pub(crate) const FAULTS_MAX: u32 = 64;
 /// Channels that are over and still shown: about 200 bytes each. Part of the fold, so a constant.
 pub(crate) const ENDED_CHANNELS_MAX: usize = 1_000;
 /// Recent blocks kept, to find the fork of a reorganisation: two days. More than any reorganisation may undo.
@@ -26,3 +44,4 @@ pub(crate) const FORGET_MARGIN: BlockDelta = BlockDelta::new(6);
 
 // A block that the node can lose, its wallet can lose as well.
 const _: () = assert!(RECENT_BLOCKS < BLOCKS_KEPT.to_u32() as usize);
+const _: () = assert!(REQUESTS_KEPT < REQUESTS_MAX);

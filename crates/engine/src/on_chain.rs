@@ -17,6 +17,7 @@ use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
 use crate::requests::RequestFate;
+use crate::state::placed;
 
 /// A live channel's facts, borrowed.
 struct Facts<'a> {
@@ -196,15 +197,16 @@ impl Engine {
         let Some(channel) = self.channels.get(&id) else { return };
         let Some(watcher) = self.watchers.get(&id) else { return };
         let rounds = channel.state().live().map(|live| &live.rounds);
-        let Some(Outstanding::Proposed { requests, .. }) =
+        let Some(Outstanding::Proposed { number, operations, requests, .. }) =
             rounds.and_then(|r| r.outstanding.as_ref())
         else {
             return;
         };
-        let requests = requests.clone();
+        let (number, operations, requests) =
+            (*number, operations.as_slice().len(), requests.clone());
         let standing = watcher.standing(&Facts { channel });
         if standing == Some(Standing::CounterpartyProposed) {
-            self.tell_irrevocable(id, &requests, out);
+            self.tell_irrevocable(id, number, placed(operations, &requests), out);
             return;
         }
         if requests.is_empty() {

@@ -5,20 +5,21 @@ use bitcoin::{Script, Weight};
 use strait_channel::{
     AbandonReason, Answer as Answering, Channel, Decision, Funded, Offer, Reaction,
 };
-use strait_primitives::{ChannelId, Digest, FeeRate, KeySalt, NodeId, RequestKey, Sats};
+use strait_primitives::{ChannelId, Digest, FeeRate, KeySalt, NodeId, RequestKey, Sats, Timestamp};
 use strait_wallet::{FundError, Purpose, SelectRequest};
 use strait_wire::{
     AcceptChannel, Contribution, FaultCode, FundingInput, OpenChannel, ScriptBytes, SignOpening,
 };
 
 use crate::answer::{Answer, CommandError};
-use crate::channels::report_fault;
 use crate::command::CommandId;
 use crate::engine::{Engine, Moment, Step, derive_entropy};
 use crate::event::{Event, RequestSubject};
-use crate::limits::{CAPACITY_MIN, INPUTS_MAX};
+use crate::limits::{
+    CAPACITY_MIN, INPUTS_MAX, OPENINGS_MAX, OPENINGS_PER_PEER_MAX, OPENINGS_WITHIN,
+};
 use crate::payments::{reply, short};
-use crate::peers::{Greeting, fault};
+use crate::peers::Greeting;
 use crate::requests::RequestFate;
 
 /// Weight of an opening transaction beside its inputs: its frame, the funding output and two changes, all at their
@@ -46,8 +47,13 @@ impl Engine {
                 let fate = known.fate;
                 self.answer_opening(asked.id, &fate, out);
             }
+            None if self.waiters.has_request(&asked.key) => {
+                reply(asked.id, Err(CommandError::KeyReused), out);
+            }
             None => {
-                if let Err(error) = self.open(&asked, digest, moment, out) {
+                let opened =
+                    self.check_room().and_then(|()| self.open(&asked, digest, moment, out));
+                if let Err(error) = opened {
                     reply(asked.id, Err(error), out);
                 }
             }
@@ -82,7 +88,7 @@ impl Engine {
         if asked.node == self.config.node {
             return Err(CommandError::OwnId);
         }
-        if self.connected.get(&asked.node) != Some(&Greeting::Done) {
+        if self.greeting(&asked.node) != Some(Greeting::Done) {
             return Err(CommandError::NotConnected(asked.node));
         }
         let (min, max) = (CAPACITY_MIN, self.config.opening.capacity_max);
@@ -102,7 +108,7 @@ impl Engine {
             salt,
             contribution,
             fee_rate,
-            wallet_script: self.own_script(out),
+            wallet_script: self.own_script(Purpose::Payout(channel), out),
         };
         let mut decision = Decision::default();
         let machine = Channel::offer(
@@ -145,7 +151,7 @@ impl Engine {
         self.record(Event::Wallet(change), out);
         let change = match &selection.change {
             Some(output) => script_bytes(&output.script_pubkey),
-            None => self.own_script(out),
+            None => self.own_script(Purpose::Opening(channel), out),
         };
         let inputs = selection.inputs.iter().map(|coin| FundingInput {
             txid: Digest::from_bytes(coin.outpoint.txid.to_byte_array()),
@@ -156,11 +162,13 @@ impl Engine {
         Ok(Contribution { amount, inputs: inputs.collect(), change })
     }
 
-    /// A fresh script of this node's wallet.
-    pub(crate) fn own_script(&mut self, out: &mut Step) -> ScriptBytes {
-        let (address, change) = self.wallet.next_address();
-        self.record(Event::Wallet(change), out);
-        script_bytes(&address.script_pubkey())
+    /// The script of this node's wallet for a purpose. The log hears of it when it is a new one.
+    fn own_script(&mut self, purpose: Purpose, out: &mut Step) -> ScriptBytes {
+        let (script, change) = self.wallet.address_for(purpose);
+        if !change.is_empty() {
+            self.record(Event::Wallet(change), out);
+        }
+        script_bytes(&script)
     }
 
     pub(crate) fn handle_open_channel(
@@ -177,21 +185,21 @@ impl Engine {
                 channel.handle_open_again(&open, &mut decision)
             }
             Some(_) => return,
-            None => match self.refuse_opening(peer) {
+            None => match self.refuse_opening(peer, moment.now) {
                 Some(note) => {
-                    return fault(peer, Some(id), FaultCode::Refused, &note, out);
+                    return self.fault(peer, Some(id), FaultCode::Refused, &note, out);
                 }
                 None => self.answer_open(peer, open, moment, &mut decision, out),
             },
         };
         if let Err(reaction) = done {
-            report_fault(peer, id, &reaction, out);
+            self.report_fault(peer, id, &reaction, out);
         }
         self.absorb(id, decision, moment, out);
     }
 
     /// Why this node takes no further channel, whatever it looks like.
-    fn refuse_opening(&self, peer: NodeId) -> Option<String> {
+    fn refuse_opening(&mut self, peer: NodeId, now: Timestamp) -> Option<String> {
         if self.config.inbound == crate::Inbound::Refused {
             return Some("this node takes no channels from others".into());
         }
@@ -209,10 +217,21 @@ impl Engine {
             let funded = channel.state().live().map(|live| live.funded);
             matches!(funded, None | Some(Funded::Waiting))
         };
-        (self.channels.values().filter(unfunded).count() >= most)
-            .then(|| format!("{most} channels wait for their funding already"))
+        if self.channels.values().filter(unfunded).count() >= most {
+            return Some(format!("{most} channels wait for their funding already"));
+        }
+        self.is_hasty(peer, now).then(|| "too many openings came to nothing of late".into())
     }
 
+    /// True if the peer, or all peers together, began as many openings of late as the log has room for.
+    fn is_hasty(&mut self, peer: NodeId, now: Timestamp) -> bool {
+        let answered = &mut self.answered_openings;
+        answered.retain(|(at, _, _)| now.since(*at) < OPENINGS_WITHIN);
+        let of_peer = answered.iter().filter(|(_, by, _)| *by == peer).count();
+        answered.len() >= OPENINGS_MAX || of_peer >= OPENINGS_PER_PEER_MAX
+    }
+
+    /// Judges a peer's request, and only then promises it anything: what is refused leaves no trace in log or wallet.
     fn answer_open(
         &mut self,
         peer: NodeId,
@@ -223,7 +242,9 @@ impl Engine {
     ) -> Result<(), Reaction> {
         let id = open.channel;
         let salt = KeySalt::from_bytes(derive_entropy(&moment.entropy, b"salt"));
-        let answering = Answering { peer, open, salt, wallet_script: self.own_script(out) };
+        let purpose = Purpose::Payout(id);
+        let wallet_script = script_bytes(&self.wallet.peek_address_for(purpose));
+        let answering = Answering { peer, open, salt, wallet_script: wallet_script.clone() };
         let channel = Channel::answer(
             &self.config.node,
             answering,
@@ -232,6 +253,9 @@ impl Engine {
             moment.now,
             decision,
         )?;
+        let promised = self.own_script(purpose, out);
+        assert_eq!(promised, wallet_script, "what was shown is what is promised");
+        self.answered_openings.push_back((moment.now, peer, id));
         self.channels.insert(id, channel);
         Ok(())
     }
@@ -279,7 +303,7 @@ impl Engine {
             let Some(channel) = self.channels.get_mut(&id) else { return };
             let peer = channel.peer();
             channel.react(&reaction, &mut decision);
-            report_fault(peer, id, &reaction, out);
+            self.report_fault(peer, id, &reaction, out);
         }
         self.absorb(id, decision, moment, out);
     }

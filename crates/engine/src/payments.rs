@@ -14,7 +14,8 @@ use crate::answer::{Answer, CommandError, PaymentDone};
 use crate::command::{CommandId, Payment};
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Step};
-use crate::requests::RequestFate;
+use crate::limits::REQUESTS_MAX;
+use crate::requests::{PlacedRequest, RequestFate};
 
 /// Commands that wait for an outcome.
 #[derive(Debug, Default)]
@@ -52,6 +53,11 @@ impl Waiters {
     /// Everyone who waits for a request.
     pub(crate) fn take(&mut self, key: &RequestKey) -> Vec<CommandId> {
         self.requests.remove(key).map(|pending| pending.commands).unwrap_or_default()
+    }
+
+    /// True if a request with this key waits for a round, or for the end of one.
+    pub(crate) fn has_request(&self, key: &RequestKey) -> bool {
+        self.requests.contains_key(key)
     }
 }
 
@@ -115,12 +121,23 @@ impl Engine {
             pending.commands.push(id);
             return;
         }
-        if let Err(error) = self.enqueue(channel, key, digest, operations) {
+        let queued =
+            self.check_room().and_then(|()| self.enqueue(channel, key, digest, operations));
+        if let Err(error) = queued {
             return reply(id, Err(error), out);
         }
         let pending = Pending { digest, commands: vec![id], contract };
         self.waiters.requests.insert(key, pending);
         self.dirty.insert(channel);
+    }
+
+    /// Refuses a new key while no known one may be forgotten for it.
+    pub(crate) fn check_room(&self) -> Result<(), CommandError> {
+        let known = self.book.requests.len().saturating_add(self.waiters.requests.len());
+        if known >= REQUESTS_MAX {
+            return Err(CommandError::TooManyRequests { limit: REQUESTS_MAX });
+        }
+        Ok(())
     }
 
     /// Queues operations that the node itself wants. If the queue is full they wait for the next round that is told.
@@ -201,17 +218,15 @@ impl Engine {
     pub(crate) fn tell_irrevocable(
         &mut self,
         channel: ChannelId,
-        requests: &[CarriedRequest],
+        number: CommitmentNumber,
+        requests: impl Iterator<Item = PlacedRequest>,
         out: &mut Step,
     ) {
-        let mut count = 0_u64;
-        for request in requests {
-            count += u64::from(request.operations);
-            let Some(pending) = self.waiters.requests.remove(&request.key) else { continue };
-            let Some(done) = self.book.requests.find(&request.key).and_then(|k| k.fate.done())
-            else {
-                continue;
-            };
+        let mut operations = 0_u64;
+        for PlacedRequest { key, digest: _, first_index, count } in requests {
+            operations += u64::from(count);
+            let Some(pending) = self.waiters.requests.remove(&key) else { continue };
+            let done = PaymentDone { channel, number, first_index, count };
             for id in pending.commands {
                 self.answer_done(id, pending.contract, done, out);
             }
@@ -219,7 +234,7 @@ impl Engine {
         if let Some((count @ 1.., total)) = self.proposed_payments.remove(&channel) {
             out.effects.push(Effect::Report(Report::PaymentsSent { channel, count, total }));
         }
-        out.effects.push(Effect::Report(Report::Round { operations: count }));
+        out.effects.push(Effect::Report(Report::Round { operations }));
         self.dirty.insert(channel);
     }
 

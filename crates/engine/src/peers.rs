@@ -7,24 +7,52 @@ use crate::command::CommandId;
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
+use crate::limits::FAULTS_MAX;
 use crate::views::{PeerLink, PeerView};
 use crate::{Answer, CommandError};
 
 /// The protocol version this node speaks.
 const VERSION: u16 = 1;
 
-/// What a peer has said on its connection.
+/// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Greeting {
-    /// Nothing yet.
+    /// The peer has said nothing yet.
     Awaited,
     /// A greeting that fits ours.
     Done,
+    /// This node has ended it: what is still on its way is not heard.
+    Dismissed,
+}
+
+/// What is told of a peer once on each connection, however often it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It broke this rule.
+    Fault(FaultCode),
+    /// It complained of this.
+    Complaint(FaultCode),
+}
+
+/// A peer's stream.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    greeting: Greeting,
+    /// What was told of it: at most one of each kind.
+    told: Vec<Told>,
+    /// Faults and complaints so far.
+    faults: u32,
+}
+
+impl Connection {
+    const fn new() -> Self {
+        Self { greeting: Greeting::Awaited, told: Vec::new(), faults: 0 }
+    }
 }
 
 impl Engine {
     pub(crate) fn handle_connected(&mut self, peer: NodeId, moment: &Moment<'_>, out: &mut Step) {
-        self.connected.insert(peer, Greeting::Awaited);
+        self.connected.insert(peer, Connection::new());
         let chain = self.config.opening.chain;
         send(peer, Hello { version: VERSION, chain }, out);
         for id in self.channels_of(peer) {
@@ -48,15 +76,81 @@ impl Engine {
         with.map(|(id, _)| *id).collect()
     }
 
+    /// How far the connection to a peer has come; `None` without one.
+    pub(crate) fn greeting(&self, peer: &NodeId) -> Option<Greeting> {
+        self.connected.get(peer).map(|connection| connection.greeting)
+    }
+
     /// A peer's greeting: another chain or version ends the connection before anything is built on it.
     pub(crate) fn handle_hello(&mut self, peer: NodeId, hello: &Hello, out: &mut Step) {
         if hello.version == VERSION && hello.chain == self.config.opening.chain {
-            self.connected.insert(peer, Greeting::Done);
+            if let Some(connection) = self.connected.get_mut(&peer) {
+                connection.greeting = Greeting::Done;
+            }
             return;
         }
         let what = format!("version {} on chain {}", hello.version, hello.chain);
-        fault(peer, None, FaultCode::Incompatible, &what, out);
-        out.effects.push(Effect::Disconnect(peer));
+        self.fault(peer, None, FaultCode::Incompatible, &what, out);
+        self.dismiss(peer, out);
+    }
+
+    /// Tells a peer, and once this node's operator, what the peer did wrong.
+    pub(crate) fn fault(
+        &mut self,
+        peer: NodeId,
+        channel: Option<ChannelId>,
+        code: FaultCode,
+        what: &str,
+        out: &mut Step,
+    ) {
+        send(peer, Fault { channel, code, note: Note::cut(what) }, out);
+        let report = Report::PeerFault { peer, channel, what: what.to_owned() };
+        self.report_once(peer, Told::Fault(code), report, out);
+    }
+
+    /// Tells this node's operator once what a peer complains of.
+    pub(crate) fn report_complaint(&mut self, peer: NodeId, complaint: &Fault, out: &mut Step) {
+        let what = complaint.note.as_str().to_owned();
+        let report = Report::PeerComplaint { peer, what };
+        self.report_once(peer, Told::Complaint(complaint.code), report, out);
+    }
+
+    /// Whoever repeats itself on a connection is counted, and in the end hung up on: a log that others can write without
+    /// end is theirs.
+    fn report_once(&mut self, peer: NodeId, kind: Told, report: Report, out: &mut Step) {
+        let Some(connection) = self.connected.get_mut(&peer) else { return };
+        connection.faults = connection.faults.saturating_add(1);
+        let too_many = connection.faults > FAULTS_MAX;
+        if connection.told.contains(&kind) {
+            out.effects.push(Effect::Report(Report::PeerRepeats { peer }));
+        } else {
+            connection.told.push(kind);
+            out.effects.push(Effect::Report(report));
+        }
+        if too_many {
+            self.dismiss(peer, out);
+        }
+    }
+
+    /// Ends a connection after what was said on it.
+    pub(crate) fn dismiss(&mut self, peer: NodeId, out: &mut Step) {
+        let Some(connection) = self.connected.get_mut(&peer) else { return };
+        if connection.greeting != Greeting::Dismissed {
+            connection.greeting = Greeting::Dismissed;
+            out.effects.push(Effect::Disconnect(peer));
+        }
+    }
+
+    /// True if nothing binds this node to a peer: no channel, and no word of its operator.
+    pub(crate) fn is_stranger(&self, peer: NodeId) -> bool {
+        !self.book.peers.contains_key(&peer)
+            && self.channels.values().all(|channel| channel.peer() != peer)
+    }
+
+    /// Stays connected to the peer of a channel that lives.
+    pub(crate) fn keep_connected(&self, peer: NodeId, out: &mut Step) {
+        let address = self.book.peers.get(&peer).cloned().flatten();
+        out.effects.push(Effect::KeepConnected(peer, address.into_iter().collect()));
     }
 
     pub(crate) fn command_connect(
@@ -89,9 +183,9 @@ impl Engine {
     }
 
     fn peer_view(&self, node: NodeId) -> PeerView {
-        let link = match self.connected.get(&node) {
+        let link = match self.greeting(&node) {
             Some(Greeting::Done) => PeerLink::Connected,
-            Some(Greeting::Awaited) | None => PeerLink::Disconnected,
+            Some(Greeting::Awaited | Greeting::Dismissed) | None => PeerLink::Disconnected,
         };
         PeerView {
             node,
@@ -105,17 +199,4 @@ impl Engine {
 /// Says something to a peer.
 pub(crate) fn send(peer: NodeId, message: impl Into<Message>, out: &mut Step) {
     out.effects.push(Effect::Send(peer, Box::new(message.into())));
-}
-
-/// Tells a peer, and this node's operator, what the peer did wrong.
-pub(crate) fn fault(
-    peer: NodeId,
-    channel: Option<ChannelId>,
-    code: FaultCode,
-    what: &str,
-    out: &mut Step,
-) {
-    send(peer, Fault { channel, code, note: Note::cut(what) }, out);
-    let what = what.to_owned();
-    out.effects.push(Effect::Report(Report::PeerFault { peer, channel, what }));
 }

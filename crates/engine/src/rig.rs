@@ -96,7 +96,10 @@ impl Rig {
                 Effect::Send(peer, message) => self.outbox.push_back((peer, *message)),
                 Effect::Broadcast(transactions) => self.broadcasts.push(transactions),
                 Effect::Reply(_, answer) => self.replies.push(answer),
-                Effect::Disconnect(_) | Effect::KeepConnected(..) | Effect::Report(_) => {}
+                Effect::Disconnect(_)
+                | Effect::KeepConnected(..)
+                | Effect::Forget(_)
+                | Effect::Report(_) => {}
             }
         }
     }
@@ -149,6 +152,7 @@ impl Rig {
         self.blocks.push(block.clone());
         let height = tip.height.saturating_add(BlockDelta::new(1));
         self.take(Input::BlockConnected { height, block: Box::new(block) });
+        self.take(Input::BlocksTold);
     }
 
     pub(crate) fn mine_empty(&mut self, count: u32) {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bitcoin::BlockHash;
 use strait_channel::{CarriedRequest, ChannelEvent, ChannelState};
-use strait_primitives::{BlockHeight, ChannelId, CommitmentNumber, ModuleHash, NodeId};
+use strait_primitives::{BlockHeight, ChannelId, ModuleHash, NodeId};
 use strait_wallet::WalletState;
 use strait_watcher::WatcherState;
 
 use crate::ended::EndedChannels;
 use crate::event::Event;
 use crate::limits::RECENT_BLOCKS;
-use crate::requests::{KnownRequest, RequestBook, RequestFate};
+use crate::requests::{PlacedRequest, RequestBook};
 
 /// A block of the best chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -78,7 +78,8 @@ impl NodeState {
             | Event::PeerKnown { .. }
             | Event::ModuleAdded { .. }
             | Event::RequestBegun { .. }
-            | Event::RequestsFailed { .. } => self.book.apply(event),
+            | Event::RequestsFailed { .. }
+            | Event::ClockNoted { .. } => self.book.apply(event),
         }
     }
 
@@ -127,32 +128,27 @@ impl Book {
                 self.modules.insert(*module, *size_bytes);
             }
             Event::RequestBegun { key, digest, subject } => {
-                let fate = RequestFate::Became(*subject);
-                self.requests.note(*key, KnownRequest { digest: *digest, fate });
+                self.requests.note_begun(*key, *digest, *subject);
             }
-            Event::RequestsFailed { channel, keys } => self.requests.fail(*channel, keys),
+            Event::RequestsFailed { channel, keys: _ } => self.requests.fail(*channel),
+            Event::ClockNoted { now } => self.requests.note_time(*now),
             Event::Channel { .. } | Event::Watch { .. } | Event::Wallet(_) => {}
         }
     }
 
-    /// A proposal makes the requests it carries known.
+    /// A proposal makes the requests it carries known, and the end of what was in flight lets them age.
     pub(crate) fn note_channel_event(&mut self, channel: ChannelId, event: &ChannelEvent) {
         if let ChannelEvent::Proposed { number, operations, requests, .. } = event {
-            self.note_round(channel, *number, operations.as_slice().len(), requests);
-        }
-    }
-
-    fn note_round(
-        &mut self,
-        channel: ChannelId,
-        number: CommitmentNumber,
-        operations: usize,
-        requests: &[CarriedRequest],
-    ) {
-        for (request, first_index) in placed(operations, requests) {
-            let count = request.operations;
-            let fate = RequestFate::InRound { channel, number, first_index, count };
-            self.requests.note(request.key, KnownRequest { digest: request.digest, fate });
+            let placed = placed(operations.as_slice().len(), requests);
+            self.requests.note_round(channel, *number, placed.collect());
+        } else if matches!(
+            event,
+            ChannelEvent::Revoked { .. }
+                | ChannelEvent::Opened { .. }
+                | ChannelEvent::Abandoned { .. }
+                | ChannelEvent::Resolved { .. }
+        ) {
+            self.requests.settle(channel);
         }
     }
 }
@@ -161,13 +157,13 @@ impl Book {
 pub(crate) fn placed(
     operations: usize,
     requests: &[CarriedRequest],
-) -> impl Iterator<Item = (&CarriedRequest, u32)> {
+) -> impl Iterator<Item = PlacedRequest> {
     let total = u32::try_from(operations).expect("a round carries a few thousand operations");
     let carried: u32 = requests.iter().map(|request| request.operations).sum();
     let mut next = total.checked_sub(carried).expect("a round holds what it carries");
     requests.iter().map(move |request| {
-        let first = next;
-        next += request.operations;
-        (request, first)
+        let (first_index, count) = (next, request.operations);
+        next += count;
+        PlacedRequest { key: request.key, digest: request.digest, first_index, count }
     })
 }

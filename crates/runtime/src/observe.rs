@@ -193,6 +193,10 @@ impl Observer {
                 tracing::warn!(%peer, channel = ?channel, what, "a peer broke the protocol");
                 self.metrics.error(ErrorKind::Protocol);
             }
+            Report::PeerRepeats { peer } => {
+                tracing::trace!(%peer, "a peer repeats itself");
+                self.metrics.error(ErrorKind::Protocol);
+            }
             Report::PeerComplaint { peer, what } => {
                 tracing::warn!(%peer, what, "a peer complains");
             }

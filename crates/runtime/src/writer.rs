@@ -99,6 +99,7 @@ impl WriterWorker {
                 let _ = self.net.disconnect(peer);
             }
             Effect::KeepConnected(peer, addresses) => self.keep_connected(peer, &addresses),
+            Effect::Forget(peer) => self.net.forget(peer),
             Effect::Broadcast(transactions) => self.chain.broadcast(transactions),
             Effect::Reply(command, answer) => {
                 self.observer.replied(&answer);

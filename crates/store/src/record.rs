@@ -56,6 +56,7 @@ const fn kind_of(event: &Event) -> RecordKind {
         Event::RequestBegun { .. } => 6,
         Event::Watch { .. } => 7,
         Event::RequestsFailed { .. } => 8,
+        Event::ClockNoted { .. } => 9,
     })
 }
 
@@ -72,6 +73,7 @@ pub const fn kind_name(kind: RecordKind) -> &'static str {
         6 => "request_begun",
         7 => "watch",
         8 => "requests_failed",
+        9 => "clock_noted",
         _ => "unknown",
     }
 }

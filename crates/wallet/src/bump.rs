@@ -122,7 +122,7 @@ impl Wallet {
         assert!(size <= BUMP_CHILD_VBYTES_MAX, "a child of {} vB", size.0);
         let coins: Vec<_> = inputs.iter().map(|coin| coin.outpoint).collect();
         let mut change = self.hold(coins, request.purpose);
-        let (script, revealed) = self.change_for(request.purpose);
+        let (script, revealed) = self.address_for(request.purpose);
         change.extend(revealed);
         Ok((BumpInputs { inputs, change: pay(left, script), fee, size }, change))
     }

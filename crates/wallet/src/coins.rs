@@ -182,8 +182,23 @@ impl Wallet {
             .collect()
     }
 
-    /// The change address of a purpose: the same each time until it is released.
-    pub(crate) fn change_for(&mut self, purpose: Purpose) -> (ScriptBuf, WalletChange) {
+    /// The script that [`Wallet::address_for`] would give, without promising it: nothing changes.
+    #[must_use]
+    pub fn peek_address_for(&self, purpose: Purpose) -> ScriptBuf {
+        if let Some(index) = self.holds.change.get(&purpose) {
+            return self.definite(Branch::Change, *index).script_pubkey();
+        }
+        if let Some((_, script)) = self.unpromised_change() {
+            return script;
+        }
+        let (next, _) =
+            self.graph.index.next_index(Branch::Change).expect("both branches are in the index");
+        self.definite(Branch::Change, AddressIndex(next)).script_pubkey()
+    }
+
+    /// The address of a purpose, on the change branch: the same each time until it is released. One that was given up
+    /// before anything was paid to it is promised again, so that openings that come to nothing use up no addresses.
+    pub fn address_for(&mut self, purpose: Purpose) -> (ScriptBuf, WalletChange) {
         if let Some(index) = self.holds.change.get(&purpose) {
             let script = self.definite(Branch::Change, *index).script_pubkey();
             return (script, WalletChange::default());
@@ -196,16 +211,18 @@ impl Wallet {
 
     /// A change address that no transaction pays and no purpose was promised, so that given-up ones come back.
     pub(crate) fn fresh_change(&mut self) -> (AddressIndex, ScriptBuf, WalletChange) {
-        let unused = self
-            .graph
-            .index
-            .unused_keychain_spks(Branch::Change)
-            .map(|(index, script)| (AddressIndex(index), script))
-            .find(|(index, _)| !self.holds.change.values().any(|promised| promised == index));
-        match unused {
+        match self.unpromised_change() {
             Some((index, script)) => (index, script, WalletChange::default()),
             None => self.reveal(Branch::Change),
         }
+    }
+
+    fn unpromised_change(&self) -> Option<(AddressIndex, ScriptBuf)> {
+        self.graph
+            .index
+            .unused_keychain_spks(Branch::Change)
+            .map(|(index, script)| (AddressIndex(index), script))
+            .find(|(index, _)| !self.holds.change.values().any(|promised| promised == index))
     }
 
     fn reveal(&mut self, branch: Branch) -> (AddressIndex, ScriptBuf, WalletChange) {

@@ -23,6 +23,9 @@ pub enum Purpose {
     /// A payment asked for by the operator.
     #[n(2)]
     Send(#[n(0)] RequestKey),
+    /// The address that a channel pays this node at when it ends; it holds no coins.
+    #[n(3)]
+    Payout(#[n(0)] ChannelId),
 }
 
 /// Why coins cannot be held; none of those asked for is.

@@ -173,7 +173,7 @@ impl Wallet {
         let mut change = self.hold(outpoints, purpose);
         let mut output = None;
         if picked.change > Sats::ZERO {
-            let (script, revealed) = self.change_for(purpose);
+            let (script, revealed) = self.address_for(purpose);
             change.extend(revealed);
             output = Some(pay(picked.change, script));
         }

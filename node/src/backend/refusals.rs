@@ -51,6 +51,10 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::KeyReused => {
             (ErrorCode::IdempotencyKeyReused, "a new request needs a key of its own")
         }
+        CommandError::TooManyRequests { .. } => (
+            ErrorCode::Busy,
+            "put many payments into one request, or ask again with the same key in ten minutes",
+        ),
         CommandError::Channel { source, .. } => return channel(error, source),
         CommandError::ChannelClosed(_) => {
             (ErrorCode::ChannelNotReady, "nothing was paid; use another channel")

@@ -65,6 +65,7 @@ fn broadcasts(out: Step) -> Vec<Vec<Transaction>> {
         Effect::Send(..)
         | Effect::Disconnect(_)
         | Effect::KeepConnected(..)
+        | Effect::Forget(_)
         | Effect::Reply(..)
         | Effect::Report(_) => None,
     });

@@ -32,6 +32,7 @@ pub(crate) fn samples() -> Vec<Event> {
         Event::PeerKnown { node: PEER, address: None },
         Event::ModuleAdded { module: MODULE, size_bytes: 22_815 },
         Event::RequestsFailed { channel: CHANNEL, keys: vec![KEY, KEY] },
+        Event::ClockNoted { now: Timestamp::from_unix_ms(29) },
     ];
     let subjects = [
         RequestSubject::OpenChannel(CHANNEL),

@@ -1,0 +1,17 @@
+//! The engine from outside: two of them, with disks, a link and a chain without work; and strangers who say anything.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::arithmetic_side_effects,
+    unreachable_pub,
+    reason = "test code: what fails here fails loudly"
+)]
+
+mod node;
+mod openings;
+mod payments;
+mod peers;
+mod requests;
+mod world;

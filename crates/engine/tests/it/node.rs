@@ -1,0 +1,209 @@
+//! One node: an engine, the disk that it writes to, and all that it did to the world.
+
+use std::collections::VecDeque;
+
+use bitcoin::hashes::Hash;
+use bitcoin::{Network, Transaction};
+use strait_channel::OpeningPolicy;
+use strait_contract::ScriptedRuntime;
+use strait_engine::{
+    Answer, BlockPoint, Command, CommandError, CommandId, Effect, Engine, EngineConfig, Event,
+    Inbound, Input, Moment, NodeState, Report,
+};
+use strait_log::{MemoryDisk, MemoryStore, Record, RecordKind, RecordVersion, Unsaved, Writer};
+use strait_primitives::{
+    BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, NodeId, Sats, Timestamp,
+};
+use strait_signer::{Seed, SeedWords};
+use strait_wallet::Account;
+use strait_wire::{Message, Parameters};
+use zeroize::Zeroizing;
+
+/// What a command was answered with.
+pub type Outcome = Result<Answer, CommandError>;
+
+pub struct Node {
+    byte: u8,
+    pub config: EngineConfig,
+    pub engine: Engine,
+    disk: MemoryDisk,
+    writer: Writer<MemoryStore>,
+    contracts: ScriptedRuntime,
+    /// Messages on their way, and to whom.
+    pub outbox: VecDeque<(NodeId, Message)>,
+    pub answers: Vec<(CommandId, Outcome)>,
+    pub broadcasts: Vec<Transaction>,
+    pub reports: Vec<Report>,
+    /// Whom it wanted to be rid of.
+    pub hung_up: Vec<NodeId>,
+    /// Whom it wanted to stay connected to.
+    pub kept: Vec<NodeId>,
+    commands: u64,
+}
+
+impl Node {
+    pub fn new(byte: u8, now: Timestamp) -> Self {
+        let seed = seed_of(byte);
+        let account = account_of(&seed);
+        let config = config_of(seed.node_key().node_id());
+        let genesis = account.genesis();
+        let birthday = BlockPoint { height: genesis.height, hash: genesis.hash };
+        let (engine, first) = Engine::create(config.clone(), seed, &account, birthday);
+        let disk = MemoryDisk::new();
+        let mut node = Self {
+            byte,
+            config,
+            engine,
+            writer: Writer::new(disk.open()),
+            disk,
+            contracts: ScriptedRuntime::with_purse(),
+            outbox: VecDeque::new(),
+            answers: Vec::new(),
+            broadcasts: Vec::new(),
+            reports: Vec::new(),
+            hung_up: Vec::new(),
+            kept: Vec::new(),
+            commands: 0,
+        };
+        node.save(first, now);
+        let started = node.engine.start(now);
+        node.save(started, now);
+        node
+    }
+
+    pub fn id(&self) -> NodeId {
+        self.config.node
+    }
+
+    /// What the disk holds, folded.
+    pub fn folded(&self) -> NodeState {
+        let mut state = NodeState::default();
+        self.events().iter().for_each(|event| state.apply(event));
+        state
+    }
+
+    /// Everything saved, in order.
+    pub fn events(&self) -> Vec<Event> {
+        let records = self.disk.durable_records();
+        records.iter().map(|record| minicbor::decode(&record.payload).unwrap()).collect()
+    }
+
+    /// The process ends and begins anew, with nothing but its disk.
+    pub fn restart(&mut self, now: Timestamp) {
+        let state = self.folded();
+        let stored = minicbor::to_vec(&state).unwrap();
+        assert_eq!(minicbor::decode::<NodeState>(&stored).unwrap(), state, "a snapshot is whole");
+        let head = EventSeq::new(self.disk.durable_records().len().try_into().unwrap());
+        let seed = seed_of(self.byte);
+        let account = account_of(&seed);
+        self.engine = Engine::restore(self.config.clone(), seed, &account, state, head).unwrap();
+        self.writer = Writer::new(self.disk.open());
+        self.outbox.clear();
+        let started = self.engine.start(now);
+        self.save(started, now);
+    }
+
+    /// Something happens to the node: it decides, saves, and only then acts.
+    pub fn handle(&mut self, input: Input, now: Timestamp, entropy: [u8; 32]) {
+        let mut other = entropy;
+        other[0] ^= 1;
+        let moment = Moment { now, entropy, contracts: &self.contracts };
+        let decided = self.engine.handle(input, &moment);
+        let moment = Moment { now, entropy: other, contracts: &self.contracts };
+        let polled = self.engine.poll(&moment);
+        self.save(decided, now);
+        self.save(polled, now);
+    }
+
+    /// The id that the next command gets.
+    pub fn next_command(&mut self, command: Command) -> (CommandId, Input) {
+        self.commands += 1;
+        let id = CommandId(self.commands);
+        (id, Input::Command(id, Box::new(command)))
+    }
+
+    /// What a command was answered with; `None` while it waits.
+    pub fn answer(&self, id: CommandId) -> Option<Outcome> {
+        let mut all = self.answers.iter().filter(|(answered, _)| *answered == id);
+        let first = all.next().map(|(_, outcome)| outcome.clone());
+        assert!(all.next().is_none(), "a command is answered once");
+        first
+    }
+
+    fn save(&mut self, unsaved: Unsaved<Event, Effect>, at: Timestamp) {
+        let record = |(event, offset): (&Event, u64)| Record {
+            seq: unsaved.first().advanced(offset),
+            at,
+            kind: RecordKind(0),
+            version: RecordVersion(1),
+            payload: minicbor::to_vec(event).unwrap(),
+        };
+        let records: Vec<Record> = unsaved.events().iter().zip(0..).map(record).collect();
+        let receipt = self.writer.append(&records).unwrap();
+        for effect in unsaved.saved(&receipt) {
+            match effect {
+                Effect::Send(peer, message) => self.outbox.push_back((peer, *message)),
+                Effect::Disconnect(peer) => self.hung_up.push(peer),
+                Effect::KeepConnected(peer, _) => self.kept.push(peer),
+                Effect::Forget(peer) => self.kept.retain(|kept| *kept != peer),
+                Effect::Broadcast(transactions) => self.broadcasts.extend(transactions),
+                Effect::Reply(id, outcome) => self.answers.push((id, outcome)),
+                Effect::Report(report) => self.reports.push(report),
+            }
+        }
+    }
+}
+
+fn seed_of(byte: u8) -> Seed {
+    Seed::new(&SeedWords::generate(&Zeroizing::new([byte; 32])), Network::Regtest)
+}
+
+/// The wallet's account, read off its public descriptor: `tr([fingerprint/86'/1'/0']xpub/0/*)`.
+fn account_of(seed: &Seed) -> Account {
+    let text = seed.wallet_descriptors().external;
+    let inner = text.trim_start_matches("tr([");
+    let (origin, rest) = inner.split_once(']').unwrap();
+    let (fingerprint, _) = origin.split_once('/').unwrap();
+    let (xpub, _) = rest.split_once('/').unwrap();
+    Account::new(Network::Regtest, fingerprint.parse().unwrap(), xpub.parse().unwrap()).unwrap()
+}
+
+pub fn chain() -> Digest {
+    let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
+    Digest::from_bytes(genesis.to_byte_array())
+}
+
+fn config_of(node: NodeId) -> EngineConfig {
+    EngineConfig {
+        node,
+        opening: OpeningPolicy {
+            chain: chain(),
+            parameters: Parameters {
+                delay: BlockDelta::new(6),
+                locks_max: 30,
+                lock_min: MilliSats::from_const(1_000_000),
+                dust_exposure_max: MilliSats::from_const(5_000_000),
+                depth: BlockDelta::new(1),
+            },
+            delay_max: BlockDelta::new(2_016),
+            depth_max: BlockDelta::new(144),
+            capacity_min: Sats::from_const(20_000),
+            capacity_max: Sats::from_const(16_000_000),
+        },
+        channels_max: 8,
+        channels_per_peer_max: 4,
+        unfunded_max: 3,
+        contract_collateral_max: MilliSats::from_const(500_000_000),
+        contract_modules: None,
+        inbound: Inbound::Accepted,
+        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
+        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
+        reserve_fee_rate: FeeRate::from_sat_per_kvb(2_000),
+        final_depth: BlockDelta::new(6),
+    }
+}
+
+/// The height after this one.
+pub fn above(height: BlockHeight) -> BlockHeight {
+    BlockHeight::new(height.to_u32() + 1)
+}

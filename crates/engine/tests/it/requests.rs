@@ -1,0 +1,82 @@
+//! Requests are done once, however often, late or wrongly they are asked for.
+
+use strait_engine::{Answer, CommandError, Event};
+use strait_primitives::Millis;
+
+use crate::world::{Alice, Bob, World, key, pay};
+
+#[test]
+fn the_same_request_is_answered_alike_and_done_once() {
+    let (mut world, channel) = World::open();
+    let first = world.done(Alice, pay(key(1), channel, 1_000));
+    assert!(matches!(first, Ok(Answer::Done(_))), "{first:?}");
+    let balance = world.balance(Alice, channel);
+    for _ in 0..2 {
+        assert_eq!(world.done(Alice, pay(key(1), channel, 1_000)), first);
+        world.restart(Alice);
+        world.connect();
+    }
+    assert_eq!(world.balance(Alice, channel), balance);
+}
+
+#[test]
+fn a_key_with_other_content_is_refused() {
+    let (mut world, channel) = World::open();
+    let waiting = world.ask(Alice, pay(key(1), channel, 1_000));
+    let other = world.ask(Alice, pay(key(1), channel, 2_000));
+    assert_eq!(world.alice.answer(other), Some(Err(CommandError::KeyReused)), "while it waits");
+    world.settle();
+    assert!(world.alice.answer(waiting).unwrap().is_ok());
+    let after = world.done(Alice, pay(key(1), channel, 2_000));
+    assert_eq!(after, Err(CommandError::KeyReused));
+    let opening = world.opening(Alice, key(1));
+    assert_eq!(world.done(Alice, opening), Err(CommandError::KeyReused));
+}
+
+#[test]
+fn a_request_whose_round_hangs_over_a_restart_is_not_done_again() {
+    let (mut world, channel) = World::open();
+    world.ask(Alice, pay(key(1), channel, 1_000));
+    assert!(world.deliver(Bob), "the proposal");
+    world.bob.outbox.clear();
+    world.restart(Alice);
+    let again = world.ask(Alice, pay(key(1), channel, 1_000));
+    assert_eq!(world.alice.answer(again), None, "it waits for the round that carries it");
+    world.connect();
+    assert!(matches!(world.alice.answer(again), Some(Ok(Answer::Done(_)))));
+    assert_eq!(world.balance(Bob, channel).to_msat(), 1_000);
+}
+
+/// An opening that hangs is no reason to hold other coins for the same request.
+#[test]
+fn an_opening_is_begun_once() {
+    let mut world = World::funded();
+    let opening = world.opening(Alice, key(7));
+    let first = world.ask(Alice, opening.clone());
+    world.restart(Alice);
+    let second = world.ask(Alice, opening);
+    assert_eq!(world.alice.engine.node_view().channels_opening, 1);
+    world.connect();
+    assert_eq!(world.alice.answer(first), None, "its caller is gone with the process");
+    assert!(matches!(world.alice.answer(second), Some(Ok(Answer::Channel(_)))));
+}
+
+#[test]
+fn the_log_is_told_the_time_only_while_something_ages() {
+    let (mut world, channel) = World::open();
+    let count = |world: &World| {
+        let events = world.alice.events();
+        events.iter().filter(|event| matches!(event, Event::ClockNoted { .. })).count()
+    };
+    world.wait(Millis(60_000));
+    let before = count(&world);
+    for _ in 0..5 {
+        world.wait(Millis(60_000));
+    }
+    assert_eq!(count(&world), before, "an idle node writes nothing");
+    assert!(world.done(Alice, pay(key(1), channel, 1_000)).is_ok());
+    world.wait(Millis(60_000));
+    world.wait(Millis(60_000));
+    assert_eq!(count(&world), before + 1);
+    assert_eq!(world.alice.folded(), world.alice.engine.state());
+}

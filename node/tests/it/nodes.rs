@@ -256,6 +256,15 @@ impl Node {
         body.to_owned()
     }
 
+    /// Waits until a metric without fraction has a value.
+    pub(crate) async fn tells(&self, series: &str, value: u64) {
+        let line = format!("{series} {value}");
+        until(&format!("the node tells {line}"), async || {
+            self.scrape().lines().any(|told| told == line).then_some(())
+        })
+        .await;
+    }
+
     /// The chain it follows.
     pub(crate) const fn backend(&self) -> &Backend {
         &self.backend

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use strait_api_types::ErrorCode;
+
 /// `STRAIT_GOLDEN=write cargo test -p strait-api` rewrites the file.
 #[test]
 fn the_openapi_document_is_checked_in() {
@@ -27,4 +29,18 @@ async fn a_node_gives_the_document_out_to_who_has_the_token() {
     assert_eq!(answer.body, strait_api::openapi_json());
     assert_eq!(server.ask_bare("GET /v1/openapi.json", &[], "").await.status, 401);
     server.stop().await;
+}
+
+#[test]
+fn the_page_for_callers_names_every_code_beside_its_status() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md");
+    let page = fs::read_to_string(path).unwrap();
+    for code in ErrorCode::ALL {
+        let (text, status) = (format!("`{}`", code.as_str()), code.http_status().to_string());
+        let named = page
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .any(|row| row.contains(&text) && row.contains(&status));
+        assert!(named, "docs/api.md lacks {text} with status {status}");
+    }
 }

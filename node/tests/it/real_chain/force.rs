@@ -71,6 +71,14 @@ async fn force_close_by(closer: Closer, contracts: Contracts) {
     // The other side has its money with the first block; the closer has to wait.
     world.mine(1).await;
     world.both_reach(id, ChannelPhase::ForceClosing).await;
+    let (closer_node, other_node) = match closer {
+        Closer::Opener => (&world.alice, &world.bob),
+        Closer::Acceptor => (&world.bob, &world.alice),
+    };
+    closer_node.tells("strait_force_closes_total{reason=\"operator\"}", 1).await;
+    closer_node.tells("strait_channel_funding_spent_total{by=\"holder\"}", 1).await;
+    other_node.tells("strait_channel_funding_spent_total{by=\"counterparty\"}", 1).await;
+    other_node.tells("strait_channels{state=\"force_closing\"}", 1).await;
     let fees_sat = world.fee_sat(&funding);
     let bump_sat = world.fee_sat(&child);
     let funds_sat = World::funds_sat();

@@ -38,11 +38,19 @@ async fn whoever_broadcasts_a_revoked_commitment_loses_everything_in_the_channel
 
     let penalty = world.unconfirmed_spender(&revoked.txid).await;
     assert_ne!(penalty.txid, child.txid);
+    world.bob.tells("strait_channel_funding_spent_total{by=\"counterparty_revoked\"}", 1).await;
+    world.bob.tells("strait_claims_pending", u64::try_from(penalty.spends.len()).unwrap()).await;
     world.judge.learn(&world.bitcoind.client());
     world.judge.accepts(&penalty.hex);
     mine(&world.bitcoind, FINAL_BLOCKS);
     assert_eq!(world.resolved(&world.bob, id).await, ChannelOutcome::Penalty);
     world.bob.follows().await;
+    world
+        .bob
+        .tells("strait_penalty_outputs_total", u64::try_from(penalty.spends.len()).unwrap())
+        .await;
+    world.bob.tells("strait_claims_pending", 0).await;
+    world.bob.tells("strait_channels_settled_total", 1).await;
     // The honest side has its own balance of then, and all of the cheater's, less the fee of taking it.
     let all_sat = World::funds_sat() + CAPACITY_SAT - world.fee_sat(&penalty);
     assert_eq!(world.bob.confirmed_sat().await, all_sat);

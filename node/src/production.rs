@@ -16,7 +16,7 @@ use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
 use strait_contract::ContractRuntime;
-use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound};
+use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, ReserveRule};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
 use strait_primitives::{BlockDelta, BlockHeight, Digest, FeeRate, MilliSats, NodeId, Timestamp};
@@ -405,6 +405,11 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
             ContractPolicy::Listed(modules) => Some(modules.iter().copied().collect()),
         },
         inbound: if config.channel.accept_inbound { Inbound::Accepted } else { Inbound::Refused },
+        accept_reserve: if config.channel.accept_without_reserve {
+            ReserveRule::Waived
+        } else {
+            ReserveRule::Demanded
+        },
         fee_rate_max: config.wallet.fee_rate_max,
         fallback_fee_rate: config.wallet.fee_rate_fallback,
         reserve_fee_rate: reserve_rate(config),

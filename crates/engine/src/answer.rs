@@ -136,6 +136,18 @@ pub enum CommandError {
     /// The wallet cannot pay for it.
     #[error("the wallet cannot pay for it")]
     Funds(#[source] FundError),
+    /// The wallet can pay for the channel, but not for closing it and all others.
+    #[error(
+        "the wallet would not keep {amount} to close every channel with, in {coins} coins of {coin_min} or more"
+    )]
+    Reserve {
+        /// What must be left, in all.
+        amount: Sats,
+        /// In at least so many mined coins.
+        coins: usize,
+        /// Each of at least this much.
+        coin_min: Sats,
+    },
     /// Not an address of this network.
     #[error("{text:?} is no address of this network")]
     Address {

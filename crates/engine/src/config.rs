@@ -16,6 +16,15 @@ pub enum Inbound {
     Refused,
 }
 
+/// Whether a channel that a peer asks for must be covered by the reserve for closing it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReserveRule {
+    /// It must.
+    Demanded,
+    /// It need not: the operator pays in later, or leaves closing to peers.
+    Waived,
+}
+
 /// The engine's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
@@ -35,6 +44,8 @@ pub struct EngineConfig {
     pub contract_modules: Option<BTreeSet<ModuleHash>>,
     /// Whether peers may ask for channels.
     pub inbound: Inbound,
+    /// Whether the reserve must cover a channel that a peer asks for.
+    pub accept_reserve: ReserveRule,
     /// No transaction of this node pays more than this for its size, whatever the chain's estimate.
     pub fee_rate_max: FeeRate,
     /// What closing transactions pay when the chain gives no estimate.

@@ -11,7 +11,7 @@ use strait_primitives::{
     Timestamp,
 };
 use strait_signer::Seed;
-use strait_wallet::{Account, AddressGap, FeeReserve, Wallet, bump_reserve};
+use strait_wallet::{Account, AddressGap, Wallet};
 use strait_watcher::Watcher;
 use thiserror::Error;
 
@@ -288,17 +288,6 @@ impl Engine {
             }
             Some(actual) => Ok(actual),
         }
-    }
-
-    /// What closing every channel at once would need.
-    pub(crate) fn fee_reserve(&self) -> FeeReserve {
-        bump_reserve(self.staked_channels(), self.config.reserve_fee_rate)
-    }
-
-    /// Channels that this node would pay to close: those with an output of its own in its commitment.
-    pub(crate) fn staked_channels(&self) -> usize {
-        let live = self.channels.values().filter_map(|channel| channel.state().live());
-        live.filter(|live| live.stake() > Sats::ZERO).count()
     }
 
     /// A channel's moment within the node's.

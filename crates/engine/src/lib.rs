@@ -13,7 +13,7 @@
 //! (`strait-log`). After a batch of inputs the runtime calls [`Engine::poll`], which lets channels begin rounds.
 //!
 //! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
-//! `coins`, `fee_bump`, `on_chain` (watchers). The durable state and its fold are in `state`.
+//! `coins`, `reserve`, `fee_bump`, `on_chain` (watchers). The durable state and its fold are in `state`.
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
@@ -38,6 +38,7 @@ mod openings;
 mod payments;
 mod peers;
 mod requests;
+mod reserve;
 #[cfg(test)]
 mod rig;
 mod state;
@@ -45,7 +46,7 @@ mod views;
 
 pub use answer::{Answer, CommandError, PaymentDone};
 pub use command::{CloseMode, Command, CommandId, Payment, SendAmount};
-pub use config::{EngineConfig, Inbound};
+pub use config::{EngineConfig, Inbound, ReserveRule};
 pub use effect::{Effect, Report};
 pub use ended::{EndedChannel, EndedChannels};
 pub use engine::{Engine, Moment, RestoreError};

@@ -134,13 +134,11 @@ impl Engine {
         moment: &Moment<'_>,
         out: &mut Step,
     ) -> Result<Contribution, CommandError> {
-        let keep =
-            strait_wallet::bump_reserve(self.staked_channels() + 1, self.config.reserve_fee_rate);
         let request = SelectRequest {
             amount,
             other_weight: OPENING_WEIGHT,
             fee_rate,
-            keep: keep.amount,
+            keep: self.reserve_of_one_more().amount,
             inputs_max: INPUTS_MAX,
             entropy: derive_entropy(&moment.entropy, b"coins"),
         };
@@ -149,6 +147,13 @@ impl Engine {
             .select(&request, Purpose::Opening(channel))
             .map_err(|error: FundError| CommandError::Funds(error))?;
         self.record(Event::Wallet(change), out);
+        let back = selection.change.as_ref().and_then(|back| Sats::new(back.value.to_sat()).ok());
+        if let Err(error) = self.check_reserve(back) {
+            if let Some(change) = self.wallet.release(Purpose::Opening(channel)) {
+                self.record(Event::Wallet(change), out);
+            }
+            return Err(error);
+        }
         let change = match &selection.change {
             Some(output) => script_bytes(&output.script_pubkey),
             None => self.own_script(Purpose::Opening(channel), out),
@@ -211,6 +216,9 @@ impl Engine {
         let with_peer = self.channels.values().filter(|channel| channel.peer() == peer);
         if with_peer.count() >= most {
             return Some(format!("this node has {most} channels with this peer already"));
+        }
+        if let Some(note) = self.refuse_for_reserve() {
+            return Some(note);
         }
         let most = self.config.unfunded_max;
         let unfunded = |channel: &&Channel| {

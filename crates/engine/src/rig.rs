@@ -21,7 +21,7 @@ use strait_wire::{Fault, FaultCode, Message, Note, Parameters, Reference};
 use crate::engine::Step;
 use crate::{
     Answer, BlockPoint, CloseMode, Command, CommandError, CommandId, Effect, Engine, EngineConfig,
-    Inbound, Input, Moment, NodeState, Payment,
+    Inbound, Input, Moment, NodeState, Payment, ReserveRule,
 };
 
 /// What channels hold.
@@ -284,6 +284,7 @@ fn config(node: NodeId) -> EngineConfig {
         contract_collateral_max: MilliSats::from_const(500_000_000),
         contract_modules: None,
         inbound: Inbound::Accepted,
+        accept_reserve: ReserveRule::Demanded,
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),

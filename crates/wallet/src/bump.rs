@@ -75,12 +75,14 @@ pub fn bump_reserve(channels: usize, worst: FeeRate) -> FeeReserve {
 }
 
 impl Wallet {
-    /// True if the free, mined coins make up a reserve, in sum and in number.
+    /// True if the free, mined coins make up a reserve, in sum and in number; `coming` are coins that will be mined when
+    /// it is needed.
     #[must_use]
-    pub fn covers(&self, reserve: &FeeReserve) -> bool {
-        let coins = self.confirmed_coins();
-        let fit = coins.iter().filter(|coin| coin.value() >= reserve.coin_min).count();
-        fit >= reserve.coins && sum(coins.iter().map(Coin::value)) >= reserve.amount
+    pub fn covers(&self, reserve: &FeeReserve, coming: &[Sats]) -> bool {
+        let mined = self.confirmed_coins();
+        let coins = || mined.iter().map(Coin::value).chain(coming.iter().copied());
+        let fit = coins().filter(|coin| *coin >= reserve.coin_min).count();
+        fit >= reserve.coins && sum(coins()) >= reserve.amount
     }
 
     /// Chooses mined coins for a fee child, holds them for the purpose, and gives it a change address.

@@ -7,7 +7,7 @@ use bdk_wallet::miniscript::DefiniteDescriptorKey;
 use bdk_wallet::miniscript::Descriptor;
 use bdk_wallet::miniscript::psbt::{PsbtInputExt, PsbtOutputExt};
 use bitcoin::address::NetworkUnchecked;
-use bitcoin::{Address, OutPoint, Script, ScriptBuf, TxOut, psbt};
+use bitcoin::{Address, OutPoint, Script, ScriptBuf, TxOut, Txid, psbt};
 use strait_primitives::{BlockHeight, Sats};
 
 use crate::account::{AddressError, AddressIndex, Branch};
@@ -143,6 +143,18 @@ impl Wallet {
             .into_iter()
             .find(|(_, output)| output.outpoint == outpoint)
             .map(|(place, output)| coin(place, output))
+    }
+
+    /// What a transaction pays the wallet in coins that are on their way and free.
+    #[must_use]
+    pub fn coming_from(&self, txid: Txid) -> Vec<Sats> {
+        let outputs = self.outputs().into_iter().filter(|(_, output)| {
+            output.outpoint.txid == txid
+                && output.spent_by.is_none()
+                && output.chain_position.is_unconfirmed()
+                && self.holds.holder(&output.outpoint).is_none()
+        });
+        outputs.map(|(place, output)| coin(place, output).value()).collect()
     }
 
     /// What a signer needs to know to spend an output of the wallet; `None` if it is not ours.

@@ -71,6 +71,10 @@ fn command(error: &CommandError) -> ApiError {
             ErrorCode::InvalidField,
             "name a rate in between, or none; wallet.fee_rate_sat_per_kvb_max is the upper bound",
         ),
+        CommandError::Reserve { .. } => (
+            ErrorCode::InsufficientFunds,
+            "fund the wallet, or split a large coin: send a part of it to an address of this wallet",
+        ),
         CommandError::Funds(_) => (
             ErrorCode::InsufficientFunds,
             "fund the wallet, and leave the reserve for closing every channel",

@@ -105,6 +105,10 @@ pub struct ChannelConfig {
     /// `accept_inbound`: default true: whether others may open channels to this node. Each costs memory and fee
     /// reserve. Since 0.1.
     pub accept_inbound: bool,
+    /// `accept_without_reserve`: default false: whether others may open channels while the wallet could not pay for
+    /// closing them. True suits a node that only receives and starts empty; until it has coins, a peer that will not
+    /// close keeps what it was paid waiting. Since 0.1.
+    pub accept_without_reserve: bool,
     /// `capacity_sat_min`: from 1,000, default 20,000. Smaller ones may cost more to settle than they hold. Since 0.1.
     pub capacity_min: Sats,
     /// `capacity_sat_max`: from `capacity_sat_min`, default 1,000,000,000: the most one channel may put at risk. Since 0.1.
@@ -295,6 +299,7 @@ impl Checker {
             delay: self.blocks("channel.delay_blocks", raw.delay_blocks, 6..=2_016),
             confirmations: self.blocks("channel.confirmations", raw.confirmations, 1..=144),
             accept_inbound: raw.accept_inbound,
+            accept_without_reserve: raw.accept_without_reserve,
             capacity_min: self.sats(
                 "channel.capacity_sat_min",
                 raw.capacity_sat_min,

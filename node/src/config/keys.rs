@@ -45,6 +45,7 @@ pub(super) const KEYS: &[Key] = &[
     key("channel.delay_blocks", Kind::Number),
     key("channel.confirmations", Kind::Number),
     key("channel.accept_inbound", Kind::Switch),
+    key("channel.accept_without_reserve", Kind::Switch),
     key("channel.capacity_sat_min", Kind::Number),
     key("channel.capacity_sat_max", Kind::Number),
     key("channel.channels_max", Kind::Number),

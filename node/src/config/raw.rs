@@ -87,6 +87,7 @@ section! {
         delay_blocks: u64 = 144,
         confirmations: u64 = 3,
         accept_inbound: bool = true,
+        accept_without_reserve: bool = false,
         capacity_sat_min: u64 = 20_000,
         capacity_sat_max: u64 = 1_000_000_000,
         channels_max: u64 = 1_000,

@@ -32,6 +32,7 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("channel.delay_blocks", number(channel.delay.to_u32().into())),
         ("channel.confirmations", number(channel.confirmations.to_u32().into())),
         ("channel.accept_inbound", Some(Value::from(channel.accept_inbound))),
+        ("channel.accept_without_reserve", Some(Value::from(channel.accept_without_reserve))),
         ("channel.capacity_sat_min", number(channel.capacity_min.to_sat())),
         ("channel.capacity_sat_max", number(channel.capacity_max.to_sat())),
         ("channel.channels_max", number(channel.channels_max.into())),

@@ -3,7 +3,7 @@
 use strait_wire::FaultCode;
 
 use crate::rig::{Rig, connect, open_unfunded};
-use crate::{CloseMode, Input};
+use crate::{CloseMode, EngineConfig, Input, ReserveRule};
 
 /// The acceptor's signature was lost, and the opener gave up: the acceptor kept the channel for ever, and with it coins
 /// for its close.
@@ -31,7 +31,9 @@ fn an_acceptor_forgets_an_unfunded_channel_that_its_opener_does_not_know() {
 
 #[test]
 fn an_acceptor_forgets_an_unfunded_channel_after_two_weeks_of_blocks() {
-    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 0));
+    // A wallet without coins makes blocks cheap.
+    let set = |config: &mut EngineConfig| config.accept_reserve = ReserveRule::Waived;
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::with(2, 0, set));
     let (running, _) = open_unfunded(&mut opener, &mut acceptor);
     let (forced, _) = open_unfunded(&mut opener, &mut acceptor);
     acceptor.hear_fault(opener.node(), forced, FaultCode::DataLost);

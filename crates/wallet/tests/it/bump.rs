@@ -149,8 +149,11 @@ fn the_reserve_counts_every_channel_and_asks_for_several_coins() {
     assert_eq!(bump_reserve(usize::MAX, FeeRate::from_sat_per_kvb(u64::MAX)).amount, Sats::MAX);
 
     let covers = |coins: &[u64], channels| {
-        World::with_coins(coins).wallet.covers(&bump_reserve(channels, RATE))
+        World::with_coins(coins).wallet.covers(&bump_reserve(channels, RATE), &[])
     };
+    let world = World::with_coins(&[20_000]);
+    assert!(!world.wallet.covers(&bump_reserve(2, RATE), &[]));
+    assert!(world.wallet.covers(&bump_reserve(2, RATE), &[sats(6_000)]), "with what is coming");
     assert!(covers(&[], 0));
     assert!(covers(&[13_000], 1));
     assert!(!covers(&[12_000], 1));

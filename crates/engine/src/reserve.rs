@@ -1,0 +1,84 @@
+//! The reserve of coins that every channel can be closed with (protocol section 3).
+//!
+//! A child of a commitment spends mined coins only, so what counts is what is mined when a close may be needed. Before a
+//! channel is funded nothing of it can be closed; and the change of its own funding transaction is mined with it.
+
+use strait_channel::{Channel, Funded, Live, txid_of};
+use strait_primitives::{Party, Sats};
+use strait_wallet::{FeeReserve, bump_reserve};
+
+use crate::answer::CommandError;
+use crate::config::ReserveRule;
+use crate::engine::Engine;
+
+impl Engine {
+    /// What closing every channel at once would need that this node would pay for.
+    pub(crate) fn fee_reserve(&self) -> FeeReserve {
+        self.reserve_for(self.count_live(|live| live.stake() > Sats::ZERO))
+    }
+
+    /// What must stay when one more channel is opened.
+    pub(crate) fn reserve_of_one_more(&self) -> FeeReserve {
+        let own = self.count_live(|live| live.stake() > Sats::ZERO);
+        self.reserve_for(own + self.count_opening() + 1)
+    }
+
+    /// Says no if the coins, once an opening has taken its own and `change` has come back, would not close every channel:
+    /// those that are funded now, and all with the new one.
+    pub(crate) fn check_reserve(&self, change: Option<Sats>) -> Result<(), CommandError> {
+        let now = |live: &Live| live.stake() > Sats::ZERO && live.funded != Funded::Waiting;
+        let now = self.reserve_for(self.count_live(now));
+        let then = self.reserve_of_one_more();
+        let mut coming = self.coming_change();
+        coming.extend(change);
+        for (reserve, coming) in [(now, &[][..]), (then, coming.as_slice())] {
+            if !self.wallet.covers(&reserve, coming) {
+                let FeeReserve { amount, coins, coin_min } = reserve;
+                return Err(CommandError::Reserve { amount, coins, coin_min });
+            }
+        }
+        Ok(())
+    }
+
+    /// Why no peer may open a channel now: each may become one that this node has to close.
+    pub(crate) fn refuse_for_reserve(&self) -> Option<String> {
+        match self.config.accept_reserve {
+            ReserveRule::Waived => return None,
+            ReserveRule::Demanded => {}
+        }
+        let own = self
+            .count_live(|live| live.funded != Funded::Waiting || live.setup.party == Party::Opener);
+        let reserve = self.reserve_for(own + self.count_opening() + 1);
+        (!self.wallet.covers(&reserve, &self.coming_change()))
+            .then(|| "this node's wallet could not pay for the close of another channel".into())
+    }
+
+    fn reserve_for(&self, channels: usize) -> FeeReserve {
+        bump_reserve(channels, self.config.reserve_fee_rate)
+    }
+
+    fn count_live(&self, counts: impl Fn(&Live) -> bool) -> usize {
+        let live = self.channels.values().filter_map(|channel| channel.state().live());
+        live.filter(|live| counts(live)).count()
+    }
+
+    /// Openings of this node's own that are not signed yet.
+    fn count_opening(&self) -> usize {
+        let is_opening = |channel: &&Channel| {
+            let state = channel.state();
+            state.party == Party::Opener && state.live().is_none() && !state.is_over()
+        };
+        self.channels.values().filter(is_opening).count()
+    }
+
+    /// The change of this node's own fundings: mined with the channels that need it.
+    fn coming_change(&self) -> Vec<Sats> {
+        let live = self.channels.values().filter_map(|channel| channel.state().live());
+        let own =
+            live.filter(|live| live.funded == Funded::Waiting && live.setup.party == Party::Opener);
+        own.flat_map(|live| self.wallet.coming_from(txid_of(live.setup.funding.txid))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! What must be there before a channel may be.
+
+use strait_primitives::ChannelId;
+
+use crate::rig::{CAPACITY, Rig, connect, key, open, talk};
+use crate::{Answer, Command, CommandError, EngineConfig, ReserveRule};
+
+fn ask(opener: &mut Rig, acceptor: &mut Rig, number: u8) -> Result<ChannelId, CommandError> {
+    let node = acceptor.node();
+    let key = key(number);
+    opener.ask(Command::OpenChannel { key, node, capacity: CAPACITY, fee_rate: None });
+    talk(opener, acceptor);
+    match opener.replies.last().cloned().expect("it is answered") {
+        Ok(Answer::Channel(view)) => Ok(view.channel),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => Err(error),
+    }
+}
+
+/// The sum counted change that no child may spend yet, and nobody counted coins: the last coin went into a channel, and
+/// the one that was open could not be closed.
+#[test]
+fn a_channel_is_opened_only_while_the_others_can_be_closed() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 1), Rig::new(2, 3));
+    open(&mut opener, &mut acceptor);
+    let refused = ask(&mut opener, &mut acceptor, 10);
+    let Err(CommandError::Reserve { coins: 1, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(opener.reserved(), 0, "nothing is held for what was refused");
+    assert_eq!(opener.engine.channels.len(), 1);
+
+    let coin = opener.payment(5_000_000);
+    opener.mine(vec![coin]);
+    ask(&mut opener, &mut acceptor, 11)
+        .expect("one coin stays, and the change comes with the channel");
+}
+
+#[test]
+fn the_first_channel_may_take_the_only_coin_for_its_change_comes_with_it() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 1), Rig::new(2, 1));
+    open(&mut opener, &mut acceptor);
+}
+
+/// One coin cannot close two channels in one block: the change of the first child is not mined.
+#[test]
+fn openings_that_nobody_has_mined_count_too() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 2), Rig::new(2, 3));
+    connect(&mut opener, &mut acceptor);
+    ask(&mut opener, &mut acceptor, 10).expect("a coin, and the change of the other");
+    ask(&mut opener, &mut acceptor, 11).expect("the change of both");
+    let refused = ask(&mut opener, &mut acceptor, 12);
+    assert!(matches!(refused, Err(CommandError::Funds(_) | CommandError::Reserve { .. })));
+}
+
+#[test]
+fn a_peers_channel_is_refused_unless_the_wallet_could_close_it_or_the_operator_waives_that() {
+    let check = |coins: usize, rule: ReserveRule, accepted: bool| {
+        let set = |config: &mut EngineConfig| config.accept_reserve = rule;
+        let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::with(2, coins, set));
+        connect(&mut opener, &mut acceptor);
+        match ask(&mut opener, &mut acceptor, 10) {
+            Ok(_) => assert!(accepted),
+            Err(CommandError::OpeningFailed { reason, .. }) => {
+                assert!(!accepted && reason.contains("could not pay for the close"), "{reason}");
+                assert_eq!(opener.reserved(), 0, "the opener's coins are free");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    check(0, ReserveRule::Demanded, false);
+    check(1, ReserveRule::Demanded, true);
+    check(0, ReserveRule::Waived, true);
+}
+
+/// A stranger's channels bind nothing before they are funded; then each binds one close.
+#[test]
+fn what_peers_have_funded_counts_against_the_next() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 6), Rig::new(2, 2));
+    open(&mut opener, &mut acceptor);
+    open(&mut opener, &mut acceptor);
+    let refused = ask(&mut opener, &mut acceptor, 10);
+    assert!(matches!(refused, Err(CommandError::OpeningFailed { .. })), "{refused:?}");
+}

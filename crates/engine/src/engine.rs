@@ -7,8 +7,7 @@ use strait_channel::{Channel, ContractPolicy, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
-    Timestamp,
+    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, AddressGap, Wallet};

@@ -5,6 +5,7 @@ use strait_api_types::{ChannelOutcome, ChannelPhase, CloseMode};
 
 use super::metered;
 use super::world::{CAPACITY_SAT, FINAL_BLOCKS, World, mine, pay};
+use crate::nodes::Node;
 
 /// Blocks that the broadcaster's own money waits, as the nodes are configured.
 const DELAY_BLOCKS: u64 = 6;
@@ -36,6 +37,30 @@ async fn earned_sat(world: &mut World, channel_id: &str, contracts: Contracts) -
             metered::SPENT_MSAT / 1_000
         }
     }
+}
+
+/// The closer and the other.
+const fn parted(world: &World, closer: Closer) -> (&Node, &Node) {
+    match closer {
+        Closer::Opener => (&world.alice, &world.bob),
+        Closer::Acceptor => (&world.bob, &world.alice),
+    }
+}
+
+async fn both_count_it(world: &World, closer: Closer) {
+    let (closer, other) = parted(world, closer);
+    closer.tells("strait_force_closes_total{reason=\"operator\"}", 1).await;
+    closer.tells("strait_channel_funding_spent_total{by=\"holder\"}", 1).await;
+    other.tells("strait_channel_funding_spent_total{by=\"counterparty\"}", 1).await;
+    other.tells("strait_channels{state=\"force_closing\"}", 1).await;
+}
+
+async fn both_tell_whose_it_was(world: &World, id: &str, closer: Closer) {
+    let (closer, other) = parted(world, closer);
+    assert_eq!(world.resolved(closer, id).await, ChannelOutcome::HolderCommitment);
+    assert_eq!(world.resolved(other, id).await, ChannelOutcome::CounterpartyCommitment);
+    closer.follows().await;
+    other.follows().await;
 }
 
 async fn force_close_by(closer: Closer, contracts: Contracts) {
@@ -71,14 +96,7 @@ async fn force_close_by(closer: Closer, contracts: Contracts) {
     // The other side has its money with the first block; the closer has to wait.
     world.mine(1).await;
     world.both_reach(id, ChannelPhase::ForceClosing).await;
-    let (closer_node, other_node) = match closer {
-        Closer::Opener => (&world.alice, &world.bob),
-        Closer::Acceptor => (&world.bob, &world.alice),
-    };
-    closer_node.tells("strait_force_closes_total{reason=\"operator\"}", 1).await;
-    closer_node.tells("strait_channel_funding_spent_total{by=\"holder\"}", 1).await;
-    other_node.tells("strait_channel_funding_spent_total{by=\"counterparty\"}", 1).await;
-    other_node.tells("strait_channels{state=\"force_closing\"}", 1).await;
+    both_count_it(&world, closer).await;
     let fees_sat = world.fee_sat(&funding);
     let bump_sat = world.fee_sat(&child);
     let funds_sat = World::funds_sat();
@@ -100,16 +118,7 @@ async fn force_close_by(closer: Closer, contracts: Contracts) {
     world.judge.learn(&world.bitcoind.client());
     world.judge.accepts(&sweep.hex);
     mine(&world.bitcoind, FINAL_BLOCKS);
-    let (by_holder, by_peer) =
-        (ChannelOutcome::HolderCommitment, ChannelOutcome::CounterpartyCommitment);
-    let (of_alice, of_bob) = match closer {
-        Closer::Opener => (by_holder, by_peer),
-        Closer::Acceptor => (by_peer, by_holder),
-    };
-    for (node, outcome) in [(&world.alice, of_alice), (&world.bob, of_bob)] {
-        assert_eq!(world.resolved(node, id).await, outcome);
-        node.follows().await;
-    }
+    both_tell_whose_it_was(&world, id, closer).await;
     let sweep_sat = world.fee_sat(&sweep);
     let (alice_pays_sat, bob_pays_sat) = match closer {
         Closer::Opener => (fees_sat + bump_sat + sweep_sat, 0),

@@ -19,6 +19,7 @@ mod connections;
 mod error;
 mod health;
 mod idempotency;
+mod limits;
 mod openapi;
 mod request;
 mod router;
@@ -27,6 +28,7 @@ mod routes;
 pub mod scripted;
 mod server;
 pub mod token;
+mod waiting;
 
 pub use backend::{Backend, Follow};
 pub use error::ApiError;

@@ -1,6 +1,7 @@
 //! `strait node`: a node in the foreground, until a signal or a fault ends it.
 
 use std::path::Path;
+use std::pin::pin;
 
 use crate::cli::{CliError, NodeArgs};
 use crate::config::Setting;
@@ -14,9 +15,13 @@ use crate::stop::asked_to_stop;
 pub async fn run(file: Option<&Path>, args: &NodeArgs) -> Result<(), CliError> {
     let flags: Vec<Setting> = args.settings.to_settings();
     let stop = asked_to_stop(args.stop.into()).map_err(|source| CliError::Start { source })?;
-    let mut node = init_with(file, &flags)
-        .await
-        .map_err(|source| CliError::NodeStart { source: Box::new(source) })?;
+    let mut stop = pin!(stop);
+    let started = tokio::select! {
+        started = init_with(file, &flags) => started,
+        // A start that is broken off leaves what a crash would: the next one reads the log from its beginning.
+        () = &mut stop => return Ok(()),
+    };
+    let mut node = started.map_err(|source| CliError::NodeStart { source: Box::new(source) })?;
     let halted = tokio::select! {
         halted = node.halted() => halted,
         () = stop => Ok(()),

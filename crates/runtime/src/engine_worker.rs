@@ -5,12 +5,13 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use strait_contract::ContractRuntime;
-use strait_engine::{Effect, Engine, Event, Input, Moment};
+use strait_engine::{Effect, Engine, Event, Moment};
 use strait_log::Unsaved;
 use strait_primitives::{EventSeq, Timestamp};
 use strait_store::encode_snapshot;
 use tokio::sync::mpsc;
 
+use crate::ends::Guard;
 use crate::inbox::{BATCH_MAX, Queued};
 use crate::observe::Observer;
 use crate::writer::Batch;
@@ -29,8 +30,13 @@ pub(crate) struct EngineWorker {
 }
 
 impl EngineWorker {
-    /// Runs until everyone who could give inputs is gone, or the writer is.
-    pub(crate) fn run(mut self) {
+    /// Runs until it is told to stop, or the writer is gone.
+    pub(crate) fn run(self, guard: Guard) {
+        self.work();
+        guard.end_in_order();
+    }
+
+    fn work(mut self) {
         let first = self.first.take();
         let started = self.engine.start(now());
         if self.pass_on(first.into_iter().chain([started]).collect(), now()).is_err() {
@@ -38,12 +44,12 @@ impl EngineWorker {
         }
         let mut queued = Vec::with_capacity(BATCH_MAX);
         while self.inbox.blocking_recv_many(&mut queued, BATCH_MAX) > 0 {
-            if queued.iter().any(Option::is_none) {
+            if queued.iter().any(|queued| matches!(queued, Queued::Stop)) {
                 self.inbox.close();
             }
             let at = now();
             let begun = clock();
-            let unsaved = self.decide(queued.drain(..).flatten(), at);
+            let unsaved = self.decide(queued.drain(..), at);
             self.observer.decided(begun.elapsed());
             if self.pass_on(unsaved, at).is_err() {
                 return;
@@ -53,14 +59,17 @@ impl EngineWorker {
 
     fn decide(
         &mut self,
-        inputs: impl Iterator<Item = Input>,
+        inputs: impl Iterator<Item = Queued>,
         at: Timestamp,
     ) -> Vec<Unsaved<Event, Effect>> {
         let mut unsaved = Vec::new();
-        for input in inputs {
+        for queued in inputs {
+            let Queued::Input(input, room) = queued else { continue };
             let entropy = fresh_entropy();
             let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };
             unsaved.push(self.engine.handle(input, &moment));
+            // Only now may the peer send as much again.
+            drop(room);
         }
         let entropy = fresh_entropy();
         let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };

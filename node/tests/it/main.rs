@@ -12,3 +12,4 @@ mod kill;
 mod nodes;
 mod processes;
 mod real_chain;
+mod starting;

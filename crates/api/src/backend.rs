@@ -35,7 +35,9 @@ impl<T, F: Future<Output = Result<T, ApiError>> + Send> Answer<T> for F {}
 /// engine without an answer fails with `STILL_RUNNING`; a caller that sees that, `BUSY`, `NOT_READY`, `INTERNAL` or
 /// `REQUEST_TIMEOUT` asks again with the same key.
 ///
-/// **Patience.** The futures run in tasks of their own. The interface never drops one because a caller went away.
+/// **Patience.** The futures run in tasks of their own. One with a key is never dropped because its caller went away,
+/// but when thousands wait, the oldest that nobody asks about are: the next asking with the key begins anew. One without
+/// a key is dropped when its caller's time is over.
 pub trait Backend: Send + Sync + 'static {
     /// The events of [`Backend::events`]. Polled only when the caller's connection can take more.
     type Events: Stream<Item = Result<Event, ApiError>> + Send + 'static;

@@ -8,6 +8,7 @@
 //! - every request carries the bearer token; without it nothing is parsed and nothing is told;
 //! - a request that moves money carries an idempotency key, and once the backend has been asked, neither a
 //!   time limit nor a vanished caller takes the question back: the caller asks again with the same key;
+//! - what waits for peers never takes the room of questions and closings;
 //! - every failure answers `{"error":{"code","message","hint"}}`, whoever notices it.
 //!
 //! **Invariant:** nothing here decides about money, touches the log or knows a key. Internal causes go to the node's

@@ -24,6 +24,17 @@ pub(crate) struct Caller<T> {
     outcome: watch::Receiver<Outcome<T>>,
     /// Counts the callers.
     _present: Arc<()>,
+    /// Set for a task that is on no list.
+    _alone: Option<Alone>,
+}
+
+/// A task that ends with its only caller.
+struct Alone(AbortHandle);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// As many tasks wait as may, and each has a caller.
@@ -116,13 +127,15 @@ impl Waiting {
             let outcome = task.outcome.downcast_ref::<watch::Receiver<Outcome<T>>>();
             if let Some(outcome) = outcome.filter(|_| task.asked == asked) {
                 let _present = Arc::clone(&task.present);
-                return Ok(Caller { outcome: outcome.clone(), _present });
+                return Ok(Caller { outcome: outcome.clone(), _present, _alone: None });
             }
-            // Another request under this key: the node says what is wrong with that, at once.
+            // Another request under this key: the node says what is wrong with that, at once. If it is the same one in
+            // another spelling, the first task stands for both.
             let (told, outcome) = watch::channel(None);
             let answer = question();
-            tokio::spawn(async move { told.send_replace(Some(answer.await)) });
-            return Ok(Caller { outcome, _present: Arc::new(()) });
+            let task = tokio::spawn(async move { told.send_replace(Some(answer.await)) });
+            let _alone = Some(Alone(task.abort_handle()));
+            return Ok(Caller { outcome, _present: Arc::new(()), _alone });
         }
         if tasks.by_age.len() >= self.tasks_max {
             tasks.make_room()?;
@@ -139,7 +152,8 @@ impl Waiting {
             told.send_replace(Some(answer));
         });
         let present = Arc::new(());
-        let caller = Caller { outcome: outcome.clone(), _present: Arc::clone(&present) };
+        let caller =
+            Caller { outcome: outcome.clone(), _present: Arc::clone(&present), _alone: None };
         let abort = task.abort_handle();
         tasks.by_key.insert(asked.key, age);
         tasks.by_age.insert(age, Task { asked, outcome: Box::new(outcome), present, abort });
@@ -203,6 +217,21 @@ mod tests {
         let mut second: Caller<u32> = waiting.join(asked(1, "pay 6"), reused).unwrap();
         assert_eq!(second.outcome().await.unwrap_err().code(), ErrorCode::IdempotencyKeyReused);
         assert_eq!(waiting.lock().by_age.len(), 1, "the first waits on");
+    }
+
+    #[tokio::test]
+    async fn another_spelling_of_a_request_that_waits_ends_with_its_caller() {
+        let waiting = Waiting::new(8);
+        let _first = begin(&waiting, 1).unwrap();
+        let (held, dropped) = tokio::sync::oneshot::channel::<()>();
+        let second: Caller<u32> = waiting
+            .join(asked(1, "pay  5"), || async move {
+                let _held = held;
+                pending().await
+            })
+            .unwrap();
+        drop(second);
+        assert!(dropped.await.is_err(), "the task is gone");
     }
 
     #[tokio::test]

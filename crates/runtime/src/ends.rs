@@ -62,3 +62,26 @@ impl Drop for Guard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_is_told_and_one_that_ends_in_order_is_not() {
+        let (ends, mut halted) = Ends::new();
+        let (faulty, orderly) = (ends.guard("engine"), ends.guard("chain"));
+        let died = thread::spawn(move || {
+            let _guard = faulty;
+            panic!("a fault");
+        });
+        assert!(died.join().is_err());
+        thread::spawn(move || orderly.end_in_order()).join().unwrap();
+        drop(ends);
+        let told = halted.blocking_recv();
+        assert!(matches!(told, Some(Halt::Thread { thread: "engine" })), "{told:?}");
+        assert!(halted.blocking_recv().is_none());
+    }
+}

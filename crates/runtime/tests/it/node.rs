@@ -47,6 +47,7 @@ impl Default for Choices {
 pub(crate) struct Node {
     pub(crate) runtime: Runtime,
     pub(crate) net: strait_net::Handle,
+    pub(crate) health: Arc<Health>,
     stop_net: oneshot::Sender<()>,
     network: JoinHandle<()>,
 }
@@ -122,6 +123,7 @@ pub(crate) async fn start_on(store: Box<dyn EventStore>, choices: Choices) -> No
         // The end of the test is an end as well.
         let _ = stopped.await;
     }));
+    let health = Arc::new(Health::new());
     let runtime = Runtime::start(Options {
         engine,
         first,
@@ -135,10 +137,10 @@ pub(crate) async fn start_on(store: Box<dyn EventStore>, choices: Choices) -> No
         snapshot_every: choices.snapshot_every,
         last_snapshot: EventSeq::new(head.to_u64() - folded),
         metrics: Arc::new(Metrics::new("test", Timestamp::from_unix_ms(0))),
-        health: Arc::new(Health::new()),
+        health: Arc::clone(&health),
     })
     .unwrap();
-    Node { runtime, net, stop_net, network }
+    Node { runtime, net, health, stop_net, network }
 }
 
 impl Node {

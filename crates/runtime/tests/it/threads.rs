@@ -2,8 +2,9 @@
 
 use strait_engine::Command;
 use strait_log::{Epoch, EventStore, MemoryDisk, MemoryStore, Record, Snapshot, StoreError};
-use strait_primitives::EventSeq;
+use strait_primitives::{EventSeq, Timestamp};
 use strait_runtime::{AskError, Halt};
+use strait_telemetry::Component;
 
 use crate::chain::Conduct;
 use crate::node::{Choices, Node, soon, start, start_on};
@@ -13,8 +14,17 @@ async fn check(mut node: Node, expect: &str) {
     assert!(matches!(halt, Halt::Thread { thread } if thread == expect), "{halt}");
 }
 
-/// A store whose code has a fault.
-struct BrokenStore(MemoryStore);
+/// What is wrong with a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    /// Its code has a fault.
+    Writes,
+    /// It cannot tidy up.
+    Upkeep,
+}
+
+/// A store with something wrong.
+struct BrokenStore(MemoryStore, Wrong);
 
 impl EventStore for BrokenStore {
     fn epoch(&self) -> Epoch {
@@ -25,8 +35,13 @@ impl EventStore for BrokenStore {
         self.0.head()
     }
 
-    fn append_batch(&mut self, _: &[Record]) -> Result<(), StoreError> {
-        panic!("a fault in the store's code")
+    fn append_batch(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        assert_eq!(self.1, Wrong::Upkeep, "a fault in the store's code");
+        self.0.append_batch(records)
+    }
+
+    fn upkeep_failures(&self) -> u64 {
+        u64::from(self.1 == Wrong::Upkeep)
     }
 
     fn read_from(&self, from: EventSeq, limit: usize) -> Result<Vec<Record>, StoreError> {
@@ -54,11 +69,26 @@ async fn a_chain_thread_that_dies_ends_the_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_dies_ends_the_node_and_leaves_nobody_waiting() {
-    let store = BrokenStore(MemoryDisk::new().open());
+    let store = BrokenStore(MemoryDisk::new().open(), Wrong::Writes);
     let node = start_on(Box::new(store), Choices::default()).await;
     let answer = soon(node.runtime.handle().ask(Command::NewAddress)).await;
     assert!(matches!(answer, Err(AskError::Stopping | AskError::Unanswered)), "{answer:?}");
     check(node, "writer").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_tidied_up_shows_in_health_and_stops_nothing() {
+    let store = BrokenStore(MemoryDisk::new().open(), Wrong::Upkeep);
+    let node = start_on(Box::new(store), Choices::default()).await;
+    node.health.started(Component::Store);
+    for _ in 0..2 {
+        soon(node.runtime.handle().ask(Command::NewAddress)).await.unwrap();
+    }
+    let overview = node.health.overview(Timestamp::from_unix_ms(0));
+    let store = overview.iter().find(|cause| cause.component == Component::Store).unwrap();
+    let told = store.detail.as_deref();
+    assert_eq!(told, Some("the write-ahead file cannot be folded into the log"), "{store:?}");
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,8 +15,9 @@ use strait_api::{
 };
 use strait_api_types::{
     ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
-    CloseMode, Contract, ContractList, Event, LogStatus, Module, ModuleList, PaymentResponse, Peer,
-    PeerConnection, PeerList, SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    CloseMode, Contract, ContractList, ErrorCode, Event, LogStatus, Module, ModuleList,
+    PaymentResponse, Peer, PeerConnection, PeerList, SendResponse, SettleResponse, StatusResponse,
+    WalletResponse,
 };
 use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
 use strait_engine::{Answer, ChannelView, Command, ContractView, Payment, PaymentDone, SendAmount};
@@ -178,11 +179,19 @@ impl Backend for NodeBackend {
         request: OpenChannel,
     ) -> Result<Channel, ApiError> {
         let OpenChannel { node, address, capacity, fee_rate } = request;
-        if let Some(address) = address {
-            self.connect_peer(ConnectPeer { node, address }).await?;
-        }
+        // A peer that cannot be reached now is no answer: an earlier request with this key may have opened the channel.
+        let connected = match address {
+            Some(address) => self.connect_peer(ConnectPeer { node, address }).await.map(drop),
+            None => Ok(()),
+        };
         let command = Command::OpenChannel { key, node, capacity, fee_rate };
-        Ok(channel_answer(&self.ask_channel(command).await?))
+        match self.ask_channel(command).await {
+            Ok(view) => Ok(channel_answer(&view)),
+            Err(refusal) if refusal.code() == ErrorCode::PeerUnreachable => {
+                Err(connected.err().unwrap_or(refusal))
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 
     async fn close_channel(

@@ -14,6 +14,7 @@ pub mod reload;
 pub mod run_node;
 mod seed_file;
 pub mod stop;
+mod whole_file;
 
 pub use module_files::{ModuleFileError, ModuleFiles};
 pub use production::{InitError, Node, init_production, init_with, start};

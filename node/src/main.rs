@@ -28,12 +28,17 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Client(command) => {
             runtime()?.block_on(run_client_command(&cli.globals, command, data, words))
         }
-        Command::Node(args) => Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|source| CliError::Start { source })?
-            .block_on(run_node::run(cli.globals.config.as_deref(), args)),
+        Command::Node(args) => {
+            let runtime = Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .map_err(|source| CliError::Start { source })?;
+            let ended = runtime.block_on(run_node::run(cli.globals.config.as_deref(), args));
+            // A recovery that was broken off may still read or wait for the chain; nothing needs to wait for it.
+            runtime.shutdown_background();
+            ended
+        }
         Command::Devnet(args) => {
             Ok(runtime()?.block_on(devnet_command::run(&cli.globals, args, data, words))?)
         }

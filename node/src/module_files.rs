@@ -3,12 +3,14 @@
 //! The log says which modules are allowed; the bytes are too large for it and, being named by their hash, need no trust.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use strait_contract::{ContractRuntime, LoadError};
 use strait_primitives::ModuleHash;
 use thiserror::Error;
+
+use crate::whole_file;
 
 /// Why a module cannot be kept or loaded.
 #[derive(Debug, Error)]
@@ -67,12 +69,9 @@ impl ModuleFiles {
         let module = runtime.load(wasm).map_err(ModuleFileError::Load)?;
         let path = self.path(&module);
         let failed = |source| ModuleFileError::Io { path: path.clone(), action: "written", source };
-        fs::create_dir_all(&self.folder).map_err(failed)?;
-        let draft = path.with_extension("draft");
-        let mut file = fs::File::create(&draft).map_err(failed)?;
-        file.write_all(wasm).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&draft, &path).map_err(failed)?;
-        fs::File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        whole_file::create_folder(&self.folder)
+            .and_then(|()| whole_file::replace(&path, wasm))
+            .map_err(failed)?;
         Ok(module)
     }
 

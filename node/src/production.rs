@@ -4,8 +4,6 @@
 //! channel from the log, starts network and API, and returns a [`Node`] that is ready to be asked. Each step that fails
 //! says what would have been right; nothing is written before everything before it was sound.
 
-use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,23 +17,30 @@ use strait_contract::ContractRuntime;
 use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, ReserveRule};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
-use strait_primitives::{BlockDelta, BlockHeight, Digest, FeeRate, MilliSats, NodeId, Timestamp};
+use strait_primitives::{
+    BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, NodeId, Timestamp,
+};
 use strait_runtime::{Halt, Runtime, known_blocks};
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
-use strait_store_sqlite::SqliteStore;
+use strait_store_sqlite::{DirectoryLock, SqliteStore};
 use strait_telemetry::{Component, Health, LogFilter, LogLevelHandle, Logs, Metrics};
 use strait_vm::Vm;
 use strait_wallet::Account;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::NodeBackend;
-use crate::config::{self, Config, ContractPolicy, NetConfig, Network, Setting};
+use crate::config::{self, Config, ContractPolicy, Loaded, NetConfig, Network, Setting};
 use crate::module_files::ModuleFiles;
+use crate::production::missing_modules::MissingModules;
+use crate::production::servers::Servers;
 use crate::seed_file::{self, LogState, SeedOrigin};
+use crate::whole_file;
 
 mod error;
+mod missing_modules;
+mod open_files;
+mod servers;
 mod vitals;
 
 pub use error::InitError;
@@ -55,25 +60,25 @@ pub struct Node {
     p2p: Vec<String>,
     runtime: Runtime,
     health: Arc<Health>,
-    stopping: watch::Sender<Stopping>,
-    servers: Vec<JoinHandle<()>>,
+    servers: Servers,
+    /// Looks for modules whose files are missing.
+    modules: JoinHandle<()>,
     logs: Logs,
 }
 
-/// Whether the servers should go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stopping {
-    No,
-    Now,
-}
+/// The server of `/v1`.
+const API: &str = "api";
+/// The peers.
+const NETWORK: &str = "network";
+/// The server of metrics and health.
+const HEALTH: &str = "health";
 
 /// Everything from the configuration file at `config_path` to a running node. Must be called within a tokio runtime.
 ///
 /// # Errors
 /// [`InitError`] names the step that failed, and what would have been right.
 pub async fn init_production(config_path: &Path) -> Result<Node, InitError> {
-    let loaded = config::load(Some(config_path), std::env::vars(), &[])?;
-    start(loaded.config).await
+    init_with(Some(config_path), &[]).await
 }
 
 /// As [`init_production`], with flags that go before the file and the environment.
@@ -82,35 +87,44 @@ pub async fn init_production(config_path: &Path) -> Result<Node, InitError> {
 /// As [`init_production`].
 pub async fn init_with(file: Option<&Path>, flags: &[Setting]) -> Result<Node, InitError> {
     let loaded = config::load(file, std::env::vars(), flags)?;
-    start(loaded.config).await
+    start(loaded).await
 }
 
-/// Starts a node on a checked configuration.
+/// Starts a node on a checked configuration, and names in its log the variables that are no setting.
 ///
 /// # Errors
 /// As [`init_production`].
-pub async fn start(config: Config) -> Result<Node, InitError> {
+pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
+    let Loaded { config, ignored_variables, .. } = loaded;
     create_folder(&config.data_dir)?;
+    // Before anything is written there, so that a second process leaves no trace.
+    let lock = DirectoryLock::take(&config.data_dir).map_err(InitError::Store)?;
     let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
     let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
+    for variable in &ignored_variables {
+        tracing::warn!(variable, "names no setting and is ignored");
+    }
+    open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(metrics_of(&config, started));
+    let api_options = api_options(&config, &metrics)?;
     let health = Arc::new(Health::new());
     // The health server answers first, so that a supervisor sees a node that is still starting.
-    let (stopping, stopped) = watch::channel(Stopping::No);
+    let mut servers = Servers::default();
     let vitals = vitals::of(&metrics, &health);
     let health_server =
         HealthServer::bind(config.metrics, vitals).await.map_err(InitError::HealthServer)?;
     let metrics_address = health_server.local_addr();
-    let mut servers = vec![tokio::spawn(health_server.run(until(stopped.clone())))];
+    servers.run(HEALTH, |stop| health_server.run(stop));
 
-    let parts = recover_apart(&config, &metrics, &health).await?;
-    let Recovered { engine, first, store, source, follower, vm, key, files } = parts;
+    let parts = recover_apart(&config, lock, &metrics, &health).await?;
+    let Recovered { engine, first, last_snapshot, store, source, follower, vm, key, .. } = parts;
+    let (files, missing_modules) = (parts.files, parts.missing_modules);
     let id = key.node_id();
     let (net, service, events) = bind_net(&config, &key).await?;
     health.started(Component::Network);
     let p2p: Vec<String> = net.listen_addresses().iter().map(ToString::to_string).collect();
-    servers.push(tokio::spawn(service.run(until(stopped.clone()))));
+    servers.run(NETWORK, |stop| service.run(stop));
 
     let reader = store.reader();
     let contracts: Arc<dyn ContractRuntime> = vm;
@@ -138,17 +152,20 @@ pub async fn start(config: Config) -> Result<Node, InitError> {
         poll_interval: config.chain.poll_interval,
         unready_after: config.chain.unready_after,
         snapshot_every: config.store.snapshot_every_events,
+        last_snapshot,
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
     })?;
-    let server = Server::bind(api_options(&config, &metrics)?, Arc::new(backend(runtime.handle())))
+    let server = Server::bind(api_options, Arc::new(backend(runtime.handle())))
         .await
         .map_err(InitError::ApiServer)?;
     let api = server.local_addr();
-    servers.push(tokio::spawn(server.run(until(stopped))));
+    servers.run(API, |stop| server.run(stop));
     health.started(Component::Api);
+    let modules = tokio::spawn(missing_modules.watch());
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
-    Ok(Node { id, api, metrics: metrics_address, p2p, runtime, health, stopping, servers, logs })
+    let metrics = metrics_address;
+    Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, logs })
 }
 
 impl Node {
@@ -182,34 +199,48 @@ impl Node {
         &self.p2p
     }
 
-    /// Waits until the node cannot go on: the log could not be written, or another process took it over.
+    /// Waits until the node cannot go on: the log could not be written, another process took it over, or a part of it
+    /// ended unasked.
     ///
     /// # Errors
     /// [`Halt`] says why; the process must end.
     pub async fn halted(&mut self) -> Result<(), Halt> {
-        let halted = self.runtime.halted().await;
+        let halted = tokio::select! {
+            halted = self.runtime.halted() => halted,
+            thread = self.servers.ended() => Err(Halt::Thread { thread }),
+        };
         if let Err(error) = &halted {
             tracing::error!(%error, cause = ?std::error::Error::source(error), "the node halts");
-            self.health.halted(Component::Store, &error.to_string());
+            self.health.halted(component_of(error), &error.to_string());
         }
         halted
     }
 
-    /// Stops the servers, then the node, and returns when its last decision is on disk.
-    pub async fn stop(self) {
-        self.stopping.send_replace(Stopping::Now);
-        for server in self.servers {
-            // A server that panicked has stopped as well.
-            let _ = server.await;
-        }
+    /// Stops whoever asks, then the peers, then the node, and returns when its last decision is on disk.
+    ///
+    /// In this order what is under way may still end: a payment needs its peer, and its caller an answer.
+    pub async fn stop(mut self) {
+        tracing::info!("stopping");
+        self.modules.abort();
+        self.servers.stop(API).await;
+        self.servers.stop(NETWORK).await;
         self.runtime.stop().await;
+        self.servers.stop(HEALTH).await;
         tracing::info!("stopped");
     }
 }
 
-async fn until(mut stopping: watch::Receiver<Stopping>) {
-    // The sender lives in the node: if it is gone, so is the node.
-    let _ = stopping.wait_for(|stopping| *stopping == Stopping::Now).await;
+/// Whose health a halt is.
+fn component_of(halt: &Halt) -> Component {
+    match halt {
+        Halt::Thread { thread } => match *thread {
+            "chain" => Component::Chain,
+            NETWORK => Component::Network,
+            API | HEALTH => Component::Api,
+            _ => Component::Store,
+        },
+        Halt::Append(_) | Halt::Snapshot(_) | _ => Component::Store,
+    }
 }
 
 /// Metrics that tell the settings from the start.
@@ -225,29 +256,38 @@ fn metrics_of(config: &Config, started: Timestamp) -> Metrics {
 struct Recovered {
     engine: Engine,
     first: Option<strait_log::Unsaved<strait_engine::Event, strait_engine::Effect>>,
+    /// Where the newest snapshot stands.
+    last_snapshot: EventSeq,
     store: SqliteStore,
     source: Box<dyn ChainSource>,
     follower: Follower,
     vm: Arc<Vm>,
     key: NodeKey,
     files: ModuleFiles,
+    missing_modules: MissingModules,
 }
 
 /// Files, the chain and the fold block: they get a thread that may.
 async fn recover_apart(
     config: &Config,
+    lock: DirectoryLock,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
 ) -> Result<Recovered, InitError> {
     let (config, metrics, health) = (config.clone(), Arc::clone(metrics), Arc::clone(health));
-    tokio::task::spawn_blocking(move || recover(&config, &metrics, &health))
+    tokio::task::spawn_blocking(move || recover(&config, lock, &metrics, &health))
         .await
         .map_err(|_| InitError::Recovery)?
 }
 
-fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recovered, InitError> {
+fn recover(
+    config: &Config,
+    lock: DirectoryLock,
+    metrics: &Metrics,
+    health: &Arc<Health>,
+) -> Result<Recovered, InitError> {
     let network = bitcoin_network(config.chain.network);
-    let store = SqliteStore::open(&config.data_dir, strait_store_sqlite::Options::default())
+    let store = SqliteStore::open_locked(lock, strait_store_sqlite::Options::default())
         .map_err(InitError::Store)?;
     let begun = clock();
     let Replayed { state, head, folded } = replay(&store)?;
@@ -264,11 +304,11 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
     let recent = recent_block(source.as_mut(), network).map_err(InitError::Chain)?;
     let (seed, origin) = seed_file::load_or_create(&config.wallet.seed_file, network, log)?;
     let vm = Arc::new(Vm::start(&strait_vm::Options::default()).map_err(InitError::Vm)?);
-    let files = ModuleFiles::new(&config.data_dir);
-    for module in state.book.modules.keys() {
-        files.load(vm.as_ref(), module)?;
-    }
     health.started(Component::Contracts);
+    let files = ModuleFiles::new(&config.data_dir);
+    let contracts: Arc<dyn ContractRuntime> = Arc::<Vm>::clone(&vm);
+    let named = state.book.modules.keys();
+    let missing_modules = MissingModules::load(named, &files, contracts, Arc::clone(health));
     let (fingerprint, xpub) = seed.wallet_account();
     let account = Account::new(network, fingerprint, xpub).map_err(InitError::Account)?;
     let key = seed.node_key();
@@ -290,7 +330,19 @@ fn recover(config: &Config, metrics: &Metrics, health: &Health) -> Result<Recove
     };
     health.started(Component::Wallet);
     let follower = Follower::new(network, known_blocks(&engine)).map_err(InitError::Follower)?;
-    Ok(Recovered { engine, first, store, source, follower, vm, key, files })
+    let last_snapshot = EventSeq::new(head.to_u64().saturating_sub(folded));
+    Ok(Recovered {
+        engine,
+        first,
+        last_snapshot,
+        store,
+        source,
+        follower,
+        vm,
+        key,
+        files,
+        missing_modules,
+    })
 }
 
 /// A block well below the tip: where a new node begins, so that a reorganisation does not take away the only block it
@@ -444,10 +496,7 @@ const fn bitcoin_network(network: Network) -> bitcoin::Network {
 }
 
 fn create_folder(data_dir: &Path) -> Result<(), InitError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data_dir)
+    whole_file::create_folder(data_dir)
         .map_err(|source| InitError::Folder { path: PathBuf::from(data_dir), source })
 }
 

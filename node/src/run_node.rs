@@ -1,6 +1,7 @@
 //! `strait node`: a node in the foreground, until a signal or a fault ends it. SIGHUP makes it read its configuration again.
 
 use std::path::Path;
+use std::pin::pin;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -18,10 +19,17 @@ pub async fn run(file: Option<&Path>, args: &NodeArgs) -> Result<(), CliError> {
     let flags: Vec<Setting> = args.settings.to_settings();
     let stop = asked_to_stop(args.stop.into()).map_err(|source| CliError::Start { source })?;
     let hangups = signal(SignalKind::hangup()).map_err(|source| CliError::Start { source })?;
+    let mut stop = pin!(stop);
     let failed = |source| CliError::NodeStart { source: Box::new(source) };
     let loaded = config::load(file, std::env::vars(), &flags);
-    let config = loaded.map_err(|source| failed(InitError::from(source)))?.config;
-    let mut node = start(config.clone()).await.map_err(failed)?;
+    let loaded = loaded.map_err(|source| failed(InitError::from(source)))?;
+    let config = loaded.config.clone();
+    let started = tokio::select! {
+        started = start(loaded) => started,
+        // A start that is broken off leaves what a crash would: the next one reads the log from its beginning.
+        () = &mut stop => return Ok(()),
+    };
+    let mut node = started.map_err(failed)?;
     let reload = Reload::new(file.map(Path::to_owned), flags, node.log_level(), config);
     let halted = tokio::select! {
         halted = node.halted() => halted,

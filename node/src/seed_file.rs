@@ -2,15 +2,17 @@
 //!
 //! A node that has no log yet makes its seed; a node that has one refuses to go on without the seed that made it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bitcoin::Network;
 use strait_signer::{Seed, SeedWords, SeedWordsError};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::whole_file;
 
 /// Permissions of anyone but the owner.
 const OTHERS: u32 = 0o077;
@@ -132,26 +134,17 @@ impl CreateError {
     }
 }
 
-/// Writes fresh words, durable before they are used for anything.
+/// Writes fresh words, whole and durable before they are used for anything.
 fn create(path: &Path) -> Result<SeedWords, CreateError> {
     let mut entropy = Zeroizing::new([0; 32]);
     getrandom::fill(entropy.as_mut_slice()).map_err(|_| CreateError::Entropy)?;
     let words = SeedWords::generate(&entropy);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(CreateError::Io)?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        whole_file::create_folder(folder).map_err(CreateError::Io)?;
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(CreateError::Io)?;
     let text = words.expose_text();
-    writeln!(file, "{}", text.as_str()).map_err(CreateError::Io)?;
-    file.sync_all().map_err(CreateError::Io)?;
-    if let Some(folder) = path.parent() {
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(CreateError::Io)?;
-    }
+    let line = Zeroizing::new(format!("{}\n", text.as_str()).into_bytes());
+    whole_file::create(path, &line).map_err(CreateError::Io)?;
     Ok(words)
 }
 
@@ -180,6 +173,21 @@ mod tests {
         let error = load_or_create(&path, Network::Regtest, LogState::Present).unwrap_err();
         assert!(matches!(error, SeedFileError::Missing { .. }));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_seed_that_could_not_be_written_leaves_no_file_that_refuses_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seed");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
+        let refused = load_or_create(&path, Network::Regtest, LogState::Empty);
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        // Whoever runs as root may write all the same.
+        if refused.is_err() {
+            assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
+            load_or_create(&path, Network::Regtest, LogState::Empty).unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "and no draft stays");
     }
 
     #[test]

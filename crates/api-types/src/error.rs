@@ -115,11 +115,11 @@ error_codes! {
     PeerRefused = "PEER_REFUSED", 409;
     /// A limit of the node is reached (channels, peers, contracts).
     LimitReached = "LIMIT_REACHED", 409;
-    /// A queue is full: ask again a little later.
+    /// A queue is full: ask again a little later, with the same idempotency key.
     Busy = "BUSY", 429;
 
     // The node or something it needs is at fault.
-    /// The node failed; the cause is in its log.
+    /// The node failed, and the cause is in its log; what became of the request only asking again tells.
     Internal = "INTERNAL", 500;
     /// The peer cannot be reached.
     PeerUnreachable = "PEER_UNREACHABLE", 503;
@@ -127,10 +127,29 @@ error_codes! {
     ChainUnavailable = "CHAIN_UNAVAILABLE", 503;
     /// The node restores a backup and signs nothing new.
     Quarantined = "QUARANTINED", 503;
-    /// The node is starting or stopping.
+    /// The node is starting or stopping: ask again when it runs, with the same idempotency key.
     NotReady = "NOT_READY", 503;
-    /// The answer is not known yet, and the work goes on.
+    /// The answer is not known yet, and the work goes on, if need be after a restart: ask again with the same
+    /// idempotency key.
     StillRunning = "STILL_RUNNING", 504;
+}
+
+impl ErrorCode {
+    /// Whether a failure with this code says that the intention behind the request will not come about. The others
+    /// speak of this one asking alone (the node was busy, stopping, too slow, or newer than this table): an asking with
+    /// the same idempotency key before it may have been heard, and only asking again tells.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(
+            self,
+            Self::Busy
+                | Self::NotReady
+                | Self::StillRunning
+                | Self::Internal
+                | Self::RequestTimeout
+                | Self::Unknown
+        )
+    }
 }
 
 impl fmt::Display for ErrorCode {

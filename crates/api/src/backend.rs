@@ -30,10 +30,14 @@ impl<T, F: Future<Output = Result<T, ApiError>> + Send> Answer<T> for F {}
 /// **Keys.** A method with a [`RequestKey`] acts at most once for each key: asked again with the same key and the
 /// same request, it gives the first answer (waiting for it if it is still being worked out); with another request,
 /// it fails with `IDEMPOTENCY_KEY_REUSED`. Keys of different methods never collide. An `Ok` is
-/// final: it rests on what is durable. So is an `Err`, unless its code is `STILL_RUNNING` or `INTERNAL`: a caller that
-/// sees another code may take it that nothing happened and nothing will.
+/// final: it rests on what is durable. So is an `Err` whose code [`is_final`](strait_api_types::ErrorCode::is_final): a
+/// caller that sees one may take it that nothing happened and nothing will. Whatever was or may have been given to the
+/// engine without an answer fails with `STILL_RUNNING`; a caller that sees that, `BUSY`, `NOT_READY`, `INTERNAL` or
+/// `REQUEST_TIMEOUT` asks again with the same key.
 ///
-/// **Patience.** The futures run in tasks of their own. The interface never drops one because a caller went away.
+/// **Patience.** The futures run in tasks of their own. One with a key is never dropped because its caller went away,
+/// but when thousands wait, the oldest that nobody asks about are: the next asking with the key begins anew. One without
+/// a key is dropped when its caller's time is over.
 pub trait Backend: Send + Sync + 'static {
     /// The events of [`Backend::events`]. Polled only when the caller's connection can take more.
     type Events: Stream<Item = Result<Event, ApiError>> + Send + 'static;

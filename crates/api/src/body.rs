@@ -14,21 +14,22 @@ use crate::ApiError;
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// Reads and parses a JSON body of at most `limit` bytes.
+/// Reads and parses a JSON body of at most `limit` bytes, and gives the bytes as well.
 pub(crate) async fn json<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
     limit: usize,
-) -> Result<T, ApiError> {
+) -> Result<(T, Bytes), ApiError> {
     check_type(headers, "application/json")?;
     let bytes = read(body, limit).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    let parsed = serde_json::from_slice(&bytes).map_err(|error| {
         ApiError::new(
             ErrorCode::MalformedBody,
             format!("the body does not parse: {error}"),
             "send the JSON object that docs/api/openapi.json describes, with no other fields",
         )
-    })
+    })?;
+    Ok((parsed, bytes))
 }
 
 /// Reads a WebAssembly module of at most `limit` bytes.

@@ -12,10 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
-/// How long a connection may take to send a request's head, and may stay idle.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
-/// How long requests may go on after a stop; what the node was asked goes on regardless.
-const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+use crate::limits::{DRAIN_WITHIN, HEAD_WITHIN};
+
 /// Pause after the system refused a connection, so that a full file table does not spin the loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

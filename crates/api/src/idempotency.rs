@@ -38,6 +38,27 @@ impl Operation {
     }
 }
 
+/// One asking of a request that moves money: its key, and what is asked under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The key.
+    pub(crate) key: RequestKey,
+    /// A hash of all that was sent, so that a repetition is told from another request. Two spellings of one request
+    /// count as two; the node itself knows better.
+    content: sha256::Hash,
+}
+
+impl Asked {
+    /// Takes note of what is asked: the ids in the path, each of its one length, and the body.
+    pub(crate) fn new(key: RequestKey, parts: &[&[u8]]) -> Self {
+        let mut engine = sha256::Hash::engine();
+        for part in parts {
+            engine.input(part);
+        }
+        Self { key, content: sha256::Hash::from_engine(engine) }
+    }
+}
+
 /// Reads the key of a request that moves money.
 pub(crate) fn request_key(
     operation: Operation,

@@ -8,6 +8,7 @@
 //! - every request carries the bearer token; without it nothing is parsed and nothing is told;
 //! - a request that moves money carries an idempotency key, and once the backend has been asked, neither a
 //!   time limit nor a vanished caller takes the question back: the caller asks again with the same key;
+//! - what waits for peers never takes the room of questions and closings;
 //! - every failure answers `{"error":{"code","message","hint"}}`, whoever notices it.
 //!
 //! **Invariant:** nothing here decides about money, touches the log or knows a key. Internal causes go to the node's
@@ -20,6 +21,7 @@ mod connections;
 mod error;
 mod health;
 mod idempotency;
+mod limits;
 mod openapi;
 mod request;
 mod router;
@@ -28,6 +30,7 @@ mod routes;
 pub mod scripted;
 mod server;
 pub mod token;
+mod waiting;
 
 pub use answered::{Answered, OnAnswer};
 pub use backend::{Backend, Follow};

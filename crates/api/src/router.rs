@@ -10,11 +10,14 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use strait_api_types::ErrorCode;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::sleep;
 
+use crate::idempotency::Asked;
+use crate::limits::{CALLERS_MAX, LAST_ANSWERS_WITHIN, QUESTIONS_MAX, STREAMS_MAX, WAITING_MAX};
 use crate::routes::{channels, contracts, events, node, payments, wallet};
 use crate::token::Token;
+use crate::waiting::{Crowded, Waiting};
 use crate::{ApiError, Backend, OnAnswer, answered};
 
 /// What the handlers share.
@@ -25,8 +28,14 @@ pub(crate) struct Shared<B> {
     token: Token,
     /// How long a caller waits for an answer; the work itself has no limit.
     answer_within: Duration,
-    /// One permit for each question the node is working on, so that callers who leave cannot pile up work.
+    /// One permit for each question under way.
+    questions: Arc<Semaphore>,
+    /// One permit for each caller who waits for work.
     work: Arc<Semaphore>,
+    /// One permit for each event stream.
+    streams: Arc<Semaphore>,
+    /// Requests with a key that the node works on, those of callers who left included.
+    waiting: Arc<Waiting>,
     /// Becomes true when the server stops; event streams end then.
     stopping: watch::Receiver<bool>,
 }
@@ -34,49 +43,108 @@ pub(crate) struct Shared<B> {
 /// The handlers' state.
 pub(crate) type Api<B> = Arc<Shared<B>>;
 
+/// Whose room a request takes. What waits for peers has its own, so that it never keeps an operator from looking, or
+/// from closing a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Questions, and the closing of channels.
+    Questions,
+    /// Everything else.
+    Work,
+}
+
 impl<B: Backend> Shared<B> {
     pub(crate) fn new(
         backend: Arc<B>,
         token: Token,
         answer_within: Duration,
-        questions_max: usize,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let work = Arc::new(Semaphore::new(questions_max));
-        Self { backend, token, answer_within, work, stopping }
+        let [questions, work, streams] = [QUESTIONS_MAX, CALLERS_MAX, STREAMS_MAX]
+            .map(|permits| Arc::new(Semaphore::new(permits)));
+        let waiting = Waiting::new(WAITING_MAX);
+        Self { backend, token, answer_within, questions, work, streams, waiting, stopping }
     }
 
-    /// Puts a question to the node in a task of its own, and waits a while for the answer.
-    ///
-    /// Neither a caller that leaves nor the time limit stops the task.
-    pub(crate) async fn ask<T, F, Q>(&self, question: F) -> Result<T, ApiError>
+    /// Puts a question to the node in a task of its own, so that a caller who leaves does not break it off in the
+    /// middle, and waits a while for the answer. The task waits no longer than its caller may.
+    pub(crate) async fn ask<T, F, Q>(&self, room: Room, question: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
         F: FnOnce(Arc<B>) -> Q,
         Q: Future<Output = Result<T, ApiError>> + Send + 'static,
     {
-        let permit = Arc::clone(&self.work).try_acquire_owned().map_err(|_full| {
-            ApiError::new(
-                ErrorCode::Busy,
-                "the node is working on as many requests as it takes",
-                "ask again in a second, with the same idempotency key",
-            )
-        })?;
-        let answer = question(Arc::clone(&self.backend));
+        let permit = self.permit(room)?;
+        let (answer, patience) = (question(Arc::clone(&self.backend)), self.patience());
         let task = tokio::spawn(async move {
-            let answer = answer.await;
+            let answer = tokio::select! {
+                answer = answer => Some(answer),
+                () = patience => None,
+            };
             drop(permit);
             answer
         });
-        match timeout(self.answer_within, task).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(lost)) => Err(ApiError::internal(&lost)),
-            Err(_elapsed) => Err(ApiError::new(
-                ErrorCode::StillRunning,
-                format!("no answer within {} ms; the work goes on", self.answer_within.as_millis()),
-                "ask again with the same idempotency key to learn how it ended",
-            )),
+        match task.await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(self.still_running()),
+            Err(lost) => Err(ApiError::internal(&lost)),
         }
+    }
+
+    /// Puts a request that moves money to the node, or joins the asking that waits under its key, and waits a while.
+    ///
+    /// Neither a caller that leaves nor the time limit stops the work; both free the caller's permit.
+    pub(crate) async fn ask_once<T, F, Q>(
+        &self,
+        room: Room,
+        asked: Asked,
+        question: F,
+    ) -> Result<T, ApiError>
+    where
+        T: Clone + Send + Sync + 'static,
+        F: FnOnce(Arc<B>) -> Q,
+        Q: Future<Output = Result<T, ApiError>> + Send + 'static,
+    {
+        let _permit = self.permit(room)?;
+        let backend = Arc::clone(&self.backend);
+        let caller = self.waiting.join(asked, || question(backend));
+        let mut caller = caller.map_err(|Crowded| busy())?;
+        tokio::select! {
+            answer = caller.outcome() => answer,
+            () = self.patience() => Err(self.still_running()),
+        }
+    }
+
+    /// Takes the room of an event stream, for as long as the stream lives.
+    pub(crate) fn stream_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.streams).try_acquire_owned().map_err(|_full| busy())
+    }
+
+    fn permit(&self, room: Room) -> Result<OwnedSemaphorePermit, ApiError> {
+        let room = match room {
+            Room::Questions => &self.questions,
+            Room::Work => &self.work,
+        };
+        Arc::clone(room).try_acquire_owned().map_err(|_full| busy())
+    }
+
+    /// How long a caller waits: a stopping server has less time for each.
+    fn patience(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (limit, stopped) = (self.answer_within, self.stopped());
+        async move {
+            tokio::select! {
+                () = sleep(limit) => {}
+                () = async { stopped.await; sleep(LAST_ANSWERS_WITHIN).await } => {}
+            }
+        }
+    }
+
+    fn still_running(&self) -> ApiError {
+        ApiError::new(
+            ErrorCode::StillRunning,
+            format!("no answer within {} ms; the work goes on", self.answer_within.as_millis()),
+            "ask again with the same idempotency key to learn how it ended",
+        )
     }
 
     /// Resolves when the server stops.
@@ -87,6 +155,14 @@ impl<B: Backend> Shared<B> {
             let _gone = stopping.wait_for(|stop| *stop).await;
         }
     }
+}
+
+fn busy() -> ApiError {
+    ApiError::new(
+        ErrorCode::Busy,
+        "the node is working on as many requests as it takes",
+        "ask again in a second, with the same idempotency key: a request with it may be under way",
+    )
 }
 
 /// Builds the routes.
@@ -162,3 +238,6 @@ async fn no_such_method(request: Request) -> ApiError {
         "the Allow header names the methods it takes",
     )
 }
+
+#[cfg(test)]
+mod tests;

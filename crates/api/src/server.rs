@@ -9,16 +9,10 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::limits::{ANSWER_WITHIN, CONNECTIONS_MAX};
 use crate::router::{Shared, router};
 use crate::token::Token;
 use crate::{Backend, OnAnswer, connections};
-
-/// How long a caller waits for an answer unless told otherwise.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-/// Connections at a time.
-const CONNECTIONS_MAX: u32 = 1_024;
-/// Questions the node works on at a time, those of callers who left included.
-const QUESTIONS_MAX: usize = 4_096;
 
 /// An address the interface may listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +117,7 @@ impl<B: Backend> Server<B> {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
         let Options { listen: _, token, answer_within, on_answer } = self.options;
-        let shared = Shared::new(self.backend, token, answer_within, QUESTIONS_MAX, stopping);
+        let shared = Shared::new(self.backend, token, answer_within, stopping);
         let app = router(Arc::new(shared), on_answer);
         connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
     }

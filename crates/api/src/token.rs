@@ -137,8 +137,14 @@ fn create(path: &Path) -> Result<Token, TokenError> {
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::hard_link(&draft, path));
     let removed = fs::remove_file(&draft);
-    linked.and(removed).map_err(failed)?;
+    linked.and(removed).and_then(|()| sync_folder_of(path)).map_err(failed)?;
     Ok(token)
+}
+
+/// Makes the file's name durable.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

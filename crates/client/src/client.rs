@@ -22,8 +22,8 @@ use crate::{ClientError, IdempotencyKey};
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long an answer may take to begin: twice the time after which a node says that it is still working.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
-/// Idle connections are given up before a node closes them.
-const IDLE_WITHIN: Duration = Duration::from_secs(30);
+/// Idle connections are given up before a node closes them, which it does after ten seconds.
+const IDLE_WITHIN: Duration = Duration::from_secs(5);
 /// Idle connections kept.
 const IDLE_MAX: usize = 64;
 /// Longest answer taken: a full list of contracts with their states.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use strait_api_types::{ErrorCode, ErrorDetail};
+use strait_api_types::ErrorDetail;
 use thiserror::Error;
 
 /// Why a request got no good answer.
@@ -83,11 +83,11 @@ pub enum ClientError {
 pub enum Outcome {
     /// It was never sent: the URL or the token is not usable.
     NotSent,
-    /// It never reached the node.
+    /// It never reached the node. An earlier attempt with the same key may have.
     NotReached,
-    /// The node refused it, and that is final.
+    /// The node refused it, and that is final: nothing of it was done, and nothing will be.
     Refused,
-    /// Nobody knows: ask again with the same key.
+    /// Nobody knows, or the node had no time for it: ask again with the same key, never with a new one.
     Unknown,
 }
 
@@ -99,10 +99,10 @@ impl ClientError {
             Self::Url { .. } | Self::Token => Outcome::NotSent,
             Self::Unreachable { .. } => Outcome::NotReached,
             Self::Refused { error, .. } => {
-                if matches!(error.code, ErrorCode::StillRunning | ErrorCode::Internal) {
-                    Outcome::Unknown
-                } else {
+                if error.code.is_final() {
                     Outcome::Refused
+                } else {
+                    Outcome::Unknown
                 }
             }
             Self::Broken { .. }
@@ -113,5 +113,42 @@ impl ClientError {
             | Self::Unreadable { .. }
             | Self::Stream => Outcome::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strait_api_types::ErrorCode;
+
+    use super::*;
+
+    fn outcome(code: ErrorCode) -> Outcome {
+        let error = ErrorDetail { code, message: String::new(), hint: String::new() };
+        ClientError::Refused { status: code.http_status(), error }.outcome()
+    }
+
+    #[test]
+    fn a_node_that_is_busy_or_stopping_or_failing_has_refused_nothing() {
+        let open = [
+            ErrorCode::Busy,
+            ErrorCode::NotReady,
+            ErrorCode::StillRunning,
+            ErrorCode::Internal,
+            ErrorCode::RequestTimeout,
+            ErrorCode::Unknown,
+        ];
+        for code in open {
+            assert_eq!(outcome(code), Outcome::Unknown, "{code}");
+        }
+        for code in ErrorCode::ALL.iter().filter(|code| !open.contains(code)) {
+            assert_eq!(outcome(*code), Outcome::Refused, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_something_between_client_and_node_says_nothing_of_the_request() {
+        let source = serde_json::from_str::<ErrorDetail>("<html>").unwrap_err();
+        let proxy = ClientError::Unreadable { status: 502, source };
+        assert_eq!(proxy.outcome(), Outcome::Unknown);
     }
 }

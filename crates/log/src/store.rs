@@ -97,6 +97,11 @@ pub trait EventStore: Send {
     /// [`StoreError::Medium`] if it cannot read; a damaged snapshot is passed over for an older one.
     fn latest_snapshot(&self) -> Result<Option<Snapshot>, StoreError>;
 
+    /// How often upkeep beside the writes has failed since the opening. Nothing is lost by it, but files grow.
+    fn upkeep_failures(&self) -> u64 {
+        0
+    }
+
     /// Bytes that the log takes on its medium.
     ///
     /// # Errors
@@ -127,6 +132,10 @@ impl<S: EventStore + ?Sized> EventStore for Box<S> {
 
     fn latest_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
         (**self).latest_snapshot()
+    }
+
+    fn upkeep_failures(&self) -> u64 {
+        (**self).upkeep_failures()
     }
 
     fn size_bytes(&self) -> Result<u64, StoreError> {

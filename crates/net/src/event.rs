@@ -70,6 +70,8 @@ pub enum DisconnectReason {
     FrameStalled,
     /// The peer did not read what we wrote.
     WriteStalled,
+    /// The peer read so much less than others that the room of its queue was needed for theirs.
+    CrowdedOut,
     /// The peer opened a second stream.
     StreamFlood,
     /// The peer answers no pings.
@@ -88,6 +90,7 @@ impl DisconnectReason {
             | Self::Replaced
             | Self::Shutdown
             | Self::WriteStalled
+            | Self::CrowdedOut
             | Self::PingTimeout => false,
         }
     }
@@ -104,6 +107,7 @@ impl fmt::Display for DisconnectReason {
             Self::BadFrame(error) => return write!(f, "the peer announced {error}"),
             Self::FrameStalled => "the peer did not finish a frame",
             Self::WriteStalled => "the peer does not read",
+            Self::CrowdedOut => "the room of its unread messages was needed for others",
             Self::StreamFlood => "the peer opened more than one stream",
             Self::PingTimeout => "the peer answers no pings",
         })
@@ -117,6 +121,15 @@ pub(crate) struct Queued {
     pub(crate) event: NetEvent,
     /// The room.
     pub(crate) room: Room,
+}
+
+/// Room that an event taken by [`Events::next_held`] still takes in the budgets of its peer and of all; dropping it
+/// gives the room back, and the peer is read further.
+#[derive(Debug)]
+#[must_use = "dropping it lets the peer send more"]
+pub struct Held {
+    #[expect(dead_code, reason = "held for its drop")]
+    room: Room,
 }
 
 /// What bounds the queue: each event but a few holds permits of a semaphore.
@@ -143,7 +156,14 @@ pub struct Events {
 }
 
 impl Events {
-    /// Waits for the next event. Safe to cancel.
+    /// Waits for the next event, and leaves it to the caller when its room is given back: for consumers with a queue of
+    /// their own, which these budgets then bound too. Safe to cancel.
+    pub async fn next_held(&mut self) -> Option<(NetEvent, Held)> {
+        let Queued { event, room } = self.receiver.recv().await?;
+        Some((event, Held { room }))
+    }
+
+    /// Waits for the next event, and gives its room back. Safe to cancel.
     pub async fn next(&mut self) -> Option<NetEvent> {
         self.receiver.recv().await.map(take)
     }

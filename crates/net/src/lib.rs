@@ -34,7 +34,7 @@ mod switchboard;
 pub use address::{Address, AddressError, PeerAddress};
 pub use backoff::Backoff;
 pub use counters::Counters;
-pub use event::{Direction, DisconnectReason, Events, NetEvent};
+pub use event::{Direction, DisconnectReason, Events, Held, NetEvent};
 pub use frame::{Frame, FrameError};
 pub use handle::{ConnectError, Handle, KeepError, NotConnected, PeerInfo, PeerState, SendError};
 pub use identity::{Identity, IdentityError};

@@ -82,6 +82,9 @@ pub(crate) const HOSTS_REMEMBERED_MAX: usize = 4096;
 /// Streams of one connection that may be in negotiation at once. Identify, ping and the channel need three.
 pub(crate) const STREAMS_NEGOTIATING_MAX: usize = 16;
 
+/// Links that may be ended to make room for one frame: each frees at least a mean share, unless it is being written.
+pub(crate) const CROWDED_OUT_MAX: usize = 64;
+
 /// Peers that may be kept connected.
 pub(crate) const KEPT_MAX: usize = 1024;
 
@@ -113,7 +116,8 @@ const _: () = assert!(QUIC_STREAM_BYTES <= QUIC_CONNECTION_BYTES);
 pub struct Limits {
     /// Bytes that may wait to be written to one peer. Default 4 MiB: several rounds of the largest size.
     pub outgoing_per_peer_bytes: usize,
-    /// Bytes that may wait to be written to all peers. Default 64 MiB.
+    /// Bytes that may wait to be written to all peers. Default 64 MiB. Beyond it the peer with the longest queue is
+    /// disconnected, strangers before kept peers.
     pub outgoing_total_bytes: usize,
     /// Bytes of one peer that may wait for the consumer; then its stream is not read. Default 4 MiB.
     pub incoming_per_peer_bytes: usize,

@@ -88,6 +88,15 @@ pub(crate) enum Refusal {
     },
 }
 
+/// A frame that a link did not take.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// Why.
+    pub(crate) reason: Refusal,
+    /// The frame.
+    pub(crate) frame: Frame,
+}
+
 /// Frames that are being written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Batch {
@@ -168,21 +177,21 @@ impl Link {
         frame: Frame,
         limits: &Limits,
         total: &AtomicUsize,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Refused> {
         let charge = charge_of(&frame);
         let waker = {
             let mut outgoing = locked(&self.outgoing);
             if outgoing.phase == OutgoingPhase::Draining {
-                return Err(Refusal::Closed);
+                return Err(Refused { reason: Refusal::Closed, frame });
             }
             let queued_bytes = outgoing.charged_bytes;
             if queued_bytes + charge > limits.outgoing_per_peer_bytes {
-                return Err(Refusal::PeerFull { queued_bytes });
+                return Err(Refused { reason: Refusal::PeerFull { queued_bytes }, frame });
             }
             let queued_bytes = total.fetch_add(charge, Ordering::Relaxed);
             if queued_bytes + charge > limits.outgoing_total_bytes {
                 total.fetch_sub(charge, Ordering::Relaxed);
-                return Err(Refusal::TotalFull { queued_bytes });
+                return Err(Refused { reason: Refusal::TotalFull { queued_bytes }, frame });
             }
             outgoing.charged_bytes += charge;
             outgoing.frames.push_back(frame);
@@ -225,6 +234,15 @@ impl Link {
         outgoing.charged_bytes -= batch.charge_bytes;
         total.fetch_sub(batch.charge_bytes, Ordering::Relaxed);
         if outgoing.frames.is_empty() { Waiting::Nothing } else { Waiting::More }
+    }
+
+    /// Drops what waits at once, though the driver may still be writing what went before; the gate must be shut.
+    pub(crate) fn shed(&self, total: &AtomicUsize) {
+        let mut outgoing = locked(&self.outgoing);
+        assert!(outgoing.phase == OutgoingPhase::Draining, "a queue was shed while open");
+        let waiting: usize = outgoing.frames.drain(..).map(|frame| charge_of(&frame)).sum();
+        outgoing.charged_bytes -= waiting;
+        total.fetch_sub(waiting, Ordering::Relaxed);
     }
 
     /// Drops what will not be written any more; the gate must be shut.

@@ -14,8 +14,8 @@ use crate::counters::Meters;
 use crate::dialer::Dialer;
 use crate::event::{Direction, DisconnectReason, NetEvent, Queued, Room};
 use crate::frame::Frame;
-use crate::limits::{KEPT_MAX, LISTEN_ADDRESSES_MAX, Limits};
-use crate::link::{Link, Refusal, charge_of};
+use crate::limits::{CROWDED_OUT_MAX, KEPT_MAX, LISTEN_ADDRESSES_MAX, Limits};
+use crate::link::{Link, Refusal, Refused, charge_of};
 use crate::lock::{exclusive, locked, shared};
 
 /// The state behind every [`crate::Handle`].
@@ -126,13 +126,55 @@ impl Switchboard {
     }
 
     /// Queues a frame for `peer`; `None` when it has no link.
+    ///
+    /// When the room of all is full, whoever takes most of it has to go, so that peers that do not read cannot cut off
+    /// those that do. A stranger never costs a kept peer its link.
     pub(crate) fn send(&self, peer: &NodeId, frame: Frame) -> Option<Result<(), Refusal>> {
-        let links = shared(&self.links);
-        let sent = links.get(peer)?.enqueue(frame, &self.limits, &self.outgoing_bytes);
-        if sent.is_err() {
-            self.meters.frames_refused.count();
+        let mut frame = frame;
+        let mut victims = 0;
+        loop {
+            let sent = {
+                let links = shared(&self.links);
+                links.get(peer)?.enqueue(frame, &self.limits, &self.outgoing_bytes)
+            };
+            let Refused { reason, frame: back } = match sent {
+                Ok(()) => return Some(Ok(())),
+                Err(refused) => refused,
+            };
+            let victim = match reason {
+                Refusal::TotalFull { .. } if victims < CROWDED_OUT_MAX => self.in_the_way_of(peer),
+                Refusal::TotalFull { .. } | Refusal::Closed | Refusal::PeerFull { .. } => None,
+            };
+            let Some(victim) = victim else {
+                self.meters.frames_refused.count();
+                return Some(Err(reason));
+            };
+            self.close(&victim, DisconnectReason::CrowdedOut);
+            victim.shed(&self.outgoing_bytes);
+            victims += 1;
+            frame = back;
         }
-        Some(sent)
+    }
+
+    /// Whose link has to make room for a frame to `peer`: the stranger with the longest queue; for a kept peer, where no
+    /// stranger has one, the kept peer with the longest. `None` if that is `peer` itself.
+    fn in_the_way_of(&self, peer: &NodeId) -> Option<Arc<Link>> {
+        let kept: BTreeSet<NodeId> = locked(&self.dialer).kept().collect();
+        let links = self.links();
+        let queues = links.iter().map(|link| (link.queued_bytes(), link));
+        let (ours, strangers): (Vec<_>, Vec<_>) = queues
+            .filter(|(queued_bytes, _)| *queued_bytes > 0)
+            .partition(|(_, link)| kept.contains(&link.peer));
+        let longest = |queues: Vec<(usize, &Arc<Link>)>| {
+            let longest = queues.into_iter().max_by_key(|(queued_bytes, _)| *queued_bytes);
+            longest.map(|(_, link)| Arc::clone(link))
+        };
+        let victim = if kept.contains(peer) {
+            longest(strangers).or_else(|| longest(ours))
+        } else {
+            longest(strangers)
+        };
+        victim.filter(|link| link.peer != *peer)
     }
 
     /// Takes note of an address the node listens at.

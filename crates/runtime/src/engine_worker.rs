@@ -11,6 +11,7 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_store::encode_snapshot;
 use tokio::sync::mpsc;
 
+use crate::ends::Guard;
 use crate::inbox::{BATCH_MAX, Queued};
 use crate::observe::Observer;
 use crate::writer::Batch;
@@ -29,8 +30,13 @@ pub(crate) struct EngineWorker {
 }
 
 impl EngineWorker {
-    /// Runs until everyone who could give inputs is gone, or the writer is.
-    pub(crate) fn run(mut self) {
+    /// Runs until it is told to stop, or the writer is gone.
+    pub(crate) fn run(self, guard: Guard) {
+        self.work();
+        guard.end_in_order();
+    }
+
+    fn work(mut self) {
         let first = self.first.take();
         let started = self.engine.start(now());
         if self.pass_on(first.into_iter().chain([started]).collect(), now()).is_err() {
@@ -59,15 +65,16 @@ impl EngineWorker {
     ) -> Vec<Unsaved<Event, Effect>> {
         let mut unsaved = Vec::new();
         for queued in inputs {
-            // The room that a block takes is free once the block is handled.
-            let (input, _room) = match queued {
-                Queued::Input(input) => (input, None),
-                Queued::Block(input, room) => (input, Some(room)),
+            // The room that an input takes is free once it is handled.
+            let (input, room) = match queued {
+                Queued::Input(input, room) => (input, room),
                 Queued::Stop => continue,
             };
             let entropy = fresh_entropy();
             let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };
             unsaved.push(self.engine.handle(input, &moment));
+            // Only now may the peer send as much again.
+            drop(room);
         }
         let entropy = fresh_entropy();
         let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };

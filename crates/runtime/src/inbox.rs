@@ -3,22 +3,40 @@
 use std::sync::Arc;
 
 use strait_engine::Input;
+use strait_net::Held;
 use tokio::sync::mpsc;
 
 use crate::block_room::{BlockRoom, Room};
 
-/// Inputs that may wait. A frame holds up to a mebibyte, but the net's own budget bounds those; blocks have one below.
+/// Inputs that may wait. A message holds up to a mebibyte; it lies here with its room in the network's budgets, which
+/// bound what all messages take, and a block with its room in a budget of its own. The rest is small, or the answer to
+/// one that waits for it.
 const INPUTS_MAX: usize = 4_096;
 /// Inputs the engine takes at once: enough for a full group commit, few enough that answers are not held up.
 pub(crate) const BATCH_MAX: usize = 512;
 
+/// In whose budget the bytes of an input are counted, until this is dropped.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In nobody's: it is small.
+    Small,
+    /// In the network's, on its peer's account.
+    OfPeer {
+        /// What is given back.
+        _room: Held,
+    },
+    /// In that of the blocks.
+    OfBlock {
+        /// What is given back.
+        _room: Room,
+    },
+}
+
 /// What lies in the queue.
 #[derive(Debug)]
 pub(crate) enum Queued {
-    /// An input.
-    Input(Input),
-    /// A block, and the room it takes until the engine has handled it.
-    Block(Input, Room),
+    /// Something for the engine, and the room it takes until the engine has handled it.
+    Input(Input, Place),
     /// The node is to stop.
     Stop,
 }
@@ -41,7 +59,13 @@ impl Inbox {
     }
 
     pub(crate) async fn put(&self, input: Input) -> Result<(), EngineGone> {
-        self.sender.send(Queued::Input(input)).await.map_err(|_| EngineGone)
+        self.sender.send(Queued::Input(input, Place::Small)).await.map_err(|_| EngineGone)
+    }
+
+    /// Puts what a peer sent, together with the room it holds.
+    pub(crate) async fn put_held(&self, input: Input, room: Held) -> Result<(), EngineGone> {
+        let place = Place::OfPeer { _room: room };
+        self.sender.send(Queued::Input(input, place)).await.map_err(|_| EngineGone)
     }
 
     /// Asks the engine to take what lies in the queue, and nothing after it.
@@ -55,12 +79,12 @@ impl Inbox {
 
     /// For threads of their own; never from within the asynchronous runtime.
     pub(crate) fn put_blocking(&self, input: Input) -> Result<(), EngineGone> {
-        self.sender.blocking_send(Queued::Input(input)).map_err(|_| EngineGone)
+        self.sender.blocking_send(Queued::Input(input, Place::Small)).map_err(|_| EngineGone)
     }
 
     /// Puts a block of so many bytes, and waits until there is room for it; as [`Inbox::put_blocking`].
     pub(crate) fn put_block(&self, input: Input, bytes: usize) -> Result<(), EngineGone> {
-        let room = BlockRoom::take(&self.room, bytes);
-        self.sender.blocking_send(Queued::Block(input, room)).map_err(|_| EngineGone)
+        let place = Place::OfBlock { _room: BlockRoom::take(&self.room, bytes) };
+        self.sender.blocking_send(Queued::Input(input, place)).map_err(|_| EngineGone)
     }
 }

@@ -9,7 +9,8 @@
 //!
 //! The engine thread decides a batch while the writer thread is still making the one before durable: pipelined group
 //! commit. Whatever waits in the outbox when a write ends goes to disk together, under one fsync. A failed or fenced
-//! write ends both threads, and the process with them; replay finds out what was saved.
+//! write ends both threads, and the process with them; replay finds out what was saved. A thread or task that dies
+//! ends the node too: none of them can be missed.
 //!
 //! The chain thread owns the blocking chain source: it follows the best chain, and brings transactions on it.
 //!
@@ -19,6 +20,7 @@
 mod block_room;
 mod chain_worker;
 mod counted;
+mod ends;
 mod engine_worker;
 mod handle;
 mod inbox;

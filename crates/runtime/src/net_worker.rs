@@ -6,15 +6,22 @@ use strait_engine::Input;
 use strait_net::{Events, Handle as Net, NetEvent};
 use strait_wire::Message;
 
+use crate::ends::Guard;
 use crate::inbox::Inbox;
 use crate::observe::Observer;
 
 /// How often the engine is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Feeds the engine from the network until either is gone.
-pub(crate) async fn run(mut events: Events, net: Net, inbox: Inbox, observer: Observer) {
-    while let Some(event) = events.next().await {
+/// Feeds the engine from the network until either is gone. A network that ends first is missed: its guard tells.
+pub(crate) async fn run(
+    mut events: Events,
+    net: Net,
+    inbox: Inbox,
+    observer: Observer,
+    guard: Guard,
+) {
+    while let Some((event, room)) = events.next_held().await {
         let input = match event {
             NetEvent::Connected { peer, .. } => {
                 tracing::info!(%peer, "connected");
@@ -43,21 +50,21 @@ pub(crate) async fn run(mut events: Events, net: Net, inbox: Inbox, observer: Ob
                 continue;
             }
         };
-        if inbox.put(input).await.is_err() {
-            return;
+        if inbox.put_held(input, room).await.is_err() {
+            return guard.end_in_order();
         }
     }
 }
 
 /// Tells the engine the time, and the metrics what the network counted, until the engine is gone.
-pub(crate) async fn tick(inbox: Inbox, net: Net, observer: Observer) {
+pub(crate) async fn tick(inbox: Inbox, net: Net, observer: Observer, guard: Guard) {
     let mut interval = tokio::time::interval(TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         interval.tick().await;
         observer.network(&net);
         if inbox.put(Input::Tick).await.is_err() {
-            return;
+            return guard.end_in_order();
         }
     }
 }

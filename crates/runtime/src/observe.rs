@@ -106,6 +106,14 @@ impl Observer {
         self.metrics.set_event_log_size(size_bytes);
     }
 
+    /// The store could not tidy up beside its writes.
+    pub(crate) fn upkeep_failed(&self, failures: u64) {
+        tracing::warn!(failures, "the log cannot be tidied up: its write-ahead file grows");
+        self.metrics.error(ErrorKind::Store);
+        let detail = "the write-ahead file cannot be folded into the log";
+        self.health.record_failure(Component::Store, now(), detail);
+    }
+
     /// Counts what saved events tell: signatures, force closes, penalties.
     pub(crate) fn saved(&self, events: &[Event]) {
         let (mut made, mut verified) = (0, 0);

@@ -9,12 +9,14 @@ use strait_chain::{BlockId, ChainSource, FOLLOWER_WINDOW_BLOCKS, Follower};
 use strait_contract::ContractRuntime;
 use strait_engine::{Engine, RECENT_BLOCKS};
 use strait_log::{AppendError, EventStore, StoreError, Writer};
+use strait_primitives::EventSeq;
 use strait_telemetry::{Health, Metrics};
 use thiserror::Error;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::chain_worker::{self, ChainWorker};
 use crate::counted::Counted;
+use crate::ends::{Ends, Guard};
 use crate::engine_worker::EngineWorker;
 use crate::handle::{Desk, Handle};
 use crate::inbox::Inbox;
@@ -53,6 +55,8 @@ pub struct Options {
     pub unready_after: Duration,
     /// Events between two snapshots.
     pub snapshot_every: u64,
+    /// The last event of the newest snapshot that `store` holds; [`EventSeq::ZERO`] without one.
+    pub last_snapshot: EventSeq,
     /// Where counters go.
     pub metrics: Arc<Metrics>,
     /// Where components' troubles go.
@@ -69,7 +73,7 @@ pub enum Halt {
     /// A snapshot could not be written.
     #[error("a snapshot could not be written")]
     Snapshot(#[source] StoreError),
-    /// A thread of the node died.
+    /// A thread or task of the node died, or ended unasked.
     #[error("the {thread} thread died")]
     Thread {
         /// Which.
@@ -96,7 +100,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Runtime {
     handle: Handle,
-    halted: oneshot::Receiver<Result<(), Halt>>,
+    halted: mpsc::UnboundedReceiver<Halt>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     writer: Option<thread::JoinHandle<()>>,
 }
@@ -126,10 +130,11 @@ impl Runtime {
             outbox,
             observer: observer.clone(),
             snapshot_every: options.snapshot_every,
-            last_snapshot: writer.head(),
+            last_snapshot: options.last_snapshot,
         };
         let writer_worker = WriterWorker {
             writer,
+            upkeep_failures: 0,
             outbox: decided,
             net: options.net.clone(),
             chain: orders,
@@ -145,17 +150,18 @@ impl Runtime {
             poll_interval: options.poll_interval,
             observer: observer.clone(),
         });
-        let (told, halted) = oneshot::channel();
-        let writing = spawn("writer", move || {
-            // Nobody may be left to hear it: then the process is ending already.
-            let _ = told.send(writer_worker.run());
+        let (ends, halted) = Ends::new();
+        let writing = spawn("writer", &ends, move |guard| writer_worker.run(guard))?;
+        spawn("engine", &ends, move |guard| engine_worker.run(guard))?;
+        spawn("chain", &ends, move |guard| {
+            chain_worker.run();
+            guard.end_in_order();
         })?;
-        spawn("engine", move || engine_worker.run())?;
-        spawn("chain", move || chain_worker.run())?;
+        let (network, clock) = (ends.guard("network"), ends.guard("clock"));
         let metrics = Arc::clone(&observer.metrics);
-        let ticks = net_worker::tick(inbox.clone(), options.net.clone(), observer.clone());
-        let net = net_worker::run(options.events, options.net, inbox.clone(), observer);
-        let tasks = vec![tokio::spawn(net), tokio::spawn(ticks)];
+        let tick = net_worker::tick(inbox.clone(), options.net.clone(), observer.clone(), clock);
+        let net = net_worker::run(options.events, options.net, inbox.clone(), observer, network);
+        let tasks = vec![tokio::spawn(net), tokio::spawn(tick)];
         let handle = Handle { inbox, desk, durable: seen, metrics };
         Ok(Self { handle, halted, tasks, writer: Some(writing) })
     }
@@ -171,10 +177,8 @@ impl Runtime {
     /// # Errors
     /// [`Halt`]: the process must end.
     pub async fn halted(&mut self) -> Result<(), Halt> {
-        match (&mut self.halted).await {
-            Ok(done) => done,
-            Err(_) => Err(Halt::Thread { thread: "writer" }),
-        }
+        // Without a word only an orderly stop ends all parts.
+        self.halted.recv().await.map_or(Ok(()), Err)
     }
 
     /// Stops taking inputs, and returns when the last decision is on disk.
@@ -204,11 +208,13 @@ pub fn known_blocks(engine: &Engine) -> impl Iterator<Item = BlockId> + '_ {
 
 fn spawn(
     name: &'static str,
-    work: impl FnOnce() + Send + 'static,
+    ends: &Ends,
+    work: impl FnOnce(Guard) + Send + 'static,
 ) -> Result<thread::JoinHandle<()>, StartError> {
+    let guard = ends.guard(name);
     thread::Builder::new()
         .name(name.into())
-        .spawn(work)
+        .spawn(move || work(guard))
         .map_err(|source| StartError::Thread { thread: name, source })
 }
 

@@ -11,6 +11,7 @@ use strait_store::encode;
 use strait_wire::Message;
 use tokio::sync::watch;
 
+use crate::ends::Guard;
 use crate::engine_worker::clock;
 use crate::handle::Desk;
 use crate::observe::Observer;
@@ -28,9 +29,20 @@ pub(crate) struct Batch {
     pub(crate) snapshot: Option<Snapshot>,
 }
 
+/// Closes the desk when dropped, so that a writer that panics leaves nobody waiting for ever.
+struct ClosingDesk(Arc<Desk>);
+
+impl Drop for ClosingDesk {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// What the writer's thread owns.
 pub(crate) struct WriterWorker {
     pub(crate) writer: Writer<Box<dyn EventStore>>,
+    /// Failures of the store's upkeep that were told.
+    pub(crate) upkeep_failures: u64,
     pub(crate) outbox: Receiver<Batch>,
     pub(crate) net: Net,
     pub(crate) chain: Orders,
@@ -41,7 +53,18 @@ pub(crate) struct WriterWorker {
 
 impl WriterWorker {
     /// Runs until the engine is gone or a write fails.
-    pub(crate) fn run(mut self) -> Result<(), Halt> {
+    ///
+    /// Nobody waits at the desk after that, however it ended, and the reason is told before the engine can notice.
+    pub(crate) fn run(mut self, mut guard: Guard) {
+        let closing = ClosingDesk(Arc::clone(&self.desk));
+        match self.write() {
+            Ok(()) => guard.end_in_order(),
+            Err(halt) => guard.halt(halt),
+        }
+        drop(closing);
+    }
+
+    fn write(&mut self) -> Result<(), Halt> {
         let mut group = Vec::new();
         while let Ok(first) = self.outbox.recv() {
             self.observer.taken();
@@ -51,14 +74,9 @@ impl WriterWorker {
                 self.observer.taken();
                 group.push(next);
             }
-            let done = self.commit(core::mem::take(&mut group));
-            if let Err(halt) = done {
-                self.observer.store_failed();
-                self.desk.close();
-                return Err(halt);
-            }
+            self.commit(core::mem::take(&mut group))
+                .inspect_err(|_| self.observer.store_failed())?;
         }
-        self.desk.close();
         Ok(())
     }
 
@@ -88,6 +106,11 @@ impl WriterWorker {
         }
         let size = self.writer.store().size_bytes();
         self.observer.log_size(size.unwrap_or_default());
+        let failures = self.writer.store().upkeep_failures();
+        if failures > self.upkeep_failures {
+            self.upkeep_failures = failures;
+            self.observer.upkeep_failed(failures);
+        }
         Ok(())
     }
 

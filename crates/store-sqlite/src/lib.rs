@@ -27,6 +27,7 @@ mod verify;
 mod walk;
 
 pub use limits::RECORD_BYTES_MAX;
+pub use lock::DirectoryLock;
 pub use open_error::OpenError;
 pub use reader::Reader;
 pub use schema::SchemaVersion;

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::OpenError;
 
@@ -13,8 +13,12 @@ use crate::OpenError;
 const FILE_NAME: &str = "lock";
 
 /// The data directory, held for this process until dropped.
+///
+/// Taken before anything is written into the directory, and handed to [`crate::SqliteStore::open_locked`].
 #[derive(Debug)]
-pub(crate) struct DirectoryLock {
+pub struct DirectoryLock {
+    /// The directory.
+    data_dir: PathBuf,
     /// Locked until dropped.
     file: File,
 }
@@ -28,7 +32,10 @@ impl Drop for DirectoryLock {
 
 impl DirectoryLock {
     /// Makes the directory if need be and takes it.
-    pub(crate) fn take(data_dir: &Path) -> Result<Self, OpenError> {
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] if another process has it, [`OpenError::Directory`] if it cannot be used.
+    pub fn take(data_dir: &Path) -> Result<Self, OpenError> {
         let directory_error = |source| OpenError::Directory { path: data_dir.into(), source };
         fs::create_dir_all(data_dir).map_err(directory_error)?;
         let path = data_dir.join(FILE_NAME);
@@ -44,7 +51,12 @@ impl DirectoryLock {
         let pid = format!("{}\n", std::process::id());
         file.set_len(0).and_then(|()| file.rewind()).map_err(file_error)?;
         file.write_all(pid.as_bytes()).map_err(file_error)?;
-        Ok(Self { file })
+        Ok(Self { data_dir: data_dir.into(), file })
+    }
+
+    /// The directory.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 }
 

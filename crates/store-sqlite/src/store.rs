@@ -69,7 +69,15 @@ impl SqliteStore {
     /// # Errors
     /// Every case of [`OpenError`]; a log that is refused is left as it was.
     pub fn open(data_dir: &Path, options: Options) -> Result<Self, OpenError> {
-        let lock = DirectoryLock::take(data_dir)?;
+        Self::open_locked(DirectoryLock::take(data_dir)?, options)
+    }
+
+    /// As [`SqliteStore::open`], in a directory that this process has taken already.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_locked(lock: DirectoryLock, options: Options) -> Result<Self, OpenError> {
+        let data_dir = lock.data_dir();
         let database = database_path(data_dir);
         inspect(&database, mark::read(data_dir)?)?;
         let mark = HeadMark::open(data_dir)?;
@@ -200,6 +208,10 @@ impl EventStore for SqliteStore {
 
     fn latest_snapshot(&self) -> Result<Option<Snapshot>, StoreError> {
         snapshots::latest(&self.connection, self.tail.last)
+    }
+
+    fn upkeep_failures(&self) -> u64 {
+        self.checkpoint_failures()
     }
 
     fn size_bytes(&self) -> Result<u64, StoreError> {

@@ -7,6 +7,7 @@
 //! of values, so that no peer can fill a monitoring system.
 
 mod health;
+mod log_budget;
 mod logs;
 mod metrics;
 

@@ -1,12 +1,14 @@
 //! Logs: standard error for whoever watches, a file per day under `data_dir/logs` for whoever comes later.
 //!
-//! The newest file is always found as `data_dir/logs/node.log`. The file is written by a thread of its own, so that a
+//! Two weeks of files are kept, each within a budget. The newest is always found as `data_dir/logs/node.log`. The file is written by a thread of its own, so that a
 //! slow disk does not hold the node up; what is still queued is written when [`Logs`] is dropped.
 
 use core::fmt;
 use core::str::FromStr;
+use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 use tracing::Dispatch;
@@ -18,10 +20,16 @@ use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt as layer, reload};
 
+use crate::log_budget::Budgeted;
+
 /// Folder of the log files in the data directory.
 const FOLDER: &str = "logs";
+/// The other name of the newest file.
+const LATEST: &str = "node.log";
 /// Days kept: two weeks, so that a fault reported after a holiday can still be looked into.
 const FILES_KEPT: usize = 14;
+/// Bytes of one day: a node at `info` writes a few megabytes, and all days together leave the disk to the event log.
+const DAY_BYTES_MAX: u64 = 128 << 20;
 
 /// What is logged: a level, or levels by module, as in `info` or `warn,strait_net=debug`.
 ///
@@ -93,7 +101,16 @@ impl LogFilter {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The folder or the file in it cannot be made.
+    /// The folder cannot be made.
+    #[error("logs cannot be written to {path}")]
+    Directory {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file in it cannot be made.
     #[error("logs cannot be written to {path}")]
     Folder {
         /// The folder.
@@ -127,7 +144,7 @@ impl Logs {
     /// Starts logging for the whole process.
     ///
     /// # Errors
-    /// [`LogError::Folder`] if the file cannot be made, [`LogError::AlreadyStarted`] at the second call.
+    /// [`LogError::Directory`] or [`LogError::Folder`] if the file cannot be made, [`LogError::AlreadyStarted`] at the second call.
     pub fn start(data_dir: &Path, filter: &LogFilter) -> Result<Self, LogError> {
         let (file, guard) = open_file(data_dir)?;
         let (subscriber, level) = subscriber(filter, file);
@@ -161,15 +178,31 @@ impl LogLevelHandle {
 /// Opens the file of the day, with `node.log` as its other name.
 fn open_file(data_dir: &Path) -> Result<(NonBlocking, WorkerGuard), LogError> {
     let path = data_dir.join(FOLDER);
+    // The appender would make it too, but first complain on standard error that it cannot look for old files in it.
+    fs::create_dir_all(&path)
+        .map_err(|source| LogError::Directory { path: path.clone(), source })?;
     let file = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("node")
         .filename_suffix("log")
-        .latest_symlink("node.log")
+        .latest_symlink(LATEST)
         .max_log_files(FILES_KEPT)
         .build(&path)
-        .map_err(|source| LogError::Folder { path, source })?;
+        .map_err(|source| LogError::Folder { path: path.clone(), source })?;
+    // The file of today may have been begun by an earlier run.
+    let written_bytes = fs::metadata(path.join(LATEST)).map_or(0, |metadata| metadata.len());
+    let file = Budgeted::new(file, seconds, DAY_BYTES_MAX, written_bytes);
     Ok(tracing_appender::non_blocking(file))
+}
+
+/// Seconds since 1970, for the change of the day.
+fn seconds() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "files change with the calendar, as do their budgets"
+    )]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs()
 }
 
 /// Puts filter, standard error and file together.
@@ -225,7 +258,7 @@ mod tests {
         });
         drop(guard);
         drop(subscriber);
-        let text = std::fs::read_to_string(directory.path().join("logs/node.log")).unwrap();
+        let text = fs::read_to_string(directory.path().join("logs/node.log")).unwrap();
         let told: Vec<bool> =
             ["first told", "channel=7", "too fine", "now told", "no longer told", "\u{1b}["]
                 .map(|part| text.contains(part))
@@ -238,7 +271,7 @@ mod tests {
     fn a_folder_that_cannot_be_made_is_named() {
         let directory = tempfile::TempDir::new().unwrap();
         let file = directory.path().join("file");
-        std::fs::write(&file, "").unwrap();
+        fs::write(&file, "").unwrap();
         let error = Logs::start(&file, &"info".parse().unwrap()).unwrap_err();
         assert!(error.to_string().ends_with("file/logs"), "{error}");
     }

@@ -25,10 +25,16 @@ fn chain_of(error: &dyn Error) -> String {
 pub(super) fn refused(error: &AskError) -> ApiError {
     match error {
         AskError::Refused(error) => command(error),
-        AskError::Stopping | _ => ApiError::new(
+        AskError::Stopping => ApiError::new(
             ErrorCode::NotReady,
             "the node is stopping",
-            "ask again with the same key when it runs: it is done once, or was done",
+            "ask again when it runs, with the same idempotency key: an earlier request may be under way",
+        ),
+        // Whatever was given to the engine may be in the log, and a restart then brings it to its end.
+        AskError::Unanswered | _ => ApiError::new(
+            ErrorCode::StillRunning,
+            "the node stopped before it had the answer; what it wrote down goes on when it runs again",
+            "ask again when it runs, with the same idempotency key: it is done once, or was done",
         ),
     }
 }
@@ -107,6 +113,10 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
         RequestError::Ledger(LedgerError::NotFinal { .. }) => {
             (ErrorCode::ContractNotReady, "act until the contract's module says that it is final")
         }
+        RequestError::Ledger(LedgerError::LocalFault { .. }) => (
+            ErrorCode::ModuleNotFound,
+            "this node cannot run the contract's module now: its log says why; POST /v1/contracts/modules adds it again",
+        ),
         RequestError::Ledger(_) => (ErrorCode::InvalidField, "the message says which rule"),
         RequestError::TooLarge(_) => (ErrorCode::LimitReached, "split it into several requests"),
         RequestError::QueueFull { .. } => (ErrorCode::Busy, "ask again when rounds have passed"),

@@ -15,8 +15,8 @@ Exit codes:
   1  failed on this side
   2  wrong usage or configuration
   3  the node refused, and says why
-  4  the node cannot be reached: nothing happened
-  5  the outcome is unknown: ask again with the same --idempotency-key";
+  4  the node cannot be reached: it was not asked
+  5  the outcome is unknown, or the node busy or stopping: ask again with the same --idempotency-key";
 
 /// A Bitcoin payment-channel node for services.
 #[derive(Debug, Parser)]

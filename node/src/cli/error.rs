@@ -22,7 +22,7 @@ pub enum Exit {
     Usage,
     /// The node refused.
     Refused,
-    /// The node cannot be reached: nothing happened.
+    /// The node cannot be reached: it was not asked.
     Unreachable,
     /// The outcome is unknown: ask again with the same key.
     Unknown,

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::config::ConfigError;
-use crate::module_files::ModuleFileError;
 use crate::seed_file::SeedFileError;
 
 /// The step of the start that failed.
@@ -52,9 +51,6 @@ pub enum InitError {
     /// Contracts cannot run.
     #[error("the contract engine cannot start")]
     Vm(#[source] strait_vm::StartError),
-    /// A module that the log names cannot be loaded.
-    #[error("a contract's module cannot be loaded")]
-    Module(#[from] ModuleFileError),
     /// The chain's address is not right.
     #[error("rpc_url or chain.cookie_file is not right")]
     ChainOptions(#[source] strait_chain_bitcoind::OptionsError),

@@ -16,3 +16,4 @@ mod nodes;
 mod processes;
 mod real_chain;
 mod reload;
+mod starting;

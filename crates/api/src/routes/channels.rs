@@ -4,12 +4,13 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use bytes::Bytes;
 use strait_api_types::{
     BODY_BYTES_MAX, Channel, ChannelList, CloseChannelRequest, ErrorBody, OpenChannelRequest,
 };
 
-use crate::idempotency::{Operation, request_key};
-use crate::router::Api;
+use crate::idempotency::{Asked, Operation, request_key};
+use crate::router::{Api, Room};
 use crate::routes::PathId;
 use crate::{ApiError, Backend, OpenChannel, body};
 
@@ -21,7 +22,7 @@ use crate::{ApiError, Backend, OpenChannel, body};
 pub(crate) async fn channels<B: Backend>(
     State(api): State<Api<B>>,
 ) -> Result<Json<ChannelList>, ApiError> {
-    api.ask(|node| async move { node.channels().await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.channels().await }).await.map(Json)
 }
 
 /// One channel.
@@ -35,7 +36,7 @@ pub(crate) async fn channel<B: Backend>(
     State(api): State<Api<B>>,
     PathId(channel): PathId<strait_primitives::ChannelId>,
 ) -> Result<Json<Channel>, ApiError> {
-    api.ask(|node| async move { node.channel(channel).await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.channel(channel).await }).await.map(Json)
 }
 
 /// Opens a channel.
@@ -51,9 +52,13 @@ pub(crate) async fn open_channel<B: Backend>(
     body: Body,
 ) -> Result<Json<Channel>, ApiError> {
     let key = request_key(Operation::OpenChannel, &headers)?;
-    let raw: OpenChannelRequest = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, body): (OpenChannelRequest, Bytes) =
+        body::json(&headers, body, BODY_BYTES_MAX).await?;
     let request = OpenChannel::try_from(raw)?;
-    api.ask(|node| async move { node.open_channel(key, request).await }).await.map(Json)
+    let asked = Asked::new(key, &[&body]);
+    api.ask_once(Room::Work, asked, |node| async move { node.open_channel(key, request).await })
+        .await
+        .map(Json)
 }
 
 /// Closes a channel, with the peer or alone.
@@ -74,7 +79,13 @@ pub(crate) async fn close_channel<B: Backend>(
     body: Body,
 ) -> Result<Json<Channel>, ApiError> {
     let key = request_key(Operation::CloseChannel, &headers)?;
-    let raw: CloseChannelRequest = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, body): (CloseChannelRequest, Bytes) =
+        body::json(&headers, body, BODY_BYTES_MAX).await?;
     let mode = raw.mode;
-    api.ask(|node| async move { node.close_channel(key, channel, mode).await }).await.map(Json)
+    let asked = Asked::new(key, &[channel.as_bytes(), &body]);
+    api.ask_once(Room::Questions, asked, |node| async move {
+        node.close_channel(key, channel, mode).await
+    })
+    .await
+    .map(Json)
 }

@@ -4,14 +4,15 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use bytes::Bytes;
 use strait_api_types::{
     ACTION_BYTES_MAX, ActRequest, ActResponse, BODY_BYTES_MAX, Contract, ContractList, ErrorBody,
     MODULE_BYTES_MAX, Module, ModuleList, OpenContractRequest, SettleResponse,
 };
 use strait_primitives::ContractId;
 
-use crate::idempotency::{Operation, request_key};
-use crate::router::Api;
+use crate::idempotency::{Asked, Operation, request_key};
+use crate::router::{Api, Room};
 use crate::routes::PathId;
 use crate::{ApiError, Backend, OpenContract, body, request};
 
@@ -26,7 +27,7 @@ const ACTIONS_BODY_BYTES_MAX: usize = 16 * 2 * ACTION_BYTES_MAX;
 pub(crate) async fn modules<B: Backend>(
     State(api): State<Api<B>>,
 ) -> Result<Json<ModuleList>, ApiError> {
-    api.ask(|node| async move { node.modules().await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.modules().await }).await.map(Json)
 }
 
 /// Adds a WebAssembly module of at most 4 MiB. Adding it again changes nothing.
@@ -42,7 +43,7 @@ pub(crate) async fn add_module<B: Backend>(
     body: Body,
 ) -> Result<Json<Module>, ApiError> {
     let wasm = body::wasm(&headers, body, MODULE_BYTES_MAX).await?;
-    api.ask(|node| async move { node.add_module(wasm).await }).await.map(Json)
+    api.ask(Room::Work, |node| async move { node.add_module(wasm).await }).await.map(Json)
 }
 
 /// All contracts, settled ones included.
@@ -53,7 +54,7 @@ pub(crate) async fn add_module<B: Backend>(
 pub(crate) async fn contracts<B: Backend>(
     State(api): State<Api<B>>,
 ) -> Result<Json<ContractList>, ApiError> {
-    api.ask(|node| async move { node.contracts().await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.contracts().await }).await.map(Json)
 }
 
 /// One contract.
@@ -67,7 +68,7 @@ pub(crate) async fn contract<B: Backend>(
     State(api): State<Api<B>>,
     PathId(contract): PathId<ContractId>,
 ) -> Result<Json<Contract>, ApiError> {
-    api.ask(|node| async move { node.contract(contract).await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.contract(contract).await }).await.map(Json)
 }
 
 /// Opens a contract in a channel.
@@ -83,9 +84,13 @@ pub(crate) async fn open_contract<B: Backend>(
     body: Body,
 ) -> Result<Json<Contract>, ApiError> {
     let key = request_key(Operation::OpenContract, &headers)?;
-    let raw: OpenContractRequest = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, body): (OpenContractRequest, Bytes) =
+        body::json(&headers, body, BODY_BYTES_MAX).await?;
     let request = OpenContract::try_from(raw)?;
-    api.ask(|node| async move { node.open_contract(key, request).await }).await.map(Json)
+    let asked = Asked::new(key, &[&body]);
+    api.ask_once(Room::Work, asked, |node| async move { node.open_contract(key, request).await })
+        .await
+        .map(Json)
 }
 
 /// Applies one action or several in order, all or none.
@@ -106,9 +111,13 @@ pub(crate) async fn act<B: Backend>(
     body: Body,
 ) -> Result<Json<ActResponse>, ApiError> {
     let key = request_key(Operation::Act, &headers)?;
-    let raw: ActRequest = body::json(&headers, body, ACTIONS_BODY_BYTES_MAX).await?;
+    let (raw, body): (ActRequest, Bytes) =
+        body::json(&headers, body, ACTIONS_BODY_BYTES_MAX).await?;
     let actions = request::actions(raw)?;
-    api.ask(|node| async move { node.act(key, contract, actions).await }).await.map(Json)
+    let asked = Asked::new(key, &[contract.as_bytes(), &body]);
+    api.ask_once(Room::Work, asked, |node| async move { node.act(key, contract, actions).await })
+        .await
+        .map(Json)
 }
 
 /// Settles a contract whose state is final.
@@ -127,5 +136,8 @@ pub(crate) async fn settle<B: Backend>(
     headers: HeaderMap,
 ) -> Result<Json<SettleResponse>, ApiError> {
     let key = request_key(Operation::Settle, &headers)?;
-    api.ask(|node| async move { node.settle(key, contract).await }).await.map(Json)
+    let asked = Asked::new(key, &[contract.as_bytes()]);
+    api.ask_once(Room::Work, asked, |node| async move { node.settle(key, contract).await })
+        .await
+        .map(Json)
 }

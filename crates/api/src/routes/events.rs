@@ -20,7 +20,7 @@ use strait_api_types::{
 };
 use strait_primitives::EventSeq;
 
-use crate::router::Api;
+use crate::router::{Api, Room};
 use crate::{ApiError, Backend, Follow, request};
 
 /// Pause after which a silent stream sends a comment, so that dead connections are noticed on both ends.
@@ -83,10 +83,18 @@ pub(crate) async fn events<B: Backend>(
 
 async fn stream<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Response, ApiError> {
     let from = wanted.from;
-    let events = api.ask(|node| async move { node.events(from, Follow::Forever).await }).await?;
+    let permit = api.stream_permit()?;
+    let events = api
+        .ask(Room::Questions, |node| async move { node.events(from, Follow::Forever).await })
+        .await?;
     let limit =
         wanted.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let events = until_failure(events).take(limit).map(sent).take_until(api.stopped());
+    let events = until_failure(events).take(limit).take_until(api.stopped());
+    // The stream keeps its room for as long as it lives.
+    let events = events.map(move |event| {
+        let _held = &permit;
+        sent(event)
+    });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
 }
 
@@ -95,7 +103,7 @@ async fn page<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Json<EventPage
     let limit = usize::try_from(limit).expect("a u32 fits into usize on every platform we run on");
     let from = wanted.from;
     let events = api
-        .ask(move |node| async move {
+        .ask(Room::Questions, move |node| async move {
             let mut source = pin!(node.events(from, Follow::UntilNow).await?.take(limit));
             let mut events = Vec::new();
             while let Some(event) = source.next().await {

@@ -9,7 +9,7 @@ use strait_api_types::{
     BODY_BYTES_MAX, ConnectPeerRequest, ErrorBody, Peer, PeerList, StatusResponse,
 };
 
-use crate::router::Api;
+use crate::router::{Api, Room};
 use crate::{ApiError, Backend, ConnectPeer, body};
 
 /// The OpenAPI document of this interface, for tools. It does not list itself.
@@ -25,7 +25,7 @@ pub(crate) async fn openapi() -> Response {
 pub(crate) async fn status<B: Backend>(
     State(api): State<Api<B>>,
 ) -> Result<Json<StatusResponse>, ApiError> {
-    api.ask(|node| async move { node.status().await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.status().await }).await.map(Json)
 }
 
 /// All peers.
@@ -36,7 +36,7 @@ pub(crate) async fn status<B: Backend>(
 pub(crate) async fn peers<B: Backend>(
     State(api): State<Api<B>>,
 ) -> Result<Json<PeerList>, ApiError> {
-    api.ask(|node| async move { node.peers().await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.peers().await }).await.map(Json)
 }
 
 /// Connects to a peer and stays connected.
@@ -49,7 +49,7 @@ pub(crate) async fn connect_peer<B: Backend>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Peer>, ApiError> {
-    let raw: ConnectPeerRequest = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, _body): (ConnectPeerRequest, _) = body::json(&headers, body, BODY_BYTES_MAX).await?;
     let request = ConnectPeer::try_from(raw)?;
-    api.ask(|node| async move { node.connect_peer(request).await }).await.map(Json)
+    api.ask(Room::Work, |node| async move { node.connect_peer(request).await }).await.map(Json)
 }

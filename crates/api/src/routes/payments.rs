@@ -4,10 +4,11 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use bytes::Bytes;
 use strait_api_types::{ErrorBody, PAYMENTS_BODY_BYTES_MAX, PaymentRequest, PaymentResponse};
 
-use crate::idempotency::{Operation, request_key};
-use crate::router::Api;
+use crate::idempotency::{Asked, Operation, request_key};
+use crate::router::{Api, Room};
 use crate::{ApiError, Backend, Pay, body};
 
 /// Pays once or in a batch over one channel, all or none.
@@ -16,7 +17,7 @@ use crate::{ApiError, Backend, Pay, body};
     responses(
         (status = 200, body = PaymentResponse, description = "The payments are irrevocable"),
         (status = "default", body = ErrorBody,
-            description = "Failure; 504 STILL_RUNNING says that the payments may still happen: ask again with the same key"),
+            description = "Failure; after STILL_RUNNING, BUSY, NOT_READY, INTERNAL and REQUEST_TIMEOUT the payments may still happen: ask again with the same key"),
     ))]
 pub(crate) async fn pay<B: Backend>(
     State(api): State<Api<B>>,
@@ -24,7 +25,11 @@ pub(crate) async fn pay<B: Backend>(
     body: Body,
 ) -> Result<Json<PaymentResponse>, ApiError> {
     let key = request_key(Operation::Pay, &headers)?;
-    let raw: PaymentRequest = body::json(&headers, body, PAYMENTS_BODY_BYTES_MAX).await?;
+    let (raw, body): (PaymentRequest, Bytes) =
+        body::json(&headers, body, PAYMENTS_BODY_BYTES_MAX).await?;
     let request = Pay::try_from(raw)?;
-    api.ask(|node| async move { node.pay(key, request).await }).await.map(Json)
+    let asked = Asked::new(key, &[&body]);
+    api.ask_once(Room::Work, asked, |node| async move { node.pay(key, request).await })
+        .await
+        .map(Json)
 }

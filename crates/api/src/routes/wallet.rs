@@ -4,12 +4,13 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use bytes::Bytes;
 use strait_api_types::{
     AddressResponse, BODY_BYTES_MAX, ErrorBody, SendRequest, SendResponse, WalletResponse,
 };
 
-use crate::idempotency::{Operation, request_key};
-use crate::router::Api;
+use crate::idempotency::{Asked, Operation, request_key};
+use crate::router::{Api, Room};
 use crate::{ApiError, Backend, SendCoins, body};
 
 /// The wallet's balance.
@@ -20,7 +21,7 @@ use crate::{ApiError, Backend, SendCoins, body};
 pub(crate) async fn wallet<B: Backend>(
     State(api): State<Api<B>>,
 ) -> Result<Json<WalletResponse>, ApiError> {
-    api.ask(|node| async move { node.wallet().await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.wallet().await }).await.map(Json)
 }
 
 /// A fresh address.
@@ -31,7 +32,7 @@ pub(crate) async fn wallet<B: Backend>(
 pub(crate) async fn new_address<B: Backend>(
     State(api): State<Api<B>>,
 ) -> Result<Json<AddressResponse>, ApiError> {
-    api.ask(|node| async move { node.new_address().await }).await.map(Json)
+    api.ask(Room::Questions, |node| async move { node.new_address().await }).await.map(Json)
 }
 
 /// Pays on the chain.
@@ -47,7 +48,10 @@ pub(crate) async fn send_coins<B: Backend>(
     body: Body,
 ) -> Result<Json<SendResponse>, ApiError> {
     let key = request_key(Operation::SendCoins, &headers)?;
-    let raw: SendRequest = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, body): (SendRequest, Bytes) = body::json(&headers, body, BODY_BYTES_MAX).await?;
     let request = SendCoins::try_from(raw)?;
-    api.ask(|node| async move { node.send_coins(key, request).await }).await.map(Json)
+    let asked = Asked::new(key, &[&body]);
+    api.ask_once(Room::Work, asked, |node| async move { node.send_coins(key, request).await })
+        .await
+        .map(Json)
 }

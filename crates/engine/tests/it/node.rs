@@ -196,6 +196,7 @@ fn config_of(node: NodeId) -> EngineConfig {
         contract_collateral_max: MilliSats::from_const(500_000_000),
         contract_modules: None,
         inbound: Inbound::Accepted,
+        accept_reserve: strait_engine::ReserveRule::Demanded,
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(2_000),

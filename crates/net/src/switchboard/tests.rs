@@ -56,6 +56,25 @@ async fn a_new_link_comes_after_the_end_of_the_old_and_hears_nothing_of_it() {
     assert_eq!(names(&mut events), ["connected", "frame", "replaced", "connected", "disconnected"]);
 }
 
+#[tokio::test]
+async fn room_that_the_consumer_still_holds_lets_the_peer_send_no_more() {
+    let limits = Limits { incoming_per_peer_bytes: FRAME_BYTES_MAX_CHARGE, ..Limits::default() };
+    let (board, mut events) = board(limits);
+    let live = open(&board, PEER).unwrap();
+    let first = frame(crate::limits::FRAME_BYTES_MAX);
+    let room = live.room_for(&first).await;
+    live.link.deliver(first, room).unwrap();
+    let (connected, _) = events.next_held().await.unwrap();
+    assert!(matches!(connected, NetEvent::Connected { .. }));
+    let (event, held) = events.next_held().await.unwrap();
+    assert!(matches!(event, NetEvent::Frame { .. }));
+    let second = frame(1);
+    let mut room = core::pin::pin!(live.room_for(&second));
+    assert!(futures::poll!(room.as_mut()).is_pending(), "the frame still lies in a queue");
+    drop(held);
+    assert!(futures::poll!(room).is_ready());
+}
+
 #[test]
 fn links_whose_events_nobody_takes_do_not_pile_up() {
     let (board, mut events) = board(Limits { connections_max: 1, ..Limits::default() });
@@ -87,15 +106,53 @@ fn queues_have_a_bound_each_and_together_and_give_back_what_was_charged() {
     let full = Some(Err(Refusal::PeerFull { queued_bytes }));
     assert_eq!(board.send(&PEER, frame(1)), full);
     assert_eq!(board.send(&other, large()), Some(Ok(())));
-    let queued_bytes = 3 * cost;
-    let full = Some(Err(Refusal::TotalFull { queued_bytes }));
-    assert_eq!(board.send(&other, frame(1)), full);
-    drop(first);
+    assert_eq!(board.send(&other, large()), Some(Ok(())), "who takes most makes room");
     assert_eq!(board.send(&PEER, frame(1)), None);
-    assert_eq!(board.send(&other, large()), Some(Ok(())));
+    drop(first);
     drop(second);
     assert_eq!(board.outgoing_bytes.load(core::sync::atomic::Ordering::Relaxed), 0);
-    assert_eq!(board.meters.read().frames_refused, 2);
+    assert_eq!(board.meters.read().frames_refused, 1);
+}
+
+/// Fills the room of all with queues of the peers with these numbers, a frame each, then sends a frame to `to`. Tells
+/// who is connected after that.
+fn crowd(kept: &[u8], queues: &[u8], to: u8) -> (bool, Vec<u8>) {
+    let cost = FRAME_BYTES_MAX_CHARGE;
+    let limits = Limits {
+        outgoing_per_peer_bytes: cost,
+        outgoing_total_bytes: queues.len() * cost,
+        ..Limits::default()
+    };
+    let (board, _events) = board(limits);
+    let id = |number: u8| NodeId::from_bytes([number; 33]);
+    for number in kept {
+        locked(&board.dialer).keep(id(*number), &[], tokio::time::Instant::now()).unwrap();
+    }
+    let all: BTreeSet<u8> = queues.iter().copied().chain([to]).collect();
+    let _live: Vec<_> = all.iter().map(|number| open(&board, id(*number)).unwrap()).collect();
+    for number in queues {
+        let large = frame(crate::limits::FRAME_BYTES_MAX);
+        assert_eq!(board.send(&id(*number), large), Some(Ok(())));
+    }
+    let sent = board.send(&id(to), frame(1)) == Some(Ok(()));
+    (sent, all.into_iter().filter(|number| board.link(&id(*number)).is_some()).collect())
+}
+
+#[tokio::test]
+async fn strangers_that_do_not_read_cannot_cut_off_a_kept_peer() {
+    assert_eq!(crowd(&[9], &[1], 9), (true, vec![9]));
+    let strangers: Vec<u8> = (20..36).collect();
+    let (sent, left) = crowd(&[9], &strangers, 9);
+    assert_eq!((sent, left.len()), (true, 16), "one of sixteen strangers went");
+    assert!(left.contains(&9));
+    assert_eq!(crowd(&[8, 9], &[8], 9), (true, vec![9]), "a kept peer that does not read goes");
+    assert_eq!(crowd(&[8, 9], &[7, 8], 9), (true, vec![8, 9]), "but a stranger goes first");
+}
+
+#[tokio::test]
+async fn a_stranger_makes_no_room_for_itself_at_a_kept_peers_cost() {
+    assert_eq!(crowd(&[8], &[8], 1), (false, vec![1, 8]));
+    assert_eq!(crowd(&[8], &[2, 8], 1), (true, vec![1, 8]), "only at another stranger's");
 }
 
 /// What the largest frame is charged.

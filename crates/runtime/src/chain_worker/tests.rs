@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::engine_worker::now;
-use crate::inbox::Queued;
+use crate::inbox::{Place, Queued};
 use crate::orders::Orders;
 
 /// What the source is and saw.
@@ -195,10 +195,10 @@ impl Stage {
         let mut told = String::new();
         while let Ok(queued) = self.inputs.try_recv() {
             told.push(match queued {
-                Queued::Block(Input::BlockConnected { .. }, _) => 'b',
-                Queued::Input(Input::NoFeeEstimate { .. }) => 'f',
-                Queued::Input(Input::BlocksTold) => '.',
-                Queued::Input(_) | Queued::Block(..) | Queued::Stop => '?',
+                Queued::Input(Input::BlockConnected { .. }, Place::OfBlock { .. }) => 'b',
+                Queued::Input(Input::NoFeeEstimate { .. }, _) => 'f',
+                Queued::Input(Input::BlocksTold, _) => '.',
+                Queued::Input(..) | Queued::Stop => '?',
             });
         }
         told

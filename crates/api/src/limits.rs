@@ -1,0 +1,27 @@
+//! Every bound of this crate, with its reason.
+
+use std::time::Duration;
+
+/// How long a caller waits for an answer unless told otherwise.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long a connection may take to send a request's head, and may stay idle between two: a stranger holds a place no
+/// longer than this, and our own client gives idle connections up before.
+pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long requests may go on after a stop; what the node was asked goes on regardless.
+pub(crate) const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+/// How long callers wait for answers after a stop: so much less that they are told before their connections end.
+pub(crate) const LAST_ANSWERS_WITHIN: Duration = Duration::from_secs(8);
+/// Connections of `/v1` at a time. Each has one request at a time.
+pub(crate) const CONNECTIONS_MAX: u32 = 1_024;
+/// Callers who may wait for work at a time: payments, contracts, openings, dials, modules.
+pub(crate) const CALLERS_MAX: usize = 640;
+/// Questions, and closings of channels, at a time: no work takes their room.
+pub(crate) const QUESTIONS_MAX: usize = 256;
+/// Event streams at a time.
+pub(crate) const STREAMS_MAX: usize = 128;
+/// Requests that may wait for their answers after their callers left, a few hundred bytes each.
+pub(crate) const WAITING_MAX: usize = 4_096;
+
+const _: () = assert!(CALLERS_MAX + QUESTIONS_MAX + STREAMS_MAX <= 1_024, "as CONNECTIONS_MAX");
+const _: () = assert!(CALLERS_MAX + QUESTIONS_MAX < WAITING_MAX, "every caller finds room");
+const _: () = assert!(LAST_ANSWERS_WITHIN.as_secs() < DRAIN_WITHIN.as_secs());

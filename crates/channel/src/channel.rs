@@ -339,7 +339,10 @@ impl Channel {
             (Closing::Forced(_) | Closing::Lost, _)
             | (
                 Closing::Agreed { .. },
-                ForceReason::Violation | ForceReason::Deadline | ForceReason::PeerLost,
+                ForceReason::Violation
+                | ForceReason::Deadline
+                | ForceReason::PeerLost
+                | ForceReason::Asked,
             ) => return,
             (Closing::Running | Closing::ShuttingDown { .. }, _)
             | (Closing::Agreed { .. }, ForceReason::Operator) => {}

@@ -97,6 +97,9 @@ pub enum ForceReason {
     /// The peer does not know the channel any more, or is behind.
     #[n(3)]
     PeerLost,
+    /// The peer closes, and asks this node to pay for it.
+    #[n(4)]
+    Asked,
 }
 
 /// One event of a channel.

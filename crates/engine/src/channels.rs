@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// A peer says that something is wrong. Its word moves nothing of value: it is heard where an opening fails, where
-    /// nothing was ever funded, and where it asks to be closed because it lost its data.
+    /// nothing was ever funded, and where it asks for a close because it lost its data or has nothing to pay for it with.
     fn handle_complaint(
         &mut self,
         peer: NodeId,
@@ -104,9 +104,18 @@ impl Engine {
         if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
             return;
         }
-        if complaint.code == FaultCode::DataLost {
+        let asked = match complaint.code {
+            FaultCode::DataLost => Some(ForceReason::PeerLost),
+            FaultCode::CloseAsked => Some(ForceReason::Asked),
+            FaultCode::Violation
+            | FaultCode::Refused
+            | FaultCode::UnknownChannel
+            | FaultCode::Incompatible
+            | _ => None,
+        };
+        if let Some(reason) = asked {
             self.with_channel(id, moment, out, |channel, _, decision| {
-                channel.force_close(ForceReason::PeerLost, decision);
+                channel.force_close(reason, decision);
             });
             return;
         }

@@ -5,10 +5,11 @@
 //! another version (BIP-0431). Until then no coin is held for it, so that a funding nobody ever mines binds nothing.
 
 use bitcoin::{OutPoint, Script, Transaction, TxOut};
-use strait_channel::{Closing, Funded};
+use strait_channel::{Channel, Closing, Funded};
 use strait_onchain::{AnchorChild, Coin, WalletCoin, WalletScript};
 use strait_primitives::{ChannelId, Sats, VBytes};
 use strait_wallet::{BumpInputs, BumpRequest, FundError, Purpose};
+use strait_wire::{Fault, FaultCode, Note};
 
 use crate::effect::Effect;
 use crate::engine::{Engine, Moment, Step};
@@ -86,6 +87,17 @@ impl Engine {
         }
     }
 
+    /// Asks the peer, each block, for the close that is not worth its price to this node: it may have more to lose, and
+    /// nothing else would tell it that no round runs any more.
+    fn ask_to_close(&self, id: ChannelId, out: &mut Step) {
+        let Some(peer) = self.channels.get(&id).map(Channel::peer) else { return };
+        if self.connected.contains_key(&peer) {
+            let note = Note::cut("this side closes, and has too little here to pay for it");
+            let fault = Fault { channel: Some(id), code: FaultCode::CloseAsked, note };
+            crate::peers::send(peer, fault, out);
+        }
+    }
+
     /// The commitment and, if the wallet can pay and it is worth its price, the child that pays for both. Alone it costs
     /// nothing, and whoever has more at stake may pay for it.
     fn with_child(
@@ -117,6 +129,7 @@ impl Engine {
             }
             Err(FundError::Unworthy { .. }) => {
                 self.free_bump_coins(id, out);
+                self.ask_to_close(id, out);
                 vec![commitment]
             }
             Err(_) => vec![commitment],

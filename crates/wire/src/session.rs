@@ -35,6 +35,9 @@ pub enum FaultCode {
     /// This side has lost data and asks for a close of the channel.
     #[n(4)]
     DataLost,
+    /// This side closes the channel, has too little in it to pay for that, and asks the other side to.
+    #[n(5)]
+    CloseAsked,
 }
 
 /// Tells the peer what was wrong, for its logs.

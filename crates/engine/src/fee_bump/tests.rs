@@ -124,3 +124,19 @@ fn coins_are_free_again_when_a_close_is_not_worth_them_any_more() {
     acceptor.mine_empty(1);
     assert_eq!(acceptor.reserved(), 0);
 }
+
+/// The acceptor closed by force, had nothing to pay for it with, and answered no proposal any more: its peer waited.
+#[test]
+fn who_closes_without_a_stake_asks_the_peer_who_has_one() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    opener.sent();
+    acceptor.close(channel, CloseMode::Force);
+    talk(&mut opener, &mut acceptor);
+    let sent = opener.sent();
+    let [package] = sent.as_slice() else { panic!("{sent:?}") };
+    assert_eq!(package.len(), 2, "the opener closes, and pays");
+    acceptor.mine_empty(1);
+    talk(&mut opener, &mut acceptor);
+    assert!(opener.sent().is_empty(), "asked again it goes on as it does");
+}

@@ -91,7 +91,9 @@ impl Channel {
             return Err(Violation::Mismatch { theirs: theirs.agreed, ours }.into());
         };
         self.volatile.link = Link::Up;
-        self.volatile.waiting_since = self.live().owes().then_some(moment.now);
+        if self.live().owes() {
+            self.wait_on(moment.now);
+        }
         match step {
             Step::Nothing => {}
             Step::ResendPropose => self.resend_propose(out),

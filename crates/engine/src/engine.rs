@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ContractPolicy};
+use strait_channel::{Channel, ContractPolicy, OfferedLocks};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_primitives::{
@@ -180,7 +180,9 @@ impl Engine {
         let mut out = Step::default();
         match input {
             Input::PeerConnected(peer) => self.handle_connected(peer, moment, &mut out),
-            Input::PeerDisconnected(peer) => self.handle_disconnected(peer),
+            Input::PeerDisconnected(peer) => {
+                self.handle_disconnected(peer, moment, &mut out);
+            }
             Input::PeerMessage(peer, message) => {
                 self.handle_peer_message(peer, *message, moment, &mut out);
             }
@@ -271,6 +273,8 @@ impl Engine {
             tip,
             contracts: moment.contracts,
             policy,
+            // This version offers no locks to its users, so none is for anybody here.
+            offered_locks: OfferedLocks::Returned,
             close_fee_rate: rate,
             entropy: derive_entropy(&moment.entropy, channel.as_bytes()),
         }

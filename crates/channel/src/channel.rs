@@ -270,7 +270,14 @@ impl Channel {
 
     /// The channel acts: asks for the turn, proposes, starts or goes on with a close.
     pub fn poll(&mut self, moment: &Moment<'_>, out: &mut Decision) {
-        if self.state.live().is_none() || self.volatile.link != Link::Up {
+        if self.state.live().is_none() || self.volatile.link == Link::Down {
+            return;
+        }
+        if self.volatile.link == Link::Greeting {
+            // Nothing can be done for those who wait before the peer says where it stands.
+            if !self.volatile.queue.is_empty() {
+                self.wait_on(moment.now);
+            }
             return;
         }
         if let Some(held) = self.volatile.held.take()

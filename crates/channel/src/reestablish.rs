@@ -75,6 +75,7 @@ impl Channel {
         }
         if let Some(proven) = self.proof_of_loss(theirs) {
             self.record(ChannelEvent::DataLost { proven }, out);
+            self.volatile.waiting_since = None;
             self.refuse_queue("lost", out);
             return Ok(());
         }
@@ -93,6 +94,8 @@ impl Channel {
         self.volatile.link = Link::Up;
         if self.live().owes() {
             self.wait_on(moment.now);
+        } else {
+            self.volatile.waiting_since = None;
         }
         match step {
             Step::Nothing => {}

@@ -52,6 +52,21 @@ fn a_peer_that_never_says_where_it_stands_is_closed_on() {
     assert_eq!(pair.opener.live().closing, Closing::Forced(ForceReason::Deadline));
 }
 
+/// Without a round in flight it owed nothing, and requests waited for it without end.
+#[test]
+fn a_peer_that_never_says_where_it_stands_is_closed_on_if_requests_wait() {
+    let mut pair = Pair::balanced();
+    let hush = |pair: &mut Pair| {
+        pair.acceptor.outbox.clear();
+        pair.poll(Party::Opener);
+    };
+    pair.connect();
+    assert!(pair.request(Party::Opener, 1, vec![pay(1_000)]));
+    hush(&mut pair);
+    hang(&mut pair, Party::Opener, hush);
+    assert_eq!(pair.opener.live().closing, Closing::Forced(ForceReason::Deadline));
+}
+
 /// A peer that holds the turn and ignores every request for it froze this side's money without a word.
 #[test]
 fn a_peer_that_never_yields_the_turn_is_closed_on() {

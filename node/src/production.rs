@@ -479,7 +479,8 @@ fn reserve_rate(config: &Config) -> FeeRate {
 fn parameters(config: &Config) -> strait_wire::Parameters {
     strait_wire::Parameters {
         delay: config.channel.delay,
-        locks_max: 30,
+        // Nobody here can offer or claim a lock, and each leaves a trace for as long as its channel lives.
+        locks_max: 0,
         lock_min: MilliSats::from_const(1_000_000),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: config.channel.confirmations,

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use bitcoin::hashes::{Hash, sha256};
-use strait_primitives::{ChannelId, Digest, NodeId, RequestKey, SchnorrSignature, Timestamp};
+use strait_primitives::{
+    ChannelId, Digest, Millis, NodeId, RequestKey, SchnorrSignature, Timestamp,
+};
 use strait_signer::ChannelSigner;
 use strait_wire::{Fault, FaultCode, Message, Note, Operations, Propose, TurnWish};
 
@@ -65,6 +67,8 @@ pub(crate) struct Volatile {
     pub(crate) held: Option<Propose>,
     /// Since when the peer owes something: its account, its part of a round, the turn, its part of a close.
     pub(crate) waiting_since: Option<Timestamp>,
+    /// How long it has owed that on connections before this one. Time without a connection is nobody's.
+    pub(crate) owed: Millis,
     /// Connections in a row in which the peer owed something for too long; set back when it does its part.
     pub(crate) stalls: u32,
     /// When the first of those was found out.
@@ -89,6 +93,7 @@ impl Volatile {
             asked_for_turn: false,
             held: None,
             waiting_since: None,
+            owed: Millis(0),
             stalls: 0,
             stalled_since: None,
             opening_since: None,
@@ -223,7 +228,7 @@ impl Channel {
 
     /// A connection to the peer is up: says where this channel stands.
     pub fn handle_connected(&mut self, now: Timestamp, out: &mut Decision) {
-        self.reset_connection();
+        self.handle_disconnected(now, out);
         match &self.state.phase {
             Phase::Offered(offered) => out.send(offered.open.clone()),
             Phase::OpeningSigned(signed) => {
@@ -233,7 +238,7 @@ impl Channel {
             Phase::Live(live) => {
                 self.volatile.link = Link::Greeting;
                 if live.owes() {
-                    self.volatile.waiting_since = Some(now);
+                    self.wait_on(now);
                 }
                 out.send(self.reestablish_message());
             }
@@ -244,9 +249,14 @@ impl Channel {
         }
     }
 
-    /// The connection is gone: forgets what belonged to it.
-    pub fn handle_disconnected(&mut self) {
+    /// The connection is gone: forgets what belonged to it, but for how long the peer has owed its part. A peer that
+    /// reconnects again and again owes it all the same.
+    pub fn handle_disconnected(&mut self, now: Timestamp, out: &mut Decision) {
+        self.pause_waiting(now);
         self.reset_connection();
+        if self.volatile.owed >= ANSWER_WITHIN {
+            self.note_stall(now, out);
+        }
     }
 
     fn reset_connection(&mut self) {
@@ -255,13 +265,19 @@ impl Channel {
         volatile.peer_wish = TurnWish::Content;
         volatile.asked_for_turn = false;
         volatile.held = None;
-        volatile.waiting_since = None;
         volatile.close = CloseSession::default();
     }
 
     /// The channel acts: asks for the turn, proposes, starts or goes on with a close.
     pub fn poll(&mut self, moment: &Moment<'_>, out: &mut Decision) {
-        if self.state.live().is_none() || self.volatile.link != Link::Up {
+        if self.state.live().is_none() || self.volatile.link == Link::Down {
+            return;
+        }
+        if self.volatile.link == Link::Greeting {
+            // Nothing can be done for those who wait before the peer says where it stands.
+            if !self.volatile.queue.is_empty() {
+                self.wait_on(moment.now);
+            }
             return;
         }
         if let Some(held) = self.volatile.held.take()
@@ -297,13 +313,18 @@ impl Channel {
             self.abandon(AbandonReason::Expired, out);
             return;
         }
+        out.effects.push(ChannelEffect::Disconnect);
+        self.note_stall(now, out);
+    }
+
+    /// The peer has owed its part for too long; if that was so again and again, the channel closes without it.
+    fn note_stall(&mut self, now: Timestamp, out: &mut Decision) {
         let volatile = &mut self.volatile;
         volatile.waiting_since = None;
+        volatile.owed = Millis(0);
         volatile.stalls = volatile.stalls.saturating_add(1);
         let since = *volatile.stalled_since.get_or_insert(now);
-        let is_hopeless = volatile.stalls >= STALLS_MAX && now.since(since) >= STALLED_WITHIN;
-        out.effects.push(ChannelEffect::Disconnect);
-        if is_hopeless {
+        if volatile.stalls >= STALLS_MAX && now.since(since) >= STALLED_WITHIN {
             self.force_close(ForceReason::Deadline, out);
         }
     }
@@ -315,7 +336,10 @@ impl Channel {
             Phase::Offered(_) | Phase::Answered(_) | Phase::OpeningSigned(_) => {
                 self.volatile.opening_since.map(|since| since.after(OPENING_WITHIN))
             }
-            Phase::Live(_) => self.volatile.waiting_since.map(|since| since.after(ANSWER_WITHIN)),
+            Phase::Live(_) => {
+                let left = Millis(ANSWER_WITHIN.0.saturating_sub(self.volatile.owed.0));
+                self.volatile.waiting_since.map(|since| since.after(left))
+            }
             Phase::Abandoned | Phase::Resolved => None,
         }
     }
@@ -408,9 +432,29 @@ impl Channel {
         }
     }
 
+    /// The peer owes something new from now on.
+    pub(crate) const fn wait_afresh(&mut self, now: Timestamp) {
+        self.volatile.waiting_since = Some(now);
+        self.volatile.owed = Millis(0);
+    }
+
+    /// The peer owes what it may have owed before, on this connection or an earlier one.
+    pub(crate) fn wait_on(&mut self, now: Timestamp) {
+        self.volatile.waiting_since.get_or_insert(now);
+    }
+
+    /// It is not the peer that is waited for: the clock stops, and what it has used up stays used.
+    pub(crate) fn pause_waiting(&mut self, now: Timestamp) {
+        if let Some(since) = self.volatile.waiting_since.take() {
+            let spent = now.since(since);
+            self.volatile.owed = Millis(self.volatile.owed.0.saturating_add(spent.0));
+        }
+    }
+
     /// The peer has done its part of a round or a close: the clock stops.
     pub(crate) const fn answered(&mut self) {
         self.volatile.waiting_since = None;
+        self.volatile.owed = Millis(0);
         self.volatile.stalls = 0;
         self.volatile.stalled_since = None;
     }

@@ -105,7 +105,11 @@ impl Channel {
             Closing::Forced(_) | Closing::Lost => return,
         };
         self.refuse_queue("closing", out);
-        self.volatile.waiting_since = self.live().owes().then_some(moment.now);
+        if self.live().owes() {
+            self.wait_on(moment.now);
+        } else {
+            self.volatile.waiting_since = None;
+        }
         let nonce = self.fresh_nonce(moment);
         out.send(Shutdown { channel: self.id(), script, nonce: nonce.public().0 });
         self.volatile.close.nonce = Some(nonce);
@@ -174,7 +178,7 @@ impl Channel {
             .close_session(nonce, &peer_nonce, &transaction)
             .map_err(|_| Violation::Close { what: "a nonce that is no point" })?;
         let partial = session.partial_signature().0;
-        self.volatile.waiting_since = Some(moment.now);
+        self.wait_on(moment.now);
         out.send(CloseOffer { channel: self.id(), fee, nonce: public, partial });
         self.volatile.close.offer = Some(Offered { fee, transaction, session });
         Ok(())

@@ -230,6 +230,15 @@ impl From<Violation> for Reaction {
     }
 }
 
+/// What becomes of locks that the peer has offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferedLocks {
+    /// Whoever they are for claims or cancels them by a request.
+    Held,
+    /// They are for nobody here: each goes back with the next round that this node proposes.
+    Returned,
+}
+
 /// What a step may look at beside the channel itself.
 #[derive(Clone, Copy)]
 pub struct Moment<'a> {
@@ -241,6 +250,8 @@ pub struct Moment<'a> {
     pub contracts: &'a dyn strait_contract::ContractRuntime,
     /// What the operator thinks of contracts that peers offer.
     pub policy: &'a dyn crate::ContractPolicy,
+    /// What becomes of locks that the peer has offered.
+    pub offered_locks: OfferedLocks,
     /// What a cooperative close should pay for block space.
     pub close_fee_rate: FeeRate,
     /// Fresh entropy, never used before: nonces of a close are made of it.

@@ -1,17 +1,16 @@
 //! What a round about to be proposed holds: as many waiting requests as fit, each whole or not at all.
 
-use strait_primitives::CommitmentNumber;
+use strait_primitives::{CommitmentNumber, LockId, Party};
 use strait_wire::limits::{OPERATIONS_BYTES_MAX, OPERATIONS_MAX};
-use strait_wire::{Operation, Operations};
+use strait_wire::{CancelReason, Operation, Operations};
 
 use crate::Request;
 use crate::channel::Channel;
-use crate::decision::{Decision, Moment, Notice, RequestError};
+use crate::decision::{Decision, Moment, Notice, OfferedLocks, RequestError};
 use crate::event::CarriedRequest;
 use crate::ledger::{ContractChange, Contracts, Ledger, LedgerError, RoundContext};
-use crate::state::Live;
 
-/// What a round about to be proposed holds. Without requests it is empty, whatever was tried.
+/// What a round about to be proposed holds. Without requests it only gives locks back, whatever was tried.
 pub(crate) struct Draft {
     /// The operations: the node's own first, then those of the requests.
     pub(crate) operations: Operations,
@@ -54,6 +53,7 @@ impl Channel {
             requests: Vec::new(),
         };
         let mut sketch = begin();
+        sketch.return_locks(moment.offered_locks);
         sketch.raise_height(volatile.queue.iter(), moment);
         while let Some(request) = volatile.queue.front() {
             if !sketch.has_room(request) {
@@ -70,11 +70,33 @@ impl Channel {
                 out.notice(Notice::Refused { request: request.carried(), reason });
             }
         }
-        sketch.finish(live)
+        if sketch.requests.is_empty() {
+            // What was there for the requests alone goes with them.
+            sketch = begin();
+            sketch.return_locks(moment.offered_locks);
+        }
+        sketch.finish()
     }
 }
 
 impl Sketch<'_> {
+    /// Cancels what the peer has locked for nobody here. It follows from the ledger alone, so that no crash and no full
+    /// queue leaves a lock standing.
+    fn return_locks(&mut self, offered: OfferedLocks) {
+        if offered == OfferedLocks::Held {
+            return;
+        }
+        let ids: Vec<LockId> = offered_locks(&self.ledger, self.ctx.proposer).collect();
+        for lock in ids {
+            let cancel = Operation::CancelLock { lock, reason: CancelReason::Unknown };
+            self.ledger
+                .apply_all(core::slice::from_ref(&cancel), &mut self.ctx)
+                .expect("a live lock of the other party may be cancelled");
+            self.bytes += cancel.encoded_len_max();
+            self.operations.push(cancel);
+        }
+    }
+
     /// Brings the ledger up to the tip before the first operation that its height decides about.
     fn raise_height<'q>(&mut self, queue: impl Iterator<Item = &'q Request>, moment: &Moment<'_>) {
         let mut waiting = queue.flat_map(|request| request.operations.as_slice());
@@ -104,12 +126,7 @@ impl Sketch<'_> {
         Ok(())
     }
 
-    fn finish(self, live: &Live) -> Draft {
-        if self.requests.is_empty() {
-            let ledger = live.rounds.ledger.clone();
-            let (operations, requests, contracts) = (Operations::default(), Vec::new(), Vec::new());
-            return Draft { operations, requests, contracts, ledger };
-        }
+    fn finish(self) -> Draft {
         Draft {
             operations: Operations::new(self.operations).expect("the sketch kept to the limits"),
             requests: self.requests,
@@ -117,6 +134,11 @@ impl Sketch<'_> {
             ledger: self.ledger,
         }
     }
+}
+
+/// Locks that the other party has offered to this one.
+pub(crate) fn offered_locks(ledger: &Ledger, own: Party) -> impl Iterator<Item = LockId> {
+    ledger.locks().filter(move |(offerer, ..)| *offerer != own).map(|(_, id, _)| id)
 }
 
 /// An upper bound of what a list takes in a frame.

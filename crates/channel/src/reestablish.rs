@@ -78,6 +78,7 @@ impl Channel {
         }
         if let Some(proven) = self.proof_of_loss(theirs) {
             self.record(ChannelEvent::DataLost { proven }, out);
+            self.volatile.waiting_since = None;
             self.refuse_queue("lost", out);
             return Ok(());
         }
@@ -91,7 +92,11 @@ impl Channel {
             return Err(Violation::Mismatch { theirs: theirs.agreed, ours }.into());
         };
         self.volatile.link = Link::Up;
-        self.volatile.waiting_since = self.live().owes().then_some(moment.now);
+        if self.live().owes() {
+            self.wait_on(moment.now);
+        } else {
+            self.volatile.waiting_since = None;
+        }
         match step {
             Step::Nothing => {}
             Step::ResendPropose => self.resend_propose(out),

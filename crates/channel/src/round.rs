@@ -18,7 +18,8 @@ use strait_wire::{
 
 use crate::channel::{Channel, Link};
 use crate::commitments::Content;
-use crate::decision::{Decision, Moment, Notice, Reaction, Violation};
+use crate::decision::{Decision, Moment, Notice, OfferedLocks, Reaction, Violation};
+use crate::draft::offered_locks;
 use crate::event::ChannelEvent;
 use crate::ledger::{Contracts, LedgerError, RoundContext};
 use crate::limits::HEIGHT_LEAD_MAX;
@@ -39,18 +40,21 @@ impl Channel {
 
     /// From here on the peer owes a round that yields the turn.
     fn ask_for_turn(&mut self, moment: &Moment<'_>, out: &mut Decision) {
-        if self.wants_turn() == TurnWish::Wanted && !self.volatile.asked_for_turn {
+        if self.wants_turn(moment) == TurnWish::Wanted && !self.volatile.asked_for_turn {
             self.volatile.asked_for_turn = true;
-            self.volatile.waiting_since = Some(moment.now);
+            self.wait_on(moment.now);
             out.send(RequestTurn { channel: self.id(), number: self.live().rounds.number });
         }
     }
 
     /// A close that something live still forbids wants no turn: two nodes that both want it would hand the turn to and
     /// fro for ever.
-    fn wants_turn(&self) -> TurnWish {
-        let may_close = self.volatile.close_wanted && self.live().rounds.ledger.is_plain();
-        if self.volatile.queue.is_empty() && !may_close {
+    fn wants_turn(&self, moment: &Moment<'_>) -> TurnWish {
+        let live = self.live();
+        let may_close = self.volatile.close_wanted && live.rounds.ledger.is_plain();
+        let returns = moment.offered_locks == OfferedLocks::Returned
+            && offered_locks(&live.rounds.ledger, live.setup.party).next().is_some();
+        if self.volatile.queue.is_empty() && !may_close && !returns {
             TurnWish::Content
         } else {
             TurnWish::Wanted
@@ -60,7 +64,8 @@ impl Channel {
     fn propose(&mut self, moment: &Moment<'_>, out: &mut Decision) {
         let number = after(self.live().rounds.number);
         let draft = self.draft(number, moment, out);
-        if draft.requests.is_empty() && self.volatile.peer_wish == TurnWish::Content {
+        let is_empty = draft.requests.is_empty() && draft.operations.as_slice().is_empty();
+        if is_empty && self.volatile.peer_wish == TurnWish::Content {
             return;
         }
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
@@ -82,7 +87,7 @@ impl Channel {
         self.record(event, out);
         let recorded = self.live().ledger_of(number);
         assert_eq!(recorded, Some(&draft.ledger), "what was signed is what the log leads to");
-        self.volatile.waiting_since = Some(moment.now);
+        self.wait_afresh(moment.now);
         out.send(Propose { channel: self.id(), number, operations, signature });
     }
 
@@ -121,7 +126,7 @@ impl Channel {
         if !live.is_deep(moment.tip) || height > moment.tip {
             // It is this node that waits for blocks, unless the peer names one that nobody has.
             if height <= moment.tip.saturating_add(HEIGHT_LEAD_MAX) {
-                self.volatile.waiting_since = None;
+                self.pause_waiting(moment.now);
             }
             self.volatile.held = Some(propose);
             return Ok(());
@@ -157,7 +162,7 @@ impl Channel {
         let counterparty_signature =
             commitments.sign_counterparty(&live.setup, &live.signing, &self.signer, theirs);
         self.agree_by_round(&operations, out);
-        let turn = self.wants_turn();
+        let turn = self.wants_turn(moment);
         let event = ChannelEvent::Accepted {
             number,
             operations,
@@ -169,7 +174,7 @@ impl Channel {
         self.record(event, out);
         let recorded = &self.live().rounds.ledger;
         assert_eq!(*recorded, ledger, "what was signed is what the log leads to");
-        self.volatile.waiting_since = Some(moment.now);
+        self.wait_afresh(moment.now);
         self.resend_accept(out);
         Ok(())
     }

@@ -7,7 +7,7 @@ use strait_channel::{
 };
 use strait_primitives::{ChannelId, NodeId};
 use strait_wallet::Purpose;
-use strait_wire::{CancelReason, Fault, FaultCode, Message, Operation, Operations};
+use strait_wire::{Fault, FaultCode, Message, Operations};
 
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Policy, Step};
@@ -215,34 +215,6 @@ impl Engine {
         }
     }
 
-    /// Locks that nobody here can claim go back with the next round: this version offers no locks to users.
-    fn give_locks_back(
-        &mut self,
-        id: ChannelId,
-        number: strait_primitives::CommitmentNumber,
-        operations: &Operations,
-    ) {
-        let cancels: Vec<Operation> = operations
-            .as_slice()
-            .iter()
-            .filter_map(|operation| match operation {
-                Operation::AddLock { lock, .. } => {
-                    Some(Operation::CancelLock { lock: *lock, reason: CancelReason::Unknown })
-                }
-                Operation::Pay { .. }
-                | Operation::ClaimLock { .. }
-                | Operation::CancelLock { .. }
-                | Operation::RaiseHeight { .. }
-                | Operation::OpenContract { .. }
-                | Operation::Act { .. }
-                | Operation::SettleContract { .. } => None,
-            })
-            .collect();
-        if !cancels.is_empty() {
-            self.enqueue_own(id, number, cancels);
-        }
-    }
-
     /// Tells a peer, and this node's operator, how it broke the protocol.
     pub(crate) fn report_fault(
         &mut self,
@@ -270,9 +242,8 @@ impl Engine {
             Notice::Irrevocable { number, operations, requests } => {
                 self.tell_irrevocable(id, number, placed(operations, &requests), out);
             }
-            Notice::Received { number, operations } => {
+            Notice::Received { number: _, operations } => {
                 report_received(id, &operations, out);
-                self.give_locks_back(id, number, &operations);
             }
             Notice::Refused { request, reason } => self.tell_refused(id, request, reason, out),
             Notice::Opened => self.tell_opened(id, out),

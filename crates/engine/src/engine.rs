@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ContractPolicy, Outstanding};
+use strait_channel::{Channel, ContractPolicy, OfferedLocks, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_primitives::{
@@ -199,7 +199,7 @@ impl Engine {
     pub(crate) fn decide(&mut self, input: Input, moment: &Moment<'_>, out: &mut Step) {
         match input {
             Input::PeerConnected(peer) => self.handle_connected(peer, moment, out),
-            Input::PeerDisconnected(peer) => self.handle_disconnected(peer),
+            Input::PeerDisconnected(peer) => self.handle_disconnected(peer, moment, out),
             Input::PeerMessage(peer, message) => {
                 self.handle_peer_message(peer, *message, moment, out);
             }
@@ -302,6 +302,8 @@ impl Engine {
             tip,
             contracts: moment.contracts,
             policy,
+            // This version offers no locks to its users, so none is for anybody here.
+            offered_locks: OfferedLocks::Returned,
             close_fee_rate: rate,
             entropy: derive_entropy(&moment.entropy, channel.as_bytes()),
         }

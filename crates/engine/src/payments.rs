@@ -140,24 +140,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Queues operations that the node itself wants. If the queue is full they wait for the next round that is told.
-    pub(crate) fn enqueue_own(
-        &mut self,
-        channel: ChannelId,
-        number: CommitmentNumber,
-        operations: Vec<Operation>,
-    ) {
-        let mut engine = sha256::Hash::engine();
-        engine.input(b"strait/own");
-        engine.input(channel.as_bytes());
-        engine.input(&number.to_u64().to_be_bytes());
-        let key = short(engine);
-        let digest = digest_of(channel, &operations);
-        // A channel that takes no more requests ends anyway, and the chain gives its locks back.
-        let _ = self.enqueue(channel, key, digest, operations);
-        self.dirty.insert(channel);
-    }
-
     fn enqueue(
         &mut self,
         channel: ChannelId,

@@ -62,12 +62,17 @@ impl Engine {
         }
     }
 
-    pub(crate) fn handle_disconnected(&mut self, peer: NodeId) {
+    pub(crate) fn handle_disconnected(
+        &mut self,
+        peer: NodeId,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
         self.connected.remove(&peer);
         for id in self.channels_of(peer) {
-            if let Some(channel) = self.channels.get_mut(&id) {
-                channel.handle_disconnected();
-            }
+            self.with_channel(id, moment, out, |channel, moment, decision| {
+                channel.handle_disconnected(moment.now, decision);
+            });
         }
     }
 

@@ -347,7 +347,6 @@ impl RequestFate {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "test code: what fails here fails loudly")]
 mod tests {
     use strait_primitives::Digest;
 

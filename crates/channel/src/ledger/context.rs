@@ -25,7 +25,7 @@ pub struct RoundContext<'a> {
     /// The channel's rules.
     pub(super) rules: &'a Rules,
     /// Who proposes.
-    pub(super) proposer: Party,
+    pub(crate) proposer: Party,
     /// The number this round leads to.
     pub(super) number: CommitmentNumber,
     /// What contracts may be opened.

@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use strait_channel::{Channel, ChannelEvent, ContractPolicy, Link, Moment, Notice, Offer, Request};
+use strait_channel::{
+    Channel, ChannelEvent, ContractPolicy, Link, Moment, Notice, Offer, OfferedLocks, Request,
+};
 use strait_contract::{ScriptedRuntime, Terms};
 use strait_primitives::{
     BlockHeight, Digest, FeeRate, MilliSats, Millis, Party, RequestKey, Sats, Timestamp,
@@ -40,6 +42,7 @@ pub struct World {
     /// What runs contracts: the opener's, the acceptor's.
     pub runtimes: [ScriptedRuntime; 2],
     pub taste: Taste,
+    pub offered_locks: OfferedLocks,
     pub fee_rate: FeeRate,
 }
 
@@ -51,6 +54,7 @@ impl World {
             entropy: 0,
             runtimes: [ScriptedRuntime::with_purse(), ScriptedRuntime::with_purse()],
             taste: Taste::Anything,
+            offered_locks: OfferedLocks::Held,
             fee_rate: FeeRate::from_sat_per_kvb(2_000),
         }
     }
@@ -68,6 +72,7 @@ impl World {
                 Party::Acceptor => acceptor,
             },
             policy: &self.taste,
+            offered_locks: self.offered_locks,
             close_fee_rate: self.fee_rate,
             entropy,
         }
@@ -203,13 +208,14 @@ impl Pair {
     }
 
     pub fn disconnect(&mut self) {
+        let now = self.world.now;
         for party in BOTH {
             let node = self.node_mut(party);
             node.outbox.clear();
             node.is_connected = false;
             node.wants_disconnect = false;
-            if let Some(channel) = &mut node.channel {
-                channel.handle_disconnected();
+            if node.channel.is_some() {
+                node.act(|channel, out| channel.handle_disconnected(now, out));
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Rounds: batches, turns, queues, and who is told what when.
 
-use strait_channel::{ChannelEvent, Notice, RequestError};
+use strait_channel::{ChannelEvent, LedgerError, Notice, OfferedLocks, RequestError};
 use strait_primitives::{BlockHeight, CommitmentNumber, MilliSats, Party, Side};
-use strait_wire::{Message, limits::OPERATIONS_MAX};
+use strait_wire::{Message, Operation, limits::OPERATIONS_MAX};
 
-use crate::pair::{BOTH, Pair, irrevocable, key, pay, request};
+use crate::pair::{BOTH, CAPACITY, Pair, contribution, irrevocable, key, pay, request};
 
 fn msat(msat: u64) -> MilliSats {
     MilliSats::new(msat).unwrap()
@@ -187,4 +187,61 @@ fn a_round_is_three_messages_and_two_events_on_each_side() {
     let [.., accepted, finalized] = pair.acceptor.disk.as_slice() else { panic!("two events") };
     assert!(matches!(accepted, ChannelEvent::Accepted { .. }));
     assert!(matches!(finalized, ChannelEvent::Finalized { .. }));
+}
+
+fn lock(number: u64) -> Operation {
+    Operation::AddLock {
+        lock: strait_primitives::LockId(number),
+        amount: MilliSats::from_const(1_000_000),
+        payment_hash: strait_primitives::PaymentHash::from_bytes([6; 32]),
+        expiry: BlockHeight::new(200),
+    }
+}
+
+/// They were cancelled on the word of a round that ended, which a crash forgets: the locks then stood for ever, and no
+/// close was possible.
+#[test]
+fn locks_for_nobody_go_back_even_after_a_crash() {
+    let mut pair = Pair::balanced();
+    assert!(pair.request(Party::Opener, 1, vec![lock(0), lock(1), pay(1_000)]));
+    pair.settle();
+    pair.assert_agreed();
+    assert_eq!(pair.acceptor.live().rounds.ledger.locks().count(), 2);
+    pair.acceptor.restart();
+    pair.world.offered_locks = OfferedLocks::Returned;
+    pair.connect();
+    pair.settle();
+    pair.assert_agreed();
+    assert!(pair.acceptor.live().rounds.ledger.is_plain());
+    // And those that come while everything runs, together with a request that waits.
+    assert!(pair.request(Party::Opener, 2, vec![lock(2)]));
+    assert!(pair.request(Party::Acceptor, 3, vec![pay(500)]));
+    pair.settle();
+    pair.assert_agreed();
+    assert!(pair.acceptor.live().rounds.ledger.is_plain());
+    assert_eq!(irrevocable(&pair.acceptor), [key(3)]);
+}
+
+/// A lock leaves a trace for as long as its channel lives; where one side wants none there is none.
+#[test]
+fn a_channel_of_a_node_that_takes_no_locks_has_none() {
+    let mut pair = Pair::new();
+    pair.acceptor.policy.parameters.locks_max = 0;
+    pair.connect();
+    pair.offer(contribution(CAPACITY));
+    pair.settle();
+    for party in BOTH {
+        assert_eq!(pair.node(party).live().setup.rules().locks_max, 0);
+        pair.node_mut(party).mine_funding(BlockHeight::new(101));
+    }
+    assert!(pair.request(Party::Opener, 1, vec![lock(0)]));
+    pair.settle();
+    let refused = pair.opener.notices.iter().any(|notice| {
+        matches!(notice, Notice::Refused { reason: RequestError::Ledger(error), .. }
+            if *error == LedgerError::LockCount { limit: 0 })
+    });
+    assert!(refused, "{:?}", pair.opener.notices);
+    pair.pay(Party::Opener, 1_000);
+    pair.settle();
+    pair.assert_agreed();
 }

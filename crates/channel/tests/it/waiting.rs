@@ -52,6 +52,21 @@ fn a_peer_that_never_says_where_it_stands_is_closed_on() {
     assert_eq!(pair.opener.live().closing, Closing::Forced(ForceReason::Deadline));
 }
 
+/// Without a round in flight it owed nothing, and requests waited for it without end.
+#[test]
+fn a_peer_that_never_says_where_it_stands_is_closed_on_if_requests_wait() {
+    let mut pair = Pair::balanced();
+    let hush = |pair: &mut Pair| {
+        pair.acceptor.outbox.clear();
+        pair.poll(Party::Opener);
+    };
+    pair.connect();
+    assert!(pair.request(Party::Opener, 1, vec![pay(1_000)]));
+    hush(&mut pair);
+    hang(&mut pair, Party::Opener, hush);
+    assert_eq!(pair.opener.live().closing, Closing::Forced(ForceReason::Deadline));
+}
+
 /// A peer that holds the turn and ignores every request for it froze this side's money without a word.
 #[test]
 fn a_peer_that_never_yields_the_turn_is_closed_on() {
@@ -96,6 +111,61 @@ fn no_peer_is_closed_on_within_an_hour() {
         pair.opener.outbox.clear();
     }
     assert_eq!(pair.opener.live().closing, Closing::Running);
+}
+
+/// Each new connection began the thirty seconds anew, so a peer that came back every twenty was never found out.
+#[test]
+fn a_peer_that_reconnects_in_time_owes_its_part_all_the_same() {
+    let mut pair = Pair::balanced();
+    pair.pay(Party::Opener, 1_000);
+    for _ in 0..200 {
+        if pair.opener.live().closing != Closing::Running {
+            break;
+        }
+        pair.wait(Millis(20_000));
+        pair.connect();
+        pair.deliver(Party::Opener);
+        pair.acceptor.outbox.clear();
+        pair.opener.outbox.clear();
+    }
+    assert_eq!(pair.opener.live().closing, Closing::Forced(ForceReason::Deadline));
+}
+
+/// The same with the turn, of which this node has nothing but its request.
+#[test]
+fn a_peer_that_reconnects_in_time_owes_the_turn_all_the_same() {
+    let mut pair = Pair::balanced();
+    assert!(pair.request(Party::Acceptor, 1, vec![pay(1_000)]));
+    pair.poll(Party::Acceptor);
+    for _ in 0..200 {
+        if pair.acceptor.live().closing != Closing::Running {
+            break;
+        }
+        pair.wait(Millis(20_000));
+        pair.connect();
+        pair.deliver(Party::Acceptor);
+        pair.deliver(Party::Opener);
+        pair.poll(Party::Acceptor);
+        pair.acceptor.outbox.clear();
+    }
+    assert_eq!(pair.acceptor.live().closing, Closing::Forced(ForceReason::Deadline));
+}
+
+/// Whoever was away, no time without a connection is the peer's.
+#[test]
+fn time_without_a_connection_is_nobodys() {
+    let mut pair = Pair::balanced();
+    pair.pay(Party::Opener, 1_000);
+    for _ in 0..100 {
+        pair.wait(Millis(200));
+        pair.disconnect();
+        pair.wait(Millis(3_600_000));
+        pair.connect();
+        pair.deliver(Party::Opener);
+        pair.opener.outbox.clear();
+    }
+    assert_eq!(pair.opener.live().closing, Closing::Running);
+    assert!(!pair.opener.wants_disconnect, "twenty of thirty seconds are spent");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Requests are done once, however often, late or wrongly they are asked for.
 
-use strait_engine::{Answer, CommandError, Event};
+use strait_engine::{Answer, CloseMode, Command, CommandError, Event};
 use strait_primitives::Millis;
 
 use crate::world::{Alice, Bob, World, key, pay};
@@ -45,6 +45,29 @@ fn a_request_whose_round_hangs_over_a_restart_is_not_done_again() {
     world.connect();
     assert!(matches!(world.alice.answer(again), Some(Ok(Answer::Done(_)))));
     assert_eq!(world.balance(Bob, channel).to_msat(), 1_000);
+}
+
+/// Only the chain says what became of a round that was never accepted: until then the answer is to wait, and from then on
+/// that nothing was done.
+#[test]
+fn a_request_whose_round_came_to_nothing_is_told_so_for_ever() {
+    let (mut world, channel) = World::open();
+    assert!(world.done(Alice, pay(key(1), channel, 600_000_000)).is_ok());
+    world.alice.broadcasts.clear();
+    let waiting = world.ask(Alice, pay(key(2), channel, 1_000));
+    world.alice.outbox.clear();
+    let force = Command::CloseChannel { key: key(3), channel, mode: CloseMode::Force };
+    assert!(world.done(Alice, force).is_ok());
+    world.mine_wanted(3);
+    assert_eq!(world.alice.answer(waiting), None, "not deep enough");
+    world.mine_wanted(30);
+    let failed = Some(Err(CommandError::ChannelClosed(channel)));
+    assert_eq!(world.alice.answer(waiting), failed);
+    world.restart(Alice);
+    let again = world.ask(Alice, pay(key(2), channel, 1_000));
+    assert_eq!(world.alice.answer(again), failed);
+    let done = world.ask(Alice, pay(key(1), channel, 600_000_000));
+    assert!(matches!(world.alice.answer(done), Some(Ok(Answer::Done(_)))));
 }
 
 /// An opening that hangs is no reason to hold other coins for the same request.

@@ -1,5 +1,7 @@
 //! Two nodes, the link between them, and the chain that both follow.
 
+use std::collections::BTreeSet;
+
 use bitcoin::absolute::LockTime;
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
@@ -182,6 +184,19 @@ impl World {
             self.input(who, Input::BlocksTold);
         }
         self.settle();
+    }
+
+    /// Mines so many blocks, with all that both want on chain.
+    pub fn mine_wanted(&mut self, blocks: usize) {
+        let mut mined = BTreeSet::new();
+        for _ in 0..blocks {
+            let mut wanted = Vec::new();
+            for who in BOTH {
+                wanted.append(&mut self.node_mut(who).broadcasts);
+            }
+            wanted.retain(|transaction| mined.insert(transaction.compute_txid()));
+            self.mine(&wanted);
+        }
     }
 
     /// Mines coins of ten million satoshis each.

@@ -32,6 +32,7 @@ pub(super) const fn force_close_reason(reason: ForceReason) -> ForceCloseReason 
         ForceReason::Violation => ForceCloseReason::Violation,
         ForceReason::Deadline => ForceCloseReason::Deadline,
         ForceReason::PeerLost => ForceCloseReason::PeerLost,
+        ForceReason::Asked => ForceCloseReason::Asked,
     }
 }
 

@@ -184,11 +184,14 @@ pub enum ForceCloseReason {
     Deadline,
     /// The peer does not know the channel any more, or is behind.
     PeerLost,
+    /// The peer closes, and asks this node to pay for it.
+    Asked,
 }
 
 impl Label for ForceCloseReason {
     const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[Self::Operator, Self::Violation, Self::Deadline, Self::PeerLost];
+    const ALL: &'static [Self] =
+        &[Self::Operator, Self::Violation, Self::Deadline, Self::PeerLost, Self::Asked];
 
     fn value(self) -> &'static str {
         match self {
@@ -196,6 +199,7 @@ impl Label for ForceCloseReason {
             Self::Violation => "violation",
             Self::Deadline => "deadline",
             Self::PeerLost => "peer_lost",
+            Self::Asked => "asked",
         }
     }
 }

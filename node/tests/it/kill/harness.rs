@@ -195,7 +195,7 @@ impl World {
 
     /// Several mature coins for both.
     async fn fund(&self) {
-        const COINS: u32 = 6;
+        const COINS: u32 = 20;
         const MATURE_BLOCKS: u32 = 100;
         for side in Side::BOTH {
             let address = self.client(side).new_address().await.unwrap().address;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use strait_channel::{ChannelState, Ended, Ending};
+use strait_channel::{AbandonReason, ChannelState, Ended, Ending};
 use strait_primitives::{ChannelId, NodeId, Party};
 
 use crate::limits::ENDED_CHANNELS_MAX;
@@ -39,7 +39,13 @@ impl EndedChannels {
     /// Notes a channel that is over. What strangers asked for and left again is not worth a place.
     pub(crate) fn note(&mut self, channel: &ChannelState) {
         let Some(ended) = channel.ended.as_deref() else { return };
-        if channel.party == Party::Acceptor && matches!(ended.how, Ending::Abandoned(_)) {
+        let is_strangers = match ended.how {
+            Ending::Abandoned(AbandonReason::Peer | AbandonReason::Expired) => {
+                channel.party == Party::Acceptor
+            }
+            Ending::Abandoned(AbandonReason::Operator) | Ending::Settled { .. } => false,
+        };
+        if is_strangers {
             return;
         }
         let (id, peer, party) = (channel.id, channel.peer, channel.party);

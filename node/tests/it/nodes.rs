@@ -114,7 +114,7 @@ impl Node {
             "rpc_url = {url:?}\np2p_listen = \"/ip4/127.0.0.1/tcp/{p2p}\"\ndata_dir = {data:?}\n\
              metrics_port = {metrics}\n[api]\nlisten = \"127.0.0.1:{api}\"\n\
              [chain]\nnetwork = \"regtest\"\ncookie_file = {cookie:?}\npoll_interval_ms = 100\n\
-             [channel]\ndelay_blocks = 6\nchannels_per_peer_max = 200\n[contracts]\nallow = \"added\"\n\
+             [channel]\ndelay_blocks = 6\nchannels_per_peer_max = 200\naccept_without_reserve = true\n[contracts]\nallow = \"added\"\n\
              [net]\nreconnect_ms_max = 1000\n",
             url = self.backend.url,
             data = self.data_dir(),

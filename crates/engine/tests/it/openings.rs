@@ -163,7 +163,8 @@ fn nobody_makes_the_log_grow_without_end() {
 #[test]
 fn a_funded_opening_is_counted_no_more() {
     let mut world = World::funded();
-    world.fund(Alice, 20);
+    world.fund(Alice, 30);
+    world.fund(Bob, 30);
     world.alice.config.channels_max = 100;
     world.bob.config.channels_max = 100;
     world.bob.config.channels_per_peer_max = 100;

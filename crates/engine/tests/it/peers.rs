@@ -1,6 +1,8 @@
 //! Peers that greet wrongly, say what nobody asked for, or are nobody's.
 
-use strait_engine::{Answer, CloseMode, Command, CommandError, Input, PeerLink, Report};
+use strait_engine::{
+    Answer, ChannelStage, CloseMode, Command, CommandError, Input, PeerLink, Report,
+};
 use strait_primitives::{ChannelId, CommitmentNumber, NodeId};
 use strait_wire::{Fault, FaultCode, Hello, Message, Note, RequestTurn};
 
@@ -118,11 +120,12 @@ fn the_peer_of_a_live_channel_is_kept_by_both_and_let_go_after_it() {
     assert!(matches!(closed, Ok(Answer::Channel(_))), "{closed:?}");
     let close = world.alice.broadcasts.pop().unwrap();
     world.mine(&[close]);
-    for _ in 0..7 {
+    for _ in 0..12 {
         world.mine(&[]);
     }
     for who in BOTH {
-        assert_eq!(world.node(who).engine.channel_view(&channel), None);
+        let view = world.node(who).engine.channel_view(&channel);
+        assert_eq!(view.map(|view| view.stage), Some(ChannelStage::Closed));
         assert_eq!(world.node(who).kept, [], "{who:?}");
     }
 }

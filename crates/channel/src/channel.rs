@@ -357,13 +357,8 @@ impl Channel {
     /// Says nothing if the channel cannot be closed so: it is not live, lost, or closing so already. An agreed close is
     /// final, pays for itself and is better for both than a commitment: only the operator gives it up, never what a
     /// peer says or leaves undone.
-    ///
-    /// A channel that nobody has funded and in which this node has nothing needs no transaction: it is forgotten.
     pub fn force_close(&mut self, reason: ForceReason, out: &mut Decision) {
         let Some(live) = self.state.live() else { return };
-        if live.is_forsakable() {
-            return self.forsake(reason.into(), out);
-        }
         match (&live.closing, reason) {
             (Closing::Forced(_) | Closing::Lost, _)
             | (

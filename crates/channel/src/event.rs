@@ -102,16 +102,6 @@ pub enum ForceReason {
     Asked,
 }
 
-impl From<ForceReason> for AbandonReason {
-    fn from(reason: ForceReason) -> Self {
-        match reason {
-            ForceReason::Operator => Self::Operator,
-            ForceReason::Deadline => Self::Expired,
-            ForceReason::Violation | ForceReason::PeerLost | ForceReason::Asked => Self::Peer,
-        }
-    }
-}
-
 /// One event of a channel.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 #[expect(clippy::large_enum_variant, reason = "the large ones happen once in a channel's life")]

@@ -3,7 +3,7 @@
 use strait_wire::FaultCode;
 
 use crate::rig::{Rig, connect, open_unfunded};
-use crate::{CloseMode, EngineConfig, Input, ReserveRule};
+use crate::{Answer, ChannelStage, CloseMode, EngineConfig, Input, ReserveRule};
 
 /// The acceptor's signature was lost, and the opener gave up: the acceptor kept the channel for ever, and with it coins
 /// for its close.
@@ -54,4 +54,17 @@ fn what_is_funded_or_brought_its_own_money_is_never_forgotten() {
     acceptor.mine(vec![funding]);
     acceptor.hear_fault(opener.node(), channel, FaultCode::UnknownChannel);
     assert!(acceptor.engine.channels.contains_key(&channel));
+}
+
+#[test]
+fn an_acceptor_that_is_told_to_force_an_unfunded_channel_forgets_it_and_says_so() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let (channel, _) = open_unfunded(&mut opener, &mut acceptor);
+    acceptor.close(channel, CloseMode::Force);
+    assert!(acceptor.engine.channels.is_empty());
+    let Some(Ok(Answer::Channel(view))) = acceptor.replies.last() else {
+        panic!("{:?}", acceptor.replies)
+    };
+    assert_eq!(view.stage, ChannelStage::Abandoned);
+    assert!(acceptor.broadcasts.is_empty());
 }

@@ -38,8 +38,6 @@ impl Engine {
                 }
             },
             CloseMode::Force => {
-                // Nothing to close with, and nothing of ours to save: its opener, if there is one still, closes it.
-                self.forsake(channel, AbandonReason::Operator, moment, out);
                 self.with_channel(channel, moment, out, |channel, _, decision| {
                     channel.force_close(ForceReason::Operator, decision);
                 });

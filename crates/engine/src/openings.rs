@@ -296,7 +296,12 @@ impl Engine {
             crate::coins::sign(wallet, seed, funding.to_psbt())
         };
         let done = channel.handle_sign_opening(message, tip, sign, &mut decision);
+        let refused = done.is_err();
         self.finish(id, done, decision, moment, out);
+        if refused {
+            // The opener never had this node's signature, and is told to give up: nobody will fund the channel.
+            self.forsake(id, AbandonReason::Peer, moment, out);
+        }
     }
 
     fn finish(

@@ -2,8 +2,8 @@
 
 use strait_wire::FaultCode;
 
-use crate::rig::{Rig, connect, open_unfunded};
-use crate::{Answer, ChannelStage, CloseMode, EngineConfig, Input, ReserveRule};
+use crate::rig::{CAPACITY, Rig, connect, key, open_unfunded};
+use crate::{CloseMode, Command, EngineConfig, Input, ReserveRule};
 
 /// The acceptor's signature was lost, and the opener gave up: the acceptor kept the channel for ever, and with it coins
 /// for its close.
@@ -57,14 +57,20 @@ fn what_is_funded_or_brought_its_own_money_is_never_forgotten() {
 }
 
 #[test]
-fn an_acceptor_that_is_told_to_force_an_unfunded_channel_forgets_it_and_says_so() {
+fn an_acceptor_that_closes_forgets_an_opening_that_it_signed_in_vain() {
     let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
-    let (channel, _) = open_unfunded(&mut opener, &mut acceptor);
+    connect(&mut opener, &mut acceptor);
+    let (node, capacity) = (acceptor.node(), CAPACITY);
+    opener.ask(Command::OpenChannel { key: key(1), node, capacity, fee_rate: None });
+    acceptor.hear(opener.node(), opener.outbox.pop_front().unwrap().1);
+    opener.hear(acceptor.node(), acceptor.outbox.pop_front().unwrap().1);
+    let (_, signed) = opener.outbox.pop_front().unwrap();
+    acceptor.hear(opener.node(), signed.clone());
+    let channel = *acceptor.engine.channels.keys().next().unwrap();
     acceptor.close(channel, CloseMode::Force);
+    assert!(acceptor.engine.channels.contains_key(&channel), "its opener may have funded it");
+    // The opener asks again: it never had the signature, and has funded nothing.
+    acceptor.hear(opener.node(), signed);
     assert!(acceptor.engine.channels.is_empty());
-    let Some(Ok(Answer::Channel(view))) = acceptor.replies.last() else {
-        panic!("{:?}", acceptor.replies)
-    };
-    assert_eq!(view.stage, ChannelStage::Abandoned);
     assert!(acceptor.broadcasts.is_empty());
 }

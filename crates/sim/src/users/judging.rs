@@ -1,5 +1,6 @@
 //! Answers, held against what the disks of both nodes say.
 
+use strait_channel::{Funded, Spender};
 use strait_engine::{Answer, CommandError, CommandId, PaymentDone};
 use strait_primitives::RequestKey;
 
@@ -109,9 +110,13 @@ impl Request {
         let wrong = |fault| self.wrong(&format!("{done:?}"), fault);
         let channel =
             history.channels.get(&done.channel).ok_or_else(|| wrong("no such channel"))?;
-        // The payer may hold less only where the chain has settled what it proposed.
-        let is_over = !durable.state.channels.contains_key(&done.channel);
-        let own = is_over || channel.held(self.place) >= done.number;
+        // The payer may hold less only where the chain has settled what it proposed: by the commitment of the other.
+        let state = durable.state.channels.get(&done.channel);
+        let by_peer = state.is_none_or(|state| {
+            let funded = state.live().map(|live| live.funded);
+            matches!(funded, Some(Funded::Spent { by: Spender::Counterparty, .. }))
+        });
+        let own = by_peer || channel.held(self.place) >= done.number;
         if !own || channel.held(!self.place) < done.number {
             return Err(wrong("a node does not hold this round"));
         }

@@ -1,7 +1,8 @@
 //! The demo's folder: configurations, data and logs of the three processes, gone at the end if all went well.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -96,19 +97,32 @@ fn parent() -> PathBuf {
     }
 }
 
+/// Where ports are looked for: below those that systems hand out by themselves, so that nobody gets one in between.
+const PORT_FIRST: u32 = 12_000;
+/// How many are tried at the most.
+const PORTS_TRIED: u32 = 20_000;
+
 /// Free ports for two nodes.
 ///
-/// All are held at once, so they differ; the system does not hand out a port again so soon after it was let go.
+/// All are held at once, so they differ.
 pub(super) fn free_ports() -> Result<[Ports; 2], Trouble> {
     let what = "free ports on 127.0.0.1";
-    let bind = || TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    let held = [bind(), bind(), bind(), bind(), bind(), bind()];
+    let mut start = [0; 2];
+    let entropy = |_| Trouble::System { what: "entropy", source: ErrorKind::Other.into() };
+    getrandom::fill(&mut start).map_err(entropy)?;
+    let start = u32::from(u16::from_be_bytes(start));
+    // All are held until the last is found, so that none is found twice.
+    let free: Vec<(u16, TcpListener)> = (0..PORTS_TRIED)
+        .filter_map(|step| u16::try_from(PORT_FIRST + (start + step) % PORTS_TRIED).ok())
+        .filter_map(|port| Some((port, TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?)))
+        .take(6)
+        .collect();
     let mut ports = [0; 6];
-    for (port, held) in ports.iter_mut().zip(&held) {
-        let failed =
-            |source: &std::io::Error| Trouble::System { what, source: source.kind().into() };
-        let held = held.as_ref().map_err(failed)?;
-        *port = held.local_addr().map_err(|source| Trouble::System { what, source })?.port();
+    if free.len() < ports.len() {
+        return Err(Trouble::System { what, source: ErrorKind::AddrInUse.into() });
+    }
+    for (port, (found, _)) in ports.iter_mut().zip(&free) {
+        *port = *found;
     }
     let [p2p, api, metrics, other_p2p, other_api, other_metrics] = ports;
     let other = Ports { p2p: other_p2p, api: other_api, metrics: other_metrics };

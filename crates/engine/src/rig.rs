@@ -261,7 +261,8 @@ fn pay(from: OutPoint, sat: u64, script_pubkey: ScriptBuf) -> Transaction {
     }
 }
 
-fn config(node: NodeId) -> EngineConfig {
+/// What the engines of these tests are set to.
+pub(crate) fn config(node: NodeId) -> EngineConfig {
     EngineConfig {
         node,
         opening: OpeningPolicy {

@@ -65,7 +65,6 @@ impl EngineWorker {
     ) -> Vec<Unsaved<Event, Effect>> {
         let mut unsaved = Vec::new();
         for queued in inputs {
-            // The room that an input takes is free once it is handled.
             let (input, room) = match queued {
                 Queued::Input(input, room) => (input, room),
                 Queued::Stop => continue,
@@ -73,7 +72,7 @@ impl EngineWorker {
             let entropy = fresh_entropy();
             let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };
             unsaved.push(self.engine.handle(input, &moment));
-            // Only now may the peer send as much again.
+            // Handled, it takes no room any more: its peer may send as much again, or the next block may come.
             drop(room);
         }
         let entropy = fresh_entropy();

@@ -6,16 +6,17 @@ use bitcoin::{
     Amount, CompactTarget, Network, OutPoint, ScriptBuf, Sequence, TxIn, TxMerkleNode, TxOut,
     Witness, transaction,
 };
-use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
-use strait_primitives::{BlockDelta, Digest, FeeRate, MilliSats, NodeId, Sats, Timestamp};
+use strait_primitives::{BlockDelta, FeeRate, Timestamp};
 use strait_signer::{Seed, SeedWords, Zeroizing};
 use strait_wallet::Account;
-use strait_wire::Parameters;
 
 use super::*;
-use crate::{BlockPoint, EngineConfig, Inbound, Input};
+use crate::rig::config;
+use crate::{BlockPoint, EngineConfig, Input};
 
+/// What is paid while the chain gives no estimate; apart from every other rate here.
+const FALLBACK: FeeRate = FeeRate::from_sat_per_kvb(5_000);
 const NOON: Timestamp = Timestamp::from_unix_ms(1_700_000_000_000);
 
 fn engine() -> Engine {
@@ -24,39 +25,8 @@ fn engine() -> Engine {
     let account = Account::new(Network::Regtest, fingerprint, xpub).unwrap();
     let genesis = account.genesis();
     let birthday = BlockPoint { height: genesis.height, hash: genesis.hash };
-    let config = config(seed.node_key().node_id());
+    let config = EngineConfig { fallback_fee_rate: FALLBACK, ..config(seed.node_key().node_id()) };
     Engine::create(config, seed, &account, birthday).0
-}
-
-fn config(node: NodeId) -> EngineConfig {
-    EngineConfig {
-        node,
-        opening: OpeningPolicy {
-            chain: Digest::from_bytes([9; 32]),
-            parameters: Parameters {
-                delay: BlockDelta::new(6),
-                locks_max: 30,
-                lock_min: MilliSats::from_const(1_000_000),
-                dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: BlockDelta::new(3),
-            },
-            delay_max: BlockDelta::new(2_016),
-            depth_max: BlockDelta::new(144),
-            capacity_min: Sats::from_const(20_000),
-            capacity_max: Sats::from_const(16_000_000),
-        },
-        channels_max: 8,
-        channels_per_peer_max: 8,
-        unfunded_max: 3,
-        contract_collateral_max: MilliSats::from_const(500_000_000),
-        contract_modules: None,
-        inbound: Inbound::Accepted,
-        accept_reserve: crate::ReserveRule::Demanded,
-        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
-        fallback_fee_rate: FeeRate::from_sat_per_kvb(5_000),
-        reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
-        final_depth: BlockDelta::new(6),
-    }
 }
 
 /// What a step broadcasts.

@@ -5,7 +5,7 @@
 use bitcoin::BlockHash;
 use strait_channel::ChannelEvent;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, Digest, ModuleHash, NodeId, RequestKey, Sats, Timestamp,
+    BlockHeight, ChannelId, Digest, ModuleHash, NodeId, RequestKey, Sats, Timestamp,
 };
 use strait_wallet::WalletChange;
 use strait_watcher::WatchEvent;
@@ -16,14 +16,8 @@ pub enum RequestSubject {
     /// A channel being opened.
     #[n(0)]
     OpenChannel(#[n(0)] ChannelId),
-    /// A channel being closed.
-    #[n(1)]
-    CloseChannel(#[n(0)] ChannelId),
-    /// A contract being opened.
-    #[n(2)]
-    OpenContract(#[n(0)] ContractId),
     /// Coins sent: the hash of the transaction in its byte order on the wire, the amount, and the fee.
-    #[n(3)]
+    #[n(1)]
     SendCoins(#[n(0)] Digest, #[n(1)] Sats, #[n(2)] Sats),
 }
 

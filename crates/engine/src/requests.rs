@@ -189,9 +189,7 @@ impl RequestBook {
     ) {
         let standing = match subject {
             RequestSubject::OpenChannel(_) => Standing::InFlight,
-            RequestSubject::CloseChannel(_)
-            | RequestSubject::OpenContract(_)
-            | RequestSubject::SendCoins(..) => Standing::Undated,
+            RequestSubject::SendCoins(..) => Standing::Undated,
         };
         self.add(Page { standing, content: Content::Begun { key, digest, subject } });
     }

@@ -13,7 +13,7 @@ use strait_primitives::{BlockHeight, Sats, Timestamp};
 use strait_signer::{Seed, SeedWords};
 use strait_wallet::{Account, AddressGap, BlockPoint, Purpose, Wallet, WalletChange};
 
-use crate::channel_events::{CHANNEL, CONTRACT, DIGEST, HEIGHT, KEY, MODULE, PEER};
+use crate::channel_events::{CHANNEL, DIGEST, HEIGHT, KEY, MODULE, PEER};
 
 /// The words of a seed of zeros.
 const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
@@ -34,12 +34,7 @@ pub(crate) fn samples() -> Vec<Event> {
         Event::RequestsFailed { channel: CHANNEL, keys: vec![KEY, KEY] },
         Event::ClockNoted { now: Timestamp::from_unix_ms(29) },
     ];
-    let subjects = [
-        RequestSubject::OpenChannel(CHANNEL),
-        RequestSubject::CloseChannel(CHANNEL),
-        RequestSubject::OpenContract(CONTRACT),
-        sent,
-    ];
+    let subjects = [RequestSubject::OpenChannel(CHANNEL), sent];
     all.extend(subjects.map(|subject| Event::RequestBegun { key: KEY, digest: KEY, subject }));
     all.extend(wallet_changes().into_iter().map(Event::Wallet));
     all

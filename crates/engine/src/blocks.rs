@@ -34,6 +34,7 @@ impl Engine {
             self.record(Event::Wallet(change), out);
         }
         self.record(Event::BlockConnected { height, hash }, out);
+        block.txdata.iter().for_each(|transaction| self.learn_from_chain(transaction, out));
         self.find_fundings(height, block, moment, out);
         self.forsake_overdue(height, moment, out);
         self.watch_block(height, &BlockSpends::new(block), moment, out);
@@ -42,7 +43,8 @@ impl Engine {
     }
 
     /// The chain is known as far as it can be: claims what is to be claimed, and brings everything on its way again.
-    pub(crate) fn handle_blocks_told(&mut self, out: &mut Step) {
+    pub(crate) fn handle_blocks_told(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.meet_lock_deadlines(moment, out);
         self.claim(out);
         self.rebroadcast(out);
     }
@@ -113,7 +115,7 @@ impl Engine {
         self.unwatch_block(height, out);
     }
 
-    /// A transaction that is not in a block yet: only the wallet looks at it.
+    /// A transaction that is not in a block yet: the wallet looks at it, and whoever waits for a preimage.
     pub(crate) fn handle_mempool(
         &mut self,
         transaction: &Transaction,
@@ -121,6 +123,7 @@ impl Engine {
         out: &mut Step,
     ) {
         self.note_own(transaction, moment, out);
+        self.learn_from_chain(transaction, out);
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {

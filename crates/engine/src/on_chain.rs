@@ -5,6 +5,7 @@
 use bitcoin::Script;
 use strait_channel::{Channel, Outstanding, Spender};
 use strait_onchain::{CommitmentContext, LockSpec, Role, WalletScript};
+use strait_payment::PaymentBook;
 use strait_primitives::{
     BlockHeight, ChannelId, CommitmentNumber, LockId, PaymentHash, Preimage, RequestKey, Side,
 };
@@ -20,8 +21,9 @@ use crate::requests::RequestFate;
 use crate::state::placed;
 
 /// A live channel's facts, borrowed.
-struct Facts<'a> {
-    channel: &'a Channel,
+pub(crate) struct Facts<'a> {
+    pub(crate) channel: &'a Channel,
+    pub(crate) payments: &'a PaymentBook,
 }
 
 impl Facts<'_> {
@@ -90,8 +92,8 @@ impl ChannelFacts for Facts<'_> {
         spans.map(spec).collect()
     }
 
-    fn preimage(&self, _: &PaymentHash) -> Option<Preimage> {
-        None
+    fn preimage(&self, hash: &PaymentHash) -> Option<Preimage> {
+        self.payments.preimage_in(&self.channel.id(), hash)
     }
 }
 
@@ -110,9 +112,10 @@ impl Engine {
             let known = self.watchers.contains_key(&id);
             let watcher = self.watchers.entry(id).or_default();
             let was_spent = watcher.state().spend().is_some();
-            let events = watcher.handle_block(spends, height, &Facts { channel });
+            let events =
+                watcher.handle_block(spends, height, &Facts { channel, payments: &self.payments });
             let spent = watcher.state().spend().map(|spend| spend.txid);
-            let standing = watcher.standing(&Facts { channel });
+            let standing = watcher.standing(&Facts { channel, payments: &self.payments });
             let by = spender(standing);
             if events.is_empty() && !known {
                 // A watcher exists from its first event on, in the log as here.
@@ -155,7 +158,8 @@ impl Engine {
             let Some(channel) = self.channels.get(id) else { continue };
             let Some(destination) = destination(channel) else { continue };
             let request = PollRequest { tip, fee_rate, destination };
-            planned.push((*id, watcher.poll(&request, &Facts { channel })));
+            planned
+                .push((*id, watcher.poll(&request, &Facts { channel, payments: &self.payments })));
         }
         for (id, plan) in planned {
             self.log_watch(id, plan.events, out);
@@ -184,7 +188,9 @@ impl Engine {
         }
         let settled = |(id, watcher): (&ChannelId, &Watcher)| {
             let channel = self.channels.get(id)?;
-            watcher.is_resolved(tip, depth, &Facts { channel }).then_some(*id)
+            watcher
+                .is_resolved(tip, depth, &Facts { channel, payments: &self.payments })
+                .then_some(*id)
         };
         let ids: Vec<ChannelId> = self.watchers.iter().filter_map(settled).collect();
         for id in ids {
@@ -204,7 +210,7 @@ impl Engine {
         };
         let (number, operations, requests) =
             (*number, operations.as_slice().len(), requests.clone());
-        let standing = watcher.standing(&Facts { channel });
+        let standing = watcher.standing(&Facts { channel, payments: &self.payments });
         if standing == Some(Standing::CounterpartyProposed) {
             self.tell_irrevocable(id, number, placed(operations, &requests), out);
             return;

@@ -59,7 +59,7 @@ pub use limits::RECENT_BLOCKS;
 pub use lock_views::{LockRole, LockStage, LockView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
-pub use strait_payment::{Forwarding, LockKey, LockPolicy, ParseLockKeyError};
+pub use strait_payment::{Forwarding, LockKey, LockPolicy, ParseLockKeyError, PaymentEvent};
 pub use views::{
     ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,

@@ -43,9 +43,15 @@ pub struct Node {
 
 impl Node {
     pub fn new(byte: u8, now: Timestamp) -> Self {
+        Self::with(byte, now, |_| ())
+    }
+
+    /// The same with other settings.
+    pub fn with(byte: u8, now: Timestamp, set: impl FnOnce(&mut EngineConfig)) -> Self {
         let seed = seed_of(byte);
         let account = account_of(&seed);
-        let config = config_of(seed.node_key().node_id());
+        let mut config = config_of(seed.node_key().node_id());
+        set(&mut config);
         let genesis = account.genesis();
         let birthday = BlockPoint { height: genesis.height, hash: genesis.hash };
         let (engine, first) = Engine::create(config.clone(), seed, &account, birthday);
@@ -86,6 +92,12 @@ impl Node {
     pub fn events(&self) -> Vec<Event> {
         let records = self.disk.durable_records();
         records.iter().map(|record| minicbor::decode(&record.payload).unwrap()).collect()
+    }
+
+    /// The process ends, and its operator changes its settings.
+    pub fn restart_with(&mut self, now: Timestamp, set: impl FnOnce(&mut EngineConfig)) {
+        set(&mut self.config);
+        self.restart(now);
     }
 
     /// The process ends and begins anew, with nothing but its disk.

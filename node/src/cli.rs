@@ -11,6 +11,7 @@ mod config_command;
 mod contract;
 mod error;
 mod examples;
+mod lock;
 mod money;
 mod output;
 mod pay;
@@ -18,8 +19,8 @@ mod place;
 
 pub use args::{
     ChannelCommand, Cli, ClientCommand, Command, ConfigCommand, ContractCommand, DemoArgs,
-    DevnetArgs, EventsArgs, Globals, MoneyArgs, NodeArgs, PayArgs, PeerCommand, SettingArgs,
-    StopArgs, WalletCommand,
+    DevnetArgs, EventsArgs, Globals, LockCommand, MoneyArgs, NodeArgs, PayArgs, PeerCommand,
+    SettingArgs, StopArgs, WalletCommand,
 };
 pub use client::run_client_command;
 pub use config_command::run_config_command;

@@ -18,8 +18,8 @@ mod shown;
 use std::path::Path;
 
 pub use checked::{
-    ApiConfig, ChainConfig, ChannelConfig, Config, ContractPolicy, ContractsConfig, NetConfig,
-    Network, StoreConfig, WalletConfig,
+    ApiConfig, ChainConfig, ChannelConfig, Config, ContractPolicy, ContractsConfig, LocksConfig,
+    NetConfig, Network, StoreConfig, WalletConfig,
 };
 pub use error::{ConfigError, Problem, Problems};
 pub use layers::{Setting, Source};

@@ -81,6 +81,8 @@ error_codes! {
     ContractNotFound = "CONTRACT_NOT_FOUND", 404;
     /// The node holds no module with this hash.
     ModuleNotFound = "MODULE_NOT_FOUND", 404;
+    /// There is no lock with this name, or it has long been over.
+    LockNotFound = "LOCK_NOT_FOUND", 404;
     /// The endpoint exists, but not with this method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405;
     /// The client accepts none of the forms this endpoint has.
@@ -97,6 +99,8 @@ error_codes! {
     ModuleRefused = "MODULE_REFUSED", 422;
     /// The contract's module refused the parameters or an action.
     ContractRefused = "CONTRACT_REFUSED", 422;
+    /// The preimage is not that of the lock's hash.
+    WrongPreimage = "WRONG_PREIMAGE", 422;
     /// The request moves money and carries no idempotency key.
     IdempotencyKeyMissing = "IDEMPOTENCY_KEY_MISSING", 428;
 
@@ -111,6 +115,10 @@ error_codes! {
     ChannelNotReady = "CHANNEL_NOT_READY", 409;
     /// The contract is in a phase that does not permit this.
     ContractNotReady = "CONTRACT_NOT_READY", 409;
+    /// The lock's expiry is too near or too far at the chain's height now; the message names what is allowed.
+    ExpiryOutOfRange = "EXPIRY_OUT_OF_RANGE", 409;
+    /// The lock is not held for this node's user: it is not for this node, or it was claimed or given back.
+    LockNotHeld = "LOCK_NOT_HELD", 409;
     /// The peer declined.
     PeerRefused = "PEER_REFUSED", 409;
     /// A limit of the node is reached (channels, peers, contracts).

@@ -21,6 +21,9 @@ pub(crate) enum Operation {
     Act,
     Settle,
     SendCoins,
+    OfferLock,
+    ClaimLock,
+    CancelLock,
 }
 
 impl Operation {
@@ -34,6 +37,9 @@ impl Operation {
             Self::Act => "act",
             Self::Settle => "settle",
             Self::SendCoins => "send_coins",
+            Self::OfferLock => "offer_lock",
+            Self::ClaimLock => "claim_lock",
+            Self::CancelLock => "cancel_lock",
         }
     }
 }

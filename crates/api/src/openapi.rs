@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::routes::{channels, contracts, events, node, payments, wallet};
+use crate::routes::{channels, contracts, events, locks, node, payments, wallet};
 
 /// Collects the paths; their schemas come along.
 #[derive(OpenApi)]
@@ -23,6 +23,11 @@ use crate::routes::{channels, contracts, events, node, payments, wallet};
         channels::channel,
         channels::close_channel,
         payments::pay,
+        locks::locks,
+        locks::offer_lock,
+        locks::lock,
+        locks::claim_lock,
+        locks::cancel_lock,
         contracts::modules,
         contracts::add_module,
         contracts::contracts,

@@ -9,6 +9,8 @@ use strait_engine::CommandError;
 use strait_primitives::NodeId;
 use strait_runtime::AskError;
 
+use super::locks;
+
 /// An error and all its causes in one line.
 fn chain_of(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -96,12 +98,18 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::NoFeeRate => {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
-        _ => return ApiError::internal(error),
+        _ => match locks::refusal(error) {
+            Some(refusal) => refusal,
+            None => return ApiError::internal(error),
+        },
     };
     ApiError::new(code, chain_of(error), hint)
 }
 
 fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
+    if let Some((code, hint)) = locks::channel_refusal(reason) {
+        return ApiError::new(code, chain_of(error), hint);
+    }
     let (code, hint) = match reason {
         RequestError::Ledger(LedgerError::Balance { .. }) => (
             ErrorCode::InsufficientBalance,

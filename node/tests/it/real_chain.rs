@@ -5,7 +5,8 @@
 mod cooperative;
 mod force;
 mod judge;
+mod locks;
 mod metered;
 mod reorganisation;
 mod revoked;
-mod world;
+pub(crate) mod world;

@@ -165,6 +165,11 @@ impl Line {
         true
     }
 
+    /// Hands over one message of whoever has one.
+    pub fn deliver_one(&mut self) {
+        let _ = (0..self.nodes.len()).any(|who| self.deliver_from(who));
+    }
+
     /// Lets all talk until nobody has anything to say.
     pub fn settle(&mut self) {
         for _ in 0..DELIVERIES_MAX {

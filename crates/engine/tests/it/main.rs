@@ -8,7 +8,9 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod forwarding;
 mod line;
+mod lock_deadlines;
 mod locks;
 mod node;
 mod openings;

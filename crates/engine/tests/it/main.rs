@@ -8,6 +8,7 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod core_chain;
 mod forwarding;
 mod line;
 mod lock_deadlines;

@@ -20,7 +20,7 @@ const LEAD: u32 = 70;
 const NOBODY: &str = "raw(51)";
 /// What one side may pay for closing, claiming and refunding: some 300 sat for each of 180 outputs, and a commitment and
 /// child of 9,000 vB, at two satoshis a byte with room for haste.
-const FEES_SAT_MAX: u64 = 120_000;
+const FEES_SAT_MAX: u64 = 80_000;
 
 /// Two nodes on a real chain.
 struct World {

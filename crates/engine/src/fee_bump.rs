@@ -72,7 +72,8 @@ impl Engine {
             Closing::Forced(_) if funded == Funded::Waiting => self.free_bump_coins(id, out),
             Closing::Forced(_) => {
                 let commitment = channel.holder_transaction();
-                let purse = Purse { capacity: live.setup.funding.value, stake: live.stake() };
+                let stake = self.stake_with_locks(live, &id);
+                let purse = Purse { capacity: live.setup.funding.value, stake };
                 let package = self.with_child(id, commitment, purse, out);
                 out.effects.push(Effect::Broadcast(package));
             }

@@ -8,7 +8,10 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod core_chain;
+mod forwarding;
 mod line;
+mod lock_deadlines;
 mod locks;
 mod node;
 mod openings;

@@ -33,6 +33,8 @@ pub struct Node {
     pub outbox: VecDeque<(NodeId, Message)>,
     pub answers: Vec<(CommandId, Outcome)>,
     pub broadcasts: Vec<Transaction>,
+    /// The same, as they left: alone, or a parent and its child.
+    pub packages: Vec<Vec<Transaction>>,
     pub reports: Vec<Report>,
     /// Whom it wanted to be rid of.
     pub hung_up: Vec<NodeId>,
@@ -66,6 +68,7 @@ impl Node {
             outbox: VecDeque::new(),
             answers: Vec::new(),
             broadcasts: Vec::new(),
+            packages: Vec::new(),
             reports: Vec::new(),
             hung_up: Vec::new(),
             kept: Vec::new(),
@@ -158,7 +161,10 @@ impl Node {
                 Effect::Disconnect(peer) => self.hung_up.push(peer),
                 Effect::KeepConnected(peer, _) => self.kept.push(peer),
                 Effect::Forget(peer) => self.kept.retain(|kept| *kept != peer),
-                Effect::Broadcast(transactions) => self.broadcasts.extend(transactions),
+                Effect::Broadcast(transactions) => {
+                    self.packages.push(transactions.clone());
+                    self.broadcasts.extend(transactions);
+                }
                 Effect::Reply(id, outcome) => self.answers.push((id, outcome)),
                 Effect::Report(report) => self.reports.push(report),
             }

@@ -8,9 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use strait_api_types::{
-    ClaimLockRequest, Lock, LockHop, LockState, OfferLockRequest, PreimageHex,
-};
+use strait_api_types::{ClaimLockRequest, Lock, LockHop, LockState, OfferLockRequest, PreimageHex};
 use strait_client::{Client, LockFilter};
 use strait_payment::hash_of;
 use strait_primitives::Preimage;

@@ -67,10 +67,8 @@ async fn a_lock_is_claimed_by_its_preimage_alone_and_given_back_without() {
 async fn every_bad_request_about_locks_gets_a_json_error() {
     let server = Running::start().await;
     let hop = r#"{"node_id":"00","amount_msat":1,"expiry":1}"#;
-    let many = vec![
-        format!(r#"{{"node_id":"02{}","amount_msat":1,"expiry":1}}"#, "ab".repeat(32));
-        21
-    ];
+    let many =
+        vec![format!(r#"{{"node_id":"02{}","amount_msat":1,"expiry":1}}"#, "ab".repeat(32)); 21];
     let too_many = format!(r#","route":[{}]"#, many.join(","));
     let (claim, offered) = (format!("POST {}/claim", place()), "POST /v1/locks".to_owned());
     let rows = [
@@ -81,7 +79,12 @@ async fn every_bad_request_about_locks_gets_a_json_error() {
         (offered.clone(), offer(&too_many), 400, "INVALID_FIELD"),
         (offered, offer(r#","preimage":"00""#), 400, "MALFORMED_BODY"),
         (claim.clone(), r#"{"preimage":"44"}"#.into(), 400, "INVALID_FIELD"),
-        (claim.replace("received/4", "received/5"), format!(r#"{{"preimage":"{HASH}"}}"#), 404, "LOCK_NOT_FOUND"),
+        (
+            claim.replace("received/4", "received/5"),
+            format!(r#"{{"preimage":"{HASH}"}}"#),
+            404,
+            "LOCK_NOT_FOUND",
+        ),
         (claim.replace("received", "lent"), String::new(), 400, "INVALID_FIELD"),
         (claim.replace("/4/", "/four/"), String::new(), 400, "INVALID_FIELD"),
         ("GET /v1/locks?state=lost".into(), String::new(), 400, "INVALID_FIELD"),

@@ -9,9 +9,9 @@ use strait_api::scripted::{CHANNEL, CONTRACT, LOCK, MODULE, PREIMAGE, ScriptedNo
 use strait_api::token::Token;
 use strait_api::{Listen, Options, Server};
 use strait_api_types::{
-    ActRequest, ChannelPhase, ClaimLockRequest, CloseMode, ConnectPeerRequest, ErrorCode, EventKind, LockState,
-    OfferLockRequest, OpenChannelRequest, OpenContractRequest, PaymentItem, PaymentRequest, PreimageHex, SendAll, SendAmount,
-    SendRequest,
+    ActRequest, ChannelPhase, ClaimLockRequest, CloseMode, ConnectPeerRequest, ErrorCode,
+    EventKind, LockState, OfferLockRequest, OpenChannelRequest, OpenContractRequest, PaymentItem,
+    PaymentRequest, PreimageHex, SendAll, SendAmount, SendRequest,
 };
 use strait_client::{Client, ClientError, IdempotencyKey, LockFilter};
 use tokio::sync::oneshot;

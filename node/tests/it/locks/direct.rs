@@ -55,7 +55,10 @@ async fn hold_and_claim(devnet: TestDevnetRef, folder: TempDir) {
     let wrong = bob.client().claim_lock(&wrong_key, &held.lock_id, &Secret::new().claim).await;
     assert!(code(wrong).starts_with("WRONG_PREIMAGE"));
     let claimed = bob.client().claim_lock(&claim_key, &held.lock_id, &secret.claim).await.unwrap();
-    assert_eq!((claimed.state, balance_msat(bob, channel).await), (LockState::Claimed, AMOUNT_MSAT));
+    assert_eq!(
+        (claimed.state, balance_msat(bob, channel).await),
+        (LockState::Claimed, AMOUNT_MSAT)
+    );
     let again = bob.client().claim_lock(&claim_key, &held.lock_id, &secret.claim).await.unwrap();
     assert_eq!(again, claimed);
     let receipt = has(alice.client(), &secret.hash, LockState::Claimed).await;

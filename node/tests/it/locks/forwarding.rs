@@ -57,8 +57,8 @@ async fn until_answered<T>(ask: impl AsyncFn() -> Result<T, ClientError>) -> T {
 }
 
 /// Carol claims as soon as she has something to claim.
-async fn claim_when_held(carol: Client, secret: Secret) -> Lock {
-    let held = has(&carol, &secret.hash, LockState::Held).await;
+async fn claim_when_held(carol: &Client, secret: &Secret) -> Lock {
+    let held = has(carol, &secret.hash, LockState::Held).await;
     let key = IdempotencyKey::new(format!("claim-{}", secret.hash)).unwrap();
     until_answered(async || carol.claim_lock(&key, &held.lock_id, &secret.claim).await).await
 }
@@ -93,13 +93,13 @@ async fn kill_the_middle(devnet: TestDevnetRef, folder: TempDir) {
         let request = through_bob(&nodes, &channels, &secret, tip);
         let mut witness = Witness::of(&nodes[1].data_dir());
         let (key, payer) = (nodes[0].key(), nodes[0].client().clone());
-        let offering = tokio::spawn(async move {
-            until_answered(async || payer.offer_lock(&key, &request).await).await
-        });
-        let claiming = tokio::spawn(claim_when_held(nodes[2].client().clone(), secret.clone()));
-        kill_at(&mut nodes[1], &mut witness, step).await;
-        let offered = offering.await.unwrap();
-        assert_eq!(claiming.await.unwrap().state, LockState::Claimed);
+        let payee = nodes[2].client().clone();
+        let (offered, claimed, ()) = tokio::join!(
+            until_answered(async || payer.offer_lock(&key, &request).await),
+            claim_when_held(&payee, &secret),
+            kill_at(&mut nodes[1], &mut witness, step),
+        );
+        assert_eq!(claimed.state, LockState::Claimed);
         let receipt = has(nodes[0].client(), &secret.hash, LockState::Claimed).await;
         assert_eq!(receipt.lock_id, offered.lock_id);
         assert_eq!(receipt.preimage, Some(secret.claim.preimage.clone()));

@@ -76,9 +76,8 @@ impl Witness {
 }
 
 fn step_of(event: &Event, before: Step) -> Option<Step> {
-    let has = |operations: &[Operation], wanted: fn(&Operation) -> bool| {
-        operations.iter().any(wanted)
-    };
+    let has =
+        |operations: &[Operation], wanted: fn(&Operation) -> bool| operations.iter().any(wanted);
     let adds = |operation: &Operation| matches!(operation, Operation::AddLock { .. });
     let claims = |operation: &Operation| matches!(operation, Operation::ClaimLock { .. });
     match event {

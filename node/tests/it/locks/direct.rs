@@ -127,7 +127,7 @@ async fn give_back(devnet: TestDevnetRef, folder: TempDir) {
     let back = has(alice.client(), &forgotten.hash, LockState::Cancelled).await;
     assert_eq!(back.reason, Some(LockCancelReason::Expired));
     assert_eq!(balance_msat(alice, channel).await, before);
-    bob.tells("strait_locks_returned_total{reason=\"expired\"}", 1).await;
+    bob.tells("strait_locks_returned_total{reason=\"expired\"}", 2).await;
 }
 
 async fn refuses_what_cannot_be(alice: &mut Node, channel: &str, tip: u32) {

@@ -133,7 +133,8 @@ fn what_a_receiver_does_not_want_goes_back_with_its_reason() {
 
 #[test]
 fn a_peer_gets_as_many_places_as_much_value_and_as_much_dust_as_the_operator_allows() {
-    let quotas: [(fn(&mut strait_engine::EngineConfig), u64); 3] = [
+    type Set = fn(&mut strait_engine::EngineConfig);
+    let quotas: [(Set, u64); 3] = [
         (|config| config.locks.peer_locks_max = 2, 5_000_000),
         (|config| config.locks.peer_value_max = MilliSats::from_const(10_000_000), 5_000_000),
         (|config| config.locks.peer_dust_max = MilliSats::from_const(400_000), 200_000),

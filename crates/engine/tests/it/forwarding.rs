@@ -102,10 +102,7 @@ fn no_lock_is_passed_on_where_nobody_is_connected_or_the_operator_forbids_it() {
     line.done(A, offer).unwrap();
     assert_eq!(line.stage(A, line.sent(0, 0)), LockStage::Cancelled(CancelReason::NoRoute));
     line.connect(B, C);
-    let now = line.now;
-    line.disconnect(A, B);
-    line.disconnect(B, C);
-    line.nodes[B].restart_with(now, |config| config.locks.forwarding = Forwarding::Refused);
+    line.restart_with(B, |config| config.locks.forwarding = Forwarding::Refused);
     line.reconnect(B);
     let offer = line.offer_through(2, AMOUNT, 9, 200);
     line.done(A, offer).unwrap();
@@ -118,8 +115,7 @@ fn no_lock_is_passed_on_where_nobody_is_connected_or_the_operator_forbids_it() {
 #[test]
 fn a_peer_is_offered_no_more_than_the_operator_allows() {
     let mut line = Line::open(3);
-    line.restart(B);
-    line.nodes[B].restart_with(line.now, |config| {
+    line.restart_with(B, |config| {
         config.locks.peer_value_max = MilliSats::from_const(2 * AMOUNT);
     });
     line.reconnect(B);

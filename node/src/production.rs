@@ -499,6 +499,8 @@ fn parameters(config: &Config) -> strait_wire::Parameters {
     strait_wire::Parameters {
         delay: config.channel.delay,
         locks_max: config.locks.per_channel_max,
+        // Nothing tells a node the preimage of a contract's lock: whoever is to receive it would lose it.
+        contract_locks_max: 0,
         lock_min: config.locks.amount_min.to_millisats(),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: config.channel.confirmations,

@@ -16,6 +16,7 @@ impl Engine {
     /// The chain is known as far as it can be: gives back what nobody claimed in time, and closes channels whose locks
     /// cannot wait.
     pub(crate) fn meet_lock_deadlines(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.note_tip_current();
         if self.payments.is_idle() {
             return;
         }

@@ -265,6 +265,13 @@ fn fees_round_up_and_never_overflow() {
     assert_eq!(dear.fee(MilliSats::MAX), MilliSats::MAX);
 }
 
+/// What the receiver of an outgoing lock does with it.
+#[derive(Debug, Clone, Copy)]
+enum Receiver {
+    Claims,
+    Cancels,
+}
+
 /// What may happen, in any order that an engine could bring about.
 #[derive(Debug, Clone)]
 enum Happening {
@@ -273,7 +280,7 @@ enum Happening {
     Proposed { lock: u64 },
     Offered { secret: u8 },
     Learned { secret: u8 },
-    Downstream { lock: u64, claims: bool },
+    Downstream { lock: u64, does: Receiver },
     OnChain { lock: u64 },
     Settled { lock: u64 },
     Over { out: bool },
@@ -288,8 +295,8 @@ fn happenings() -> impl Strategy<Value = Happening> {
         lock.clone().prop_map(|lock| Happening::Proposed { lock }),
         secret.clone().prop_map(|secret| Happening::Offered { secret }),
         secret.prop_map(|secret| Happening::Learned { secret }),
-        (lock.clone(), any::<bool>())
-            .prop_map(|(lock, claims)| Happening::Downstream { lock, claims }),
+        (lock.clone(), prop_oneof![Just(Receiver::Claims), Just(Receiver::Cancels)])
+            .prop_map(|(lock, does)| Happening::Downstream { lock, does }),
         lock.clone().prop_map(|lock| Happening::OnChain { lock }),
         lock.prop_map(|lock| Happening::Settled { lock }),
         any::<bool>().prop_map(|out| Happening::Over { out }),
@@ -370,7 +377,7 @@ impl Model {
             Happening::Learned { secret } => {
                 self.apply(PaymentEvent::PreimageLearned { preimage: preimage(secret) });
             }
-            Happening::Downstream { lock, claims } => self.downstream(lock, claims),
+            Happening::Downstream { lock, does } => self.downstream(lock, does),
             Happening::OnChain { lock } => {
                 self.gone.insert(sent(lock));
                 self.apply(PaymentEvent::OutgoingGone { lock: sent(lock) });
@@ -379,7 +386,12 @@ impl Model {
                 let is_its = |operation: &&Operation| match operation {
                     Operation::ClaimLock { lock: id, .. }
                     | Operation::CancelLock { lock: id, .. } => id.0 == lock,
-                    _ => false,
+                    Operation::Pay { .. }
+                    | Operation::AddLock { .. }
+                    | Operation::RaiseHeight { .. }
+                    | Operation::OpenContract { .. }
+                    | Operation::Act { .. }
+                    | Operation::SettleContract { .. } => false,
                 };
                 let all = self.book.settlements(IN);
                 if let Some(operation) = all.iter().find(is_its) {
@@ -391,15 +403,16 @@ impl Model {
         }
     }
 
-    fn downstream(&mut self, id: u64, claims: bool) {
+    fn downstream(&mut self, id: u64, does: Receiver) {
         let Some(terms) = self.book.find_outgoing(&sent(id)).map(|lock| lock.terms) else { return };
         let secret = (1..4).find(|secret| hash(*secret) == terms.payment_hash).unwrap();
         let lock = LockId(id);
-        let operation = if claims {
-            Operation::ClaimLock { lock, preimage: preimage(secret) }
-        } else {
-            self.gone.insert(sent(id));
-            Operation::CancelLock { lock, reason: CancelReason::Unwanted }
+        let operation = match does {
+            Receiver::Claims => Operation::ClaimLock { lock, preimage: preimage(secret) },
+            Receiver::Cancels => {
+                self.gone.insert(sent(id));
+                Operation::CancelLock { lock, reason: CancelReason::Unwanted }
+            }
         };
         theirs(&mut self.book, OUT, &[operation]);
     }

@@ -189,7 +189,6 @@ pub(super) fn channel_refusal(
         RequestError::LockExpired { .. } => {
             Some((ErrorCode::ExpiryOutOfRange, "offer it with a later expiry, under a new key"))
         }
-        RequestError::Withdrawn => Some((ErrorCode::ChannelNotReady, "nothing was done")),
         RequestError::Ledger(LedgerError::LockCount { .. }) => Some((
             ErrorCode::LimitReached,
             "wait until a lock in this direction is over, or use another channel",

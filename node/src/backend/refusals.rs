@@ -95,6 +95,9 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::AboveCapacity { .. } => {
             (ErrorCode::InvalidField, "pay less, or through a larger channel")
         }
+        CommandError::ChainBehind => {
+            (ErrorCode::ChainUnavailable, "ask again when the node has caught up with the chain")
+        }
         CommandError::NoFeeRate => {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
@@ -135,7 +138,7 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
             (ErrorCode::IdempotencyKeyReused, "a new contract needs a key of its own")
         }
         RequestError::StillLive { .. } => {
-            (ErrorCode::ChannelNotReady, "settle every contract first, or close by force")
+            (ErrorCode::ChannelNotReady, "settle every lock and contract first, or close by force")
         }
         _ => return ApiError::internal(error),
     };

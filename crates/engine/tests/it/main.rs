@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     unreachable_pub,
     reason = "test code: what fails here fails loudly"

@@ -29,6 +29,9 @@ impl Engine {
             Command::CloseChannel { key, channel, mode } => {
                 self.command_close(id, key, channel, mode, moment, out);
             }
+            Command::Recover { channel, choice } => {
+                self.command_recover(id, channel, choice, moment, out);
+            }
             Command::Pay { key, channel, payments } => {
                 self.command_pay(id, key, channel, &payments, out);
             }
@@ -55,6 +58,7 @@ impl Engine {
             | Command::Peers
             | Command::Channels
             | Command::Channel(_)
+            | Command::Recoveries
             | Command::Modules
             | Command::Contracts
             | Command::Contract(_)
@@ -75,6 +79,7 @@ impl Engine {
                 let view = self.channel_view(channel);
                 Answer::Channel(Box::new(view.ok_or(CommandError::UnknownChannel(*channel))?))
             }
+            Command::Recoveries => Answer::Recoveries(self.recovery_views()),
             Command::Modules => {
                 let modules = self.book.modules.iter();
                 Answer::Modules(modules.map(|(module, size)| (*module, *size)).collect())
@@ -92,6 +97,7 @@ impl Engine {
             Command::ConnectPeer { .. }
             | Command::OpenChannel { .. }
             | Command::CloseChannel { .. }
+            | Command::Recover { .. }
             | Command::Pay { .. }
             | Command::AddModule { .. }
             | Command::OpenContract { .. }

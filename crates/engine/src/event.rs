@@ -111,6 +111,16 @@ pub enum Event {
         #[n(1)]
         event: WatchEvent,
     },
+    /// The log was restored: no channel in it is trusted from here on, and there may be channels that it does not know.
+    #[n(11)]
+    Restored {
+        /// When the backup was made; none if there was only the seed.
+        #[n(0)]
+        backup_taken: Option<Timestamp>,
+        /// When the node began to run on it.
+        #[n(1)]
+        now: Timestamp,
+    },
     /// It was this time, and requests have come to their end since it was last told: what makes them age.
     #[n(9)]
     ClockNoted {

@@ -13,7 +13,7 @@
 //! (`strait-log`). After a batch of inputs the runtime calls [`Engine::poll`], which lets channels begin rounds.
 //!
 //! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
-//! `coins`, `reserve`, `fee_bump`, `on_chain` (watchers). The durable state and its fold are in `state`.
+//! `coins`, `reserve`, `fee_bump`, `on_chain` (watchers), `quarantine` (restored logs). The durable state and its fold are in `state`.
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
@@ -37,6 +37,7 @@ mod on_chain;
 mod openings;
 mod payments;
 mod peers;
+mod quarantine;
 mod requests;
 mod reserve;
 #[cfg(test)]
@@ -45,7 +46,7 @@ mod state;
 mod views;
 
 pub use answer::{Answer, CommandError, PaymentDone};
-pub use command::{CloseMode, Command, CommandId, Payment, SendAmount};
+pub use command::{CloseMode, Command, CommandId, Payment, RecoveryChoice, SendAmount};
 pub use config::{EngineConfig, Inbound, ReserveRule};
 pub use effect::{Effect, Report};
 pub use ended::{EndedChannel, EndedChannels};
@@ -53,6 +54,7 @@ pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
 pub use input::Input;
 pub use limits::RECENT_BLOCKS;
+pub use quarantine::{Doubt, RecoveryView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
 pub use views::{

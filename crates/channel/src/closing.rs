@@ -30,7 +30,7 @@ use crate::state::{Closing, Funded, Live, Phase};
 #[derive(Debug, Default)]
 pub(crate) struct CloseSession {
     /// The nonce this node showed, to complete the peer's next offer with.
-    nonce: Option<ClosingNonce>,
+    pub(crate) nonce: Option<ClosingNonce>,
     /// The nonce the peer showed, to make the next offer with.
     peer_nonce: Option<PublicNonce>,
     /// The offer this node has made.

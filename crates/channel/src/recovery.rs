@@ -279,12 +279,14 @@ impl Channel {
         Ok(())
     }
 
-    /// Begins the close that the operator approved, or begins it again on a new connection.
+    /// Begins the close that the operator approved, once on each connection: the peer offers with the nonce that it was
+    /// shown first.
     fn begin_approved(&mut self, moment: &Moment<'_>, out: &mut Decision) {
         let live = self.live();
         let is_settled = live.is_past_agreeing() || matches!(live.funded, Funded::Spent { .. });
         let is_wanted = live.is_quarantined() && live.signing.approved().is_some();
-        if self.volatile.link == Link::Restoring && is_wanted && !is_settled {
+        let is_begun = self.volatile.close.nonce.is_some();
+        if self.volatile.link == Link::Restoring && is_wanted && !is_settled && !is_begun {
             self.say_shutdown(moment, out);
         }
     }

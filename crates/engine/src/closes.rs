@@ -58,8 +58,7 @@ impl Engine {
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
-        let live = self.channels.get(&channel).and_then(|channel| channel.state().live());
-        if !live.is_some_and(Live::is_forsakable) {
+        if !self.channels.get(&channel).is_some_and(|channel| channel.may_forsake(reason)) {
             return;
         }
         self.tell_closing(channel, out);

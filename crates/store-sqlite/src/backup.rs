@@ -8,7 +8,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -219,7 +218,7 @@ fn copy_tables(connection: &mut Connection, source: &Path) -> Result<(), Error> 
 /// The name of a file for SQLite, to be read and nothing else. What a URI gives a meaning is written as its bytes.
 fn read_only_uri(path: &Path) -> String {
     let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_bytes() {
+    for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
                 uri.push(char::from(*byte));

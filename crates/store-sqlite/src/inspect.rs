@@ -100,7 +100,9 @@ fn check_length(connection: &Connection, database: &Path) -> Result<(), OpenErro
     let found = fs::metadata(database)
         .map_err(|source| OpenError::Directory { path: database.into(), source })?
         .len();
-    if found < u64::from(pages).saturating_mul(u64::from(page_bytes)) {
+    let is_short = found < u64::from(pages).saturating_mul(u64::from(page_bytes));
+    // A writer may have begun its write-ahead file between the looks.
+    if is_short && is_empty(&journal_path(database))? {
         return Err(damaged(EventSeq::ZERO, "the file ends within a page"));
     }
     Ok(())

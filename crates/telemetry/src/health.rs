@@ -478,6 +478,19 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_for_the_operator_degrades_a_part_and_fails_no_probe() {
+        let (health, now) = (running(), Timestamp::from_unix_ms(1_000_000));
+        health.concerns(Component::Store, Some("two channels wait".to_owned()));
+        let ready = health.ready(now);
+        assert!(ready.is_pass());
+        let told = ready.causes().iter().find(|cause| cause.component == Component::Store).unwrap();
+        assert_eq!(told.standing, Standing::Degraded);
+        assert_eq!(told.detail.as_deref(), Some("two channels wait"));
+        health.concerns(Component::Store, None);
+        assert!(health.ready(now).causes().is_empty());
+    }
+
+    #[test]
     fn errors_leave_with_their_window() {
         let health = running();
         for _ in 0..20 {

@@ -47,7 +47,7 @@ impl ChannelState {
 
     fn abandon(&mut self, reason: AbandonReason) {
         assert!(
-            self.live().is_none_or(Live::is_forsakable),
+            self.live().is_none_or(Live::is_unfunded_guest),
             "a live channel with something in it cannot be abandoned"
         );
         let ended = Ended::abandoned(reason, &self.phase, self.party);

@@ -243,14 +243,20 @@ impl Live {
     /// True while this node may forget a signed channel without losing anything: it brought nothing, no round has run,
     /// and the funding output is not on chain. Its opener can close it alone, should it come yet.
     ///
-    /// One that is quarantined may not: rounds may have run that it does not know of.
+    /// One that is quarantined may not at a peer's word: rounds may have run that it does not know of.
     #[must_use]
     pub fn is_forsakable(&self) -> bool {
-        self.funded == Funded::Waiting
+        self.is_unfunded_guest() && self.signing.standing() == Standing::Current
+    }
+
+    /// As [`Self::is_forsakable`], also for one restored from a backup: if the chain, followed to its end, has no funding
+    /// output after all that time, no round can have run.
+    pub(crate) fn is_unfunded_guest(&self) -> bool {
+        self.signing.standing() != Standing::DataLost
+            && self.funded == Funded::Waiting
             && self.setup.party == Party::Acceptor
             && self.rounds.number == CommitmentNumber::FIRST
             && self.rounds.outstanding.is_none()
-            && self.signing.standing() == Standing::Current
             && self.rounds.ledger.balance(Party::Acceptor) == MilliSats::ZERO
     }
 

@@ -179,6 +179,25 @@ fn a_close_is_signed_by_the_peers_ledger_once_the_operator_approves_what_it_brin
     }
 }
 
+/// A second approval came while the peer's offer for the first was on its way, and showed another nonce: the offer fitted
+/// neither, and both waited for the next connection.
+#[test]
+fn an_approval_that_crosses_with_the_offer_completes_it() {
+    for party in BOTH {
+        let mut pair = restored(party);
+        pair.connect();
+        pair.settle();
+        for sat in [600_000, 400_000] {
+            let (node, world) = pair.parts(party);
+            let moment = world.moment(party);
+            node.act(|channel, out| channel.recover(approve(sat), &moment, out).unwrap());
+        }
+        pair.settle();
+        assert_closed(&pair);
+        assert_eq!(pair.node(party).reactions, []);
+    }
+}
+
 #[test]
 fn an_approval_outlives_connections_and_restarts() {
     for party in BOTH {

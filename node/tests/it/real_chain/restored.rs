@@ -124,7 +124,8 @@ async fn each_choice_for_a_restored_channel_ends_with_the_right_amounts() {
     let refused = world.alice.client().recover(&key, &accepted, &little).await;
     assert_eq!(refusal(refused), ErrorCode::InvalidField);
     let loss = RecoverRequest::AcceptLoss { may_lose_sat: CAPACITY_SAT };
-    let refused = world.alice.client().recover(&world.alice.key(), &asked, &loss).await;
+    let key = world.alice.key();
+    let refused = world.alice.client().recover(&key, &asked, &loss).await;
     assert_eq!(refusal(refused), ErrorCode::ChannelNotReady, "it is proved to be revoked");
     choose(&mut world.alice, &accepted, &loss).await;
 

@@ -10,8 +10,11 @@
 
 mod chain;
 mod channel;
+mod child;
 mod classify;
+mod contested;
 mod fees;
+mod mempool;
 mod node;
 mod reorganisation;
 mod settlement;

@@ -31,6 +31,14 @@ impl Node {
         self.save(events);
     }
 
+    /// Shows it a transaction that waits for a block.
+    pub(crate) fn hear(&mut self, channel: &Channel, transaction: &Transaction) -> Vec<WatchEvent> {
+        let view = View { channel, knowledge: &self.knowledge };
+        let events = self.watcher.handle_mempool(transaction, &view);
+        self.save(events.clone());
+        events
+    }
+
     pub(crate) fn disconnect(&mut self, height: BlockHeight) {
         let events = self.watcher.handle_block_disconnected(height);
         self.save(events);
@@ -69,7 +77,7 @@ impl Node {
     }
 
     /// Logs events, notes what they reveal, and checks the law of the fold.
-    fn save(&mut self, events: Vec<WatchEvent>) {
+    pub(crate) fn save(&mut self, events: Vec<WatchEvent>) {
         for event in events {
             let bytes = minicbor::to_vec(&event).unwrap();
             assert_eq!(minicbor::decode::<WatchEvent>(&bytes).unwrap(), event);

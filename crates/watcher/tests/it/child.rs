@@ -17,7 +17,7 @@ struct Closer {
 
 impl Closer {
     fn new(locks: &[TestLock], known: &[TestLock]) -> Self {
-        let ledger = TestLedger { opener_sat: 500_000, locks: locks.to_vec() };
+        let ledger = TestLedger { hash: None, opener_sat: 500_000, locks: locks.to_vec() };
         let mut knowledge = Knowledge::at(Party::Opener, 0);
         knowledge.preimages.extend(known.iter().map(|lock| payment_hash(lock.id)));
         Self { channel: Channel::new(vec![ledger]), node: Node::new(knowledge) }

@@ -11,9 +11,9 @@ use crate::node::{Node, World};
 const LOCK: TestLock = TestLock { id: 1, offered_by: Party::Opener, sat: 50_000, expiry: 140 };
 
 fn channel() -> Channel {
-    let ledger = |opener_sat| TestLedger { opener_sat, locks: vec![LOCK] };
+    let ledger = |opener_sat| TestLedger { hash: None, opener_sat, locks: vec![LOCK] };
     let mut ledgers: Vec<_> = (0..8).map(|number| ledger(100_000 + number * 10_000)).collect();
-    ledgers.push(TestLedger { opener_sat: 400_000, locks: Vec::new() });
+    ledgers.push(TestLedger { hash: None, opener_sat: 400_000, locks: Vec::new() });
     Channel::new(ledgers)
 }
 

@@ -14,7 +14,7 @@ const LARGE: TestLock = TestLock { id: 2, offered_by: Party::Acceptor, sat: 90_0
 const LATER: TestLock = TestLock { id: 3, offered_by: Party::Acceptor, sat: 70_000, expiry: 150 };
 
 fn world(locks: &[TestLock]) -> World {
-    let ledger = |opener_sat| TestLedger { opener_sat, locks: locks.to_vec() };
+    let ledger = |opener_sat| TestLedger { hash: None, opener_sat, locks: locks.to_vec() };
     let channel = Channel::new(vec![ledger(500_000), ledger(300_000)]);
     let nodes = [Party::Opener, Party::Acceptor].map(|party| Node::new(Knowledge::at(party, 1)));
     World::new(channel, nodes)

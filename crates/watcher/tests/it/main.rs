@@ -8,6 +8,7 @@
 #![expect(clippy::indexing_slicing, reason = "helpers of tests")]
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
 
+mod bitcoin_core;
 mod chain;
 mod channel;
 mod child;
@@ -16,5 +17,6 @@ mod contested;
 mod fees;
 mod mempool;
 mod node;
+mod real_chain;
 mod reorganisation;
 mod settlement;

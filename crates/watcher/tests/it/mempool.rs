@@ -11,7 +11,8 @@ const TWIN: TestLock = TestLock { id: 1, offered_by: Party::Opener, sat: 50_000,
 const OTHER: TestLock = TestLock { id: 2, offered_by: Party::Acceptor, sat: 60_000, expiry: 130 };
 
 fn world() -> World {
-    let ledger = |opener_sat| TestLedger { opener_sat, locks: vec![FIRST, TWIN, OTHER] };
+    let ledger =
+        |opener_sat| TestLedger { hash: None, opener_sat, locks: vec![FIRST, TWIN, OTHER] };
     let channel = Channel::new(vec![ledger(500_000), ledger(300_000)]);
     let mut acceptor = Knowledge::at(Party::Acceptor, 1);
     acceptor.preimages.insert(payment_hash(FIRST.id));

@@ -26,8 +26,13 @@ impl Node {
     }
 
     pub(crate) fn connect(&mut self, channel: &Channel, block: &Block, height: BlockHeight) {
+        self.see(channel, &BlockSpends::new(block), height);
+    }
+
+    /// As [`Self::connect`], of a block that was read already.
+    pub(crate) fn see(&mut self, channel: &Channel, spends: &BlockSpends<'_>, height: BlockHeight) {
         let view = View { channel, knowledge: &self.knowledge };
-        let events = self.watcher.handle_block(&BlockSpends::new(block), height, &view);
+        let events = self.watcher.handle_block(spends, height, &view);
         self.save(events);
     }
 
@@ -46,7 +51,7 @@ impl Node {
 
     pub(crate) fn plan(&mut self, channel: &Channel, tip: BlockHeight, fee_rate: FeeRate) -> Plan {
         let view = View { channel, knowledge: &self.knowledge };
-        let destination = wallet(self.knowledge.party);
+        let destination = channel.wallet(self.knowledge.party);
         let request = PollRequest { tip, fee_rate, destination };
         let plan = self.watcher.poll(&request, &view);
         let again = self.watcher.poll(&request, &view);

@@ -8,6 +8,7 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod mass_close;
 mod node;
 mod openings;
 mod payments;

@@ -75,6 +75,9 @@ const fn watch_index(event: &WatchEvent) -> u16 {
         WatchEvent::BlockDisconnected { .. } => 2,
         WatchEvent::ClaimPlanned(_) => 3,
         WatchEvent::OutputLeft { .. } => 4,
+        WatchEvent::PreimageSeen { .. } => 5,
+        WatchEvent::ChildPlanned { .. } => 6,
+        WatchEvent::CloseLeft { .. } => 7,
     }
 }
 

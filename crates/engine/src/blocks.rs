@@ -34,6 +34,7 @@ impl Engine {
             self.record(Event::Wallet(change), out);
         }
         self.record(Event::BlockConnected { height, hash }, out);
+        block.txdata.iter().for_each(|transaction| self.learn_from_chain(transaction, out));
         self.find_fundings(height, block, moment, out);
         self.forsake_overdue(height, moment, out);
         self.watch_block(height, &BlockSpends::new(block), moment, out);
@@ -44,7 +45,8 @@ impl Engine {
     }
 
     /// The chain is known as far as it can be: claims what is to be claimed, and brings everything on its way again.
-    pub(crate) fn handle_blocks_told(&mut self, out: &mut Step) {
+    pub(crate) fn handle_blocks_told(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.meet_lock_deadlines(moment, out);
         self.claim(out);
         self.rebroadcast(out);
     }
@@ -146,6 +148,7 @@ impl Engine {
     ) {
         self.note_own(transaction, moment, out);
         self.watch_mempool(transaction, out);
+        self.learn_from_chain(transaction, out);
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {

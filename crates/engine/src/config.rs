@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use strait_channel::OpeningPolicy;
+use strait_payment::LockPolicy;
 use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, NodeId, Sats};
 
 use crate::limits::{DEPTH_STEP, DEPTH_STEPS_MAX, FINAL_DEPTH_MIN, FORGET_MARGIN};
@@ -53,6 +54,8 @@ pub struct EngineConfig {
     pub fallback_fee_rate: FeeRate,
     /// The rate at which the reserve must be able to close all channels at once.
     pub reserve_fee_rate: FeeRate,
+    /// What it takes on itself with locks.
+    pub locks: LockPolicy,
     /// Confirmations after which a channel's end is final; it is forgotten somewhat deeper.
     pub final_depth: BlockDelta,
 }

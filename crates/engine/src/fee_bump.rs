@@ -160,7 +160,8 @@ impl Engine {
         let request = ChildRequest { tip, fee_rate, size, stake };
         let unseen = Watcher::new();
         let watcher = self.watchers.get(&id).unwrap_or(&unseen);
-        watcher.child_rate(&request, &Facts { channel }).min(BUMP_FEE_RATE_MAX)
+        let facts = Facts { channel, payments: &self.payments };
+        watcher.child_rate(&request, &facts).min(BUMP_FEE_RATE_MAX)
     }
 
     /// Coins for a child at the rate wanted; where the wallet has not so much, at what is usual, and at last at what nodes

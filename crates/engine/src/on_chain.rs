@@ -5,6 +5,7 @@
 use bitcoin::{Script, Transaction};
 use strait_channel::{Channel, Outstanding, Spender};
 use strait_onchain::{CommitmentContext, LockSpec, Role, WalletScript};
+use strait_payment::PaymentBook;
 use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, LockId, PaymentHash, Preimage,
     RequestKey, Sats, Side,
@@ -23,6 +24,7 @@ use crate::state::placed;
 /// A live channel's facts, borrowed.
 pub(crate) struct Facts<'a> {
     pub(crate) channel: &'a Channel,
+    pub(crate) payments: &'a PaymentBook,
 }
 
 impl Facts<'_> {
@@ -91,8 +93,8 @@ impl ChannelFacts for Facts<'_> {
         spans.map(spec).collect()
     }
 
-    fn preimage(&self, _: &PaymentHash) -> Option<Preimage> {
-        None
+    fn preimage(&self, hash: &PaymentHash) -> Option<Preimage> {
+        self.payments.preimage_in(&self.channel.id(), hash)
     }
 }
 
@@ -111,9 +113,10 @@ impl Engine {
             let known = self.watchers.contains_key(&id);
             let watcher = self.watchers.entry(id).or_default();
             let was_spent = watcher.state().spend().is_some();
-            let events = watcher.handle_block(spends, height, &Facts { channel });
+            let events =
+                watcher.handle_block(spends, height, &Facts { channel, payments: &self.payments });
             let spent = watcher.state().spend().map(|spend| spend.txid);
-            let standing = watcher.standing(&Facts { channel });
+            let standing = watcher.standing(&Facts { channel, payments: &self.payments });
             let by = spender(standing);
             if events.is_empty() && !known {
                 // A watcher exists from its first event on, in the log as here.
@@ -136,13 +139,18 @@ impl Engine {
 
     /// Shows every watcher a transaction that no block holds yet: it may show the preimage of a lock.
     pub(crate) fn watch_mempool(&mut self, transaction: &Transaction, out: &mut Step) {
+        let is_preimage = |item: &[u8]| item.len() == Preimage::LEN;
+        if !transaction.input.iter().any(|input| input.witness.iter().any(is_preimage)) {
+            return;
+        }
         for (id, channel) in &self.channels {
             if channel.state().live().is_none() {
                 continue;
             }
+            let facts = Facts { channel, payments: &self.payments };
             let known = self.watchers.contains_key(id);
             let watcher = self.watchers.entry(*id).or_default();
-            let events = watcher.handle_mempool(transaction, &Facts { channel });
+            let events = watcher.handle_mempool(transaction, &facts);
             if events.is_empty() && !known {
                 self.watchers.remove(id);
             }
@@ -177,7 +185,8 @@ impl Engine {
             let Some(channel) = self.channels.get(id) else { continue };
             let Some(destination) = destination(channel) else { continue };
             let request = PollRequest { tip, fee_rate, destination };
-            planned.push((*id, watcher.poll(&request, &Facts { channel })));
+            planned
+                .push((*id, watcher.poll(&request, &Facts { channel, payments: &self.payments })));
         }
         for (id, plan) in planned {
             self.log_watch(id, plan.events, out);
@@ -207,7 +216,8 @@ impl Engine {
         }
         let settled = |(id, watcher): (&ChannelId, &Watcher)| {
             let channel = self.channels.get(id)?;
-            watcher.is_resolved(tip, self.forget_depth(id), &Facts { channel }).then_some(*id)
+            let facts = Facts { channel, payments: &self.payments };
+            watcher.is_resolved(tip, self.forget_depth(id), &facts).then_some(*id)
         };
         let ids: Vec<ChannelId> = self.watchers.iter().filter_map(settled).collect();
         for id in ids {
@@ -233,7 +243,7 @@ impl Engine {
         };
         let (number, operations, requests) =
             (*number, operations.as_slice().len(), requests.clone());
-        let standing = watcher.standing(&Facts { channel });
+        let standing = watcher.standing(&Facts { channel, payments: &self.payments });
         if standing == Some(Standing::CounterpartyProposed) {
             self.tell_irrevocable(id, number, placed(operations, &requests), out);
             return;

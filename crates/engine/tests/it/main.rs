@@ -8,6 +8,8 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod line;
+mod locks;
 mod mass_close;
 mod node;
 mod openings;

@@ -97,6 +97,12 @@ impl Node {
         records.iter().map(|record| minicbor::decode(&record.payload).unwrap()).collect()
     }
 
+    /// The process ends, and its operator changes its settings.
+    pub fn restart_with(&mut self, now: Timestamp, set: impl FnOnce(&mut EngineConfig)) {
+        set(&mut self.config);
+        self.restart(now);
+    }
+
     /// The process ends and begins anew, with nothing but its disk.
     pub fn restart(&mut self, now: Timestamp) {
         let state = self.folded();
@@ -212,6 +218,7 @@ fn config_of(node: NodeId) -> EngineConfig {
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(2_000),
+        locks: strait_engine::LockPolicy::default(),
         final_depth: BlockDelta::new(6),
     }
 }

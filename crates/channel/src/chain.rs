@@ -89,8 +89,20 @@ impl Channel {
     pub fn may_forsake(&self, reason: AbandonReason) -> bool {
         self.state.live().is_some_and(|live| match reason {
             AbandonReason::Expired => live.is_unfunded_guest(),
-            AbandonReason::Peer | AbandonReason::Operator => live.is_forsakable(),
+            AbandonReason::Peer | AbandonReason::Operator | AbandonReason::Conflicted => {
+                live.is_forsakable()
+            }
         })
+    }
+
+    /// Forgets a channel whose funding transaction can never be mined: the caller has seen its coins spent by another, at
+    /// depth. Says nothing about a channel whose funding output is or was on chain.
+    pub fn give_up_funding(&mut self, out: &mut Decision) {
+        if self.state.live().is_some_and(|live| live.funded == Funded::Waiting) {
+            self.record(ChannelEvent::Abandoned { reason: AbandonReason::Conflicted }, out);
+            self.refuse_queue("abandoned", out);
+            out.notice(Notice::Abandoned);
+        }
     }
 
     /// Gives an opening up; says nothing about a channel that lives.

@@ -59,6 +59,9 @@ pub enum AbandonReason {
     /// The operator called it off.
     #[n(2)]
     Operator,
+    /// Its funding transaction can never be mined: another one spends its coins.
+    #[n(3)]
+    Conflicted,
 }
 
 /// Whose transaction spent a funding output, as far as the watcher can tell.
@@ -345,7 +348,7 @@ pub enum ChannelEvent {
         by: Spender,
     },
     /// The operator chose how a quarantined channel ends; the last choice counts.
-    #[n(24)]
+    #[n(22)]
     RecoveryChosen {
         /// How.
         #[n(0)]

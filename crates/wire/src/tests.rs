@@ -3,16 +3,16 @@
 use proptest::prelude::*;
 use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, Digest, FeeRate, LockId,
-    MilliSats, PaymentHash, Preimage, PublicKeyBytes, RevocationHash, RevocationSecret, Sats,
-    SchnorrSignature,
+    MilliSats, NodeId, PaymentHash, Preimage, PublicKeyBytes, RevocationHash, RevocationSecret,
+    Sats, SchnorrSignature,
 };
 
 use crate::limits::{FRAME_BYTES_MAX, FUNDING_INPUTS_MAX, OPERATIONS_MAX};
 use crate::{
     Accept, AcceptChannel, AgreeContract, CancelReason, ChannelKeys, CloseOffer, CloseSign,
     CloseTerms, ContractBytes, Contribution, Fault, FaultCode, Finalize, FrameError, FundingInput,
-    Hello, Message, Note, OfferContract, OpenChannel, Operation, Operations, OutstandingRound,
-    Parameters, Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole,
+    Hello, Hop, Message, Note, OfferContract, OpenChannel, Operation, Operations, OutstandingRound,
+    Parameters, Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole, Route,
     ScriptBytes, Shutdown, SignOpening, StoreState, TurnMove, TurnWish,
 };
 
@@ -195,6 +195,12 @@ fn closings() -> Vec<Message> {
     ]
 }
 
+fn longest_route() -> Route {
+    let node = NodeId::from_bytes([2; 33]);
+    let hop = Hop { node, amount: MilliSats::MAX, expiry: BlockHeight::new(u32::MAX) };
+    Route::new(vec![hop; Route::MAX]).unwrap()
+}
+
 /// One operation of every kind, as long as it can be.
 fn operations() -> Vec<Operation> {
     let (lock, amount) = (LockId(u64::MAX), MilliSats::MAX);
@@ -207,6 +213,7 @@ fn operations() -> Vec<Operation> {
             amount,
             payment_hash: PaymentHash::from_bytes([3; 32]),
             expiry: height,
+            route: longest_route(),
         },
         Operation::ClaimLock { lock, preimage: Preimage::from_bytes([3; 32]) },
         Operation::CancelLock { lock, reason: CancelReason::Downstream },

@@ -321,15 +321,25 @@ impl Channel {
     }
 
     /// The live part, if the connection has got so far that rounds may run. A message outside that is left over from
-    /// another connection or hostile; it moves nothing, and no channel is worth closing for it. One that has lost data
+    /// another connection or hostile; it moves nothing, and no channel is worth closing for it. One that is quarantined
     /// takes part in nothing any more, for it would sign what it has signed otherwise before.
     pub(crate) fn expect_up(&self, message: &'static str) -> Result<&Live, Reaction> {
         match self.state.live() {
-            Some(live) if self.volatile.link == Link::Up && live.closing != Closing::Lost => {
-                Ok(live)
-            }
+            Some(live) if self.volatile.link == Link::Up && !live.is_quarantined() => Ok(live),
             Some(_) => Err(out_of_place(message)),
             None => Err(unexpected(message, self.state.phase.name())),
+        }
+    }
+
+    /// The live part, if a close may be agreed: as [`Self::expect_up`], or where one of the two stores is not whole.
+    pub(crate) fn expect_closing(&self, message: &'static str) -> Result<&Live, Reaction> {
+        match self.state.live() {
+            Some(live)
+                if self.volatile.link == Link::Restoring && live.closing != Closing::Lost =>
+            {
+                Ok(live)
+            }
+            Some(_) | None => self.expect_up(message),
         }
     }
 

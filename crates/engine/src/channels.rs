@@ -48,7 +48,8 @@ impl Engine {
         }
         if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
             let what = format!("{} for a channel that is not known here", message.name());
-            self.fault(peer, Some(id), FaultCode::UnknownChannel, &what, out);
+            let code = self.code_for_unknown(&id, &message);
+            self.fault(peer, Some(id), code, &what, out);
             // It hears why, in case it has a channel that this node has settled and forgotten.
             if self.is_stranger(peer) {
                 self.dismiss(peer, out);

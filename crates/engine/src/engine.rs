@@ -95,15 +95,42 @@ impl Engine {
         account: &Account,
         birthday: BlockPoint,
     ) -> (Self, Unsaved<Event, Effect>) {
+        let (mut engine, out) = Self::begin(config, seed, account, birthday, AddressGap::DEFAULT);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    /// A node of which nothing is left but the seed. It looks for coins of all its addresses, and asks peers that know a
+    /// channel with it for a close.
+    pub fn create_from_seed(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+        now: Timestamp,
+    ) -> (Self, Unsaved<Event, Effect>) {
+        let gap = AddressGap::seed_alone(config.channels_max);
+        let (mut engine, mut out) = Self::begin(config, seed, account, birthday, gap);
+        engine.record(Event::Restored { backup_taken: None, now }, &mut out);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    fn begin(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+        gap: AddressGap,
+    ) -> (Self, Step) {
         let point = strait_wallet::BlockPoint { height: birthday.height, hash: birthday.hash };
-        let (wallet, change) = Wallet::create(account, point, AddressGap::DEFAULT);
+        let (wallet, change) = Wallet::create(account, point, gap);
         let mut engine = Self::with_wallet(config, seed, wallet, EventSeq::ZERO.next());
         let mut out = Step::default();
         engine.record(Event::Wallet(change), &mut out);
         let BlockPoint { height, hash } = birthday;
         engine.record(Event::BlockConnected { height, hash }, &mut out);
-        let unsaved = engine.seal(out);
-        (engine, unsaved)
+        (engine, out)
     }
 
     /// Takes a node up again; `state` is the fold of its log, whose last event is `head`.
@@ -270,7 +297,7 @@ impl Engine {
         self.seal(out)
     }
 
-    fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
+    pub(crate) fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
         let first = self.next;
         self.next = first.advanced(out.events.len() as u64);
         Unsaved::new(first, out.events, out.effects)

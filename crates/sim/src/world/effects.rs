@@ -188,6 +188,7 @@ pub(super) fn describe(message: &Message) -> String {
         | Message::RefuseContract(_)
         | Message::Shutdown(_)
         | Message::CloseOffer(_)
-        | Message::CloseSign(_) => name.to_owned(),
+        | Message::CloseSign(_)
+        | Message::CloseTerms(_) => name.to_owned(),
     }
 }

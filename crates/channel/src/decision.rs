@@ -117,9 +117,6 @@ pub enum RequestError {
         /// The best block's height.
         tip: BlockHeight,
     },
-    /// The request was taken back before a round carried it.
-    #[error("the request was withdrawn")]
-    Withdrawn,
     /// The channel is not open for rounds.
     #[error("the channel is {state}")]
     NotOpen {

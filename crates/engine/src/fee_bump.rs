@@ -80,7 +80,7 @@ impl Engine {
                 let commitment = channel.holder_transaction();
                 let purse = Purse {
                     capacity: live.setup.funding.value,
-                    stake: live.stake(),
+                    stake: self.stake_with_locks(live, &id),
                     is_plain: live.rounds.ledger.is_plain(),
                 };
                 let package = self.with_child(id, commitment, &purse, out);

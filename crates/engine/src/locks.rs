@@ -8,12 +8,12 @@
 use std::collections::BTreeMap;
 
 use bitcoin::Transaction;
-use strait_channel::{Channel, ChannelEvent, Funded, Link, Live};
+use strait_channel::{Channel, ChannelEvent, DUST_LIMIT, Funded, Link, Live};
 use strait_payment::{
     Channels, IncomingState, LockKey, LockTerms, Outcome, PaymentEvent, Verdict, hash_of, judge,
 };
 use strait_primitives::{
-    BlockDelta, ChannelId, LockId, MilliSats, NodeId, PaymentHash, Preimage, RequestKey, Side,
+    BlockDelta, ChannelId, LockId, MilliSats, NodeId, PaymentHash, Preimage, RequestKey, Sats, Side,
 };
 use strait_wire::{CancelReason, Message, Operation, Route};
 
@@ -240,6 +240,17 @@ impl Engine {
         if self.payments.wants_preimage(&hash_of(&preimage)) {
             self.record_payment(PaymentEvent::PreimageLearned { preimage }, out);
         }
+    }
+
+    /// What outputs of a channel's latest commitment bring this node, with the locks whose preimages it knows.
+    pub(crate) fn stake_with_locks(&self, live: &Live, channel: &ChannelId) -> Sats {
+        let claimed = self
+            .payments
+            .incoming()
+            .filter(|(key, lock)| key.channel == *channel && lock.state == IncomingState::Claiming);
+        let values = claimed.map(|(_, lock)| lock.terms.amount.floor_sats());
+        let values = values.filter(|value| *value >= DUST_LIMIT).chain([live.stake()]);
+        Sats::checked_sum(values).unwrap_or(live.setup.funding.value)
     }
 
     /// Looks at all locks: decides about those that have arrived, has others passed on, lets channels settle, and tells

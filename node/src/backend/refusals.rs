@@ -101,6 +101,13 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::AboveCapacity { .. } => {
             (ErrorCode::InvalidField, "pay less, or through a larger channel")
         }
+        CommandError::UnknownLock(_) | CommandError::NotHeld(_) => {
+            (ErrorCode::InvalidField, "name a lock that is held for this node")
+        }
+        CommandError::WrongPreimage(_) => {
+            (ErrorCode::InvalidField, "the SHA-256 of the preimage is the lock's payment hash")
+        }
+        CommandError::LockExpiry { .. } => (ErrorCode::InvalidField, "choose one in between"),
         CommandError::NoFeeRate => {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
@@ -128,6 +135,9 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
         RequestError::Ledger(_) => (ErrorCode::InvalidField, "the message says which rule"),
         RequestError::TooLarge(_) => (ErrorCode::LimitReached, "split it into several requests"),
         RequestError::QueueFull { .. } => (ErrorCode::Busy, "ask again when rounds have passed"),
+        RequestError::LockExpired { .. } => {
+            (ErrorCode::InvalidField, "offer it again with a later expiry; nothing was offered")
+        }
         RequestError::NotOpen { .. } => {
             (ErrorCode::ChannelNotReady, "wait until the channel's phase is open")
         }
@@ -139,7 +149,7 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
             (ErrorCode::IdempotencyKeyReused, "a new contract needs a key of its own")
         }
         RequestError::StillLive { .. } => {
-            (ErrorCode::ChannelNotReady, "settle every contract first, or close by force")
+            (ErrorCode::ChannelNotReady, "settle every lock and contract first, or close by force")
         }
         _ => return ApiError::internal(error),
     };

@@ -287,4 +287,6 @@ fn destination(channel: &Channel) -> Option<WalletScript> {
 }
 
 #[cfg(test)]
+mod old_states;
+#[cfg(test)]
 mod tests;

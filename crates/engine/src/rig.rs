@@ -32,7 +32,7 @@ const DELIVERIES_MAX: usize = 1_000;
 /// One node: its engine, the fold of its events, and what it did.
 pub(crate) struct Rig {
     pub(crate) engine: Engine,
-    state: NodeState,
+    pub(crate) state: NodeState,
     now: Timestamp,
     steps: u64,
     contracts: ScriptedRuntime,

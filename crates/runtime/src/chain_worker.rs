@@ -139,6 +139,7 @@ impl ChainWorker {
             match self.source.download()? {
                 Download::Over => self.observer.chain_agrees(height),
                 Download::Running => self.observer.chain_downloads(height),
+                Download::Alone => self.observer.chain_alone(height),
             }
             return Ok(Progress::Agreed);
         }

@@ -275,4 +275,8 @@ fn a_source_that_downloads_the_chain_itself_is_no_chain_to_be_ready_on() {
     stage.shown.lock().download = Download::Over;
     assert!(stage.look());
     assert_eq!(stage.standing(), Standing::Healthy);
+    // Cut off it knows of no later block, and a thief's may be among those.
+    stage.shown.lock().download = Download::Alone;
+    assert!(stage.look());
+    assert_eq!(stage.standing(), Standing::Behind);
 }

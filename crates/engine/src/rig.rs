@@ -96,7 +96,8 @@ impl Rig {
                 Effect::Send(peer, message) => self.outbox.push_back((peer, *message)),
                 Effect::Broadcast(transactions) => self.broadcasts.push(transactions),
                 Effect::Reply(_, answer) => self.replies.push(answer),
-                Effect::Disconnect(_)
+                Effect::LookFor(_)
+                | Effect::Disconnect(_)
                 | Effect::KeepConnected(..)
                 | Effect::Forget(_)
                 | Effect::Report(_) => {}

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bitcoin::{Transaction, Txid};
+use bitcoin::{OutPoint, Transaction, Txid};
 
 /// Orders that may wait: one for each output of a hundred full commitments that are on chain at once, and some. They
 /// share a few hundred bytes each, and where the oldest went, it would go again with each block.
@@ -65,6 +65,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     line: Line,
+    /// Outputs whose spends are looked for.
+    looked_for: Vec<OutPoint>,
     is_closed: bool,
 }
 
@@ -101,6 +103,13 @@ impl Orders {
     }
 }
 
+impl Orders {
+    /// Looks for spends of these outputs from now on.
+    pub(crate) fn look_for(&self, outputs: Vec<OutPoint>) {
+        self.shared.lock().looked_for = outputs;
+    }
+}
+
 impl Drop for Orders {
     fn drop(&mut self) {
         self.shared.lock().is_closed = true;
@@ -109,6 +118,11 @@ impl Drop for Orders {
 }
 
 impl OrderTaker {
+    /// The outputs whose spends are looked for now.
+    pub(crate) fn looked_for(&self) -> Vec<OutPoint> {
+        self.shared.lock().looked_for.clone()
+    }
+
     /// Moves all waiting orders into a line; waits so long for the first. `None` if there is none and none will come.
     pub(crate) fn take(&self, patience: Duration, line: &mut Line) -> Option<()> {
         let waiting = self.shared.lock();

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use bitcoin::{OutPoint, Transaction};
+use bitcoin::{OutPoint, Transaction, Txid};
+use strait_onchain::Role;
 use strait_primitives::{BlockDelta, BlockHeight, FeeRate, PaymentHash, Side};
 
 use crate::child::{ChildRequest, child_rate};
@@ -149,7 +150,21 @@ impl Watcher {
     /// The outputs whose spends should be looked for among waiting transactions: locks on chain that this node offered.
     #[must_use]
     pub fn awaited_spends(&self) -> Vec<OutPoint> {
-        self.state.open_locks().map(|(outpoint, _)| outpoint).collect()
+        let own = match self.state.spend().map(|spend| spend.kind) {
+            Some(SpendKind::Commitment { broadcaster: Side::Holder, .. }) => Role::Broadcaster,
+            Some(SpendKind::Commitment { broadcaster: Side::Counterparty, .. }) => {
+                Role::Countersignatory
+            }
+            Some(SpendKind::Cooperative | SpendKind::Unknown { .. }) | None => return Vec::new(),
+        };
+        let offered = self.state.open_locks().filter(|(_, lock)| lock.offered_by == own);
+        offered.map(|(outpoint, _)| outpoint).collect()
+    }
+
+    /// True if this transaction is what spent the funding output.
+    #[must_use]
+    pub fn is_spent_by(&self, txid: Txid) -> bool {
+        self.state.spend().is_some_and(|spend| spend.txid == txid)
     }
 
     /// The hashes of locks whose preimage would be news.

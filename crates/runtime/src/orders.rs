@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bitcoin::{OutPoint, Transaction, Txid};
 
-/// Orders that may wait: one for each output of a hundred full commitments that are on chain at once, and some. They
-/// share a few hundred bytes each, and where the oldest went, it would go again with each block.
-const ORDERS_MAX: usize = 20_000;
+/// Orders that may wait: one for each of a side's locks in a hundred full commitments that are on chain at once. Most take
+/// a few hundred bytes; and where the oldest went, it would go again with each block.
+const ORDERS_MAX: usize = 10_000;
 
 /// A transaction, or a parent and the child that pays for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use bitcoin::{OutPoint, Transaction, Txid};
-use strait_onchain::Role;
+use strait_onchain::{LockSpec, Role};
 use strait_primitives::{BlockDelta, BlockHeight, FeeRate, PaymentHash, Side};
 
 use crate::child::{ChildRequest, child_rate};
 use crate::event::WatchEvent;
 use crate::facts::ChannelFacts;
 use crate::limits::LEFT_BLOCKS;
+use crate::lock_end::{LockEnd, lock_end};
 use crate::output::{OutputSpend, SpendPath, TrackedOutput, preimages_in};
 use crate::plan::{Plan, PollRequest, plan};
 use crate::prospect::{Prospect, prospect};
@@ -229,6 +230,13 @@ impl Watcher {
     #[must_use]
     pub fn standing(&self, facts: &dyn ChannelFacts) -> Option<Standing> {
         self.state.spend().map(|spend| spend.standing(facts))
+    }
+
+    /// What became of a lock of this channel, known by its terms as the commitment that was mined has them: its number
+    /// is not looked at, for the chain does not know it. Only [`LockEnd::Returned`] allows to fail it upstream.
+    #[must_use]
+    pub fn lock_end(&self, terms: &LockSpec, tip: BlockHeight, depth: BlockDelta) -> LockEnd {
+        lock_end(self.state.spend(), terms, tip, depth)
     }
 
     /// True once the spend of the funding output is `depth` blocks deep: which commitment settles the channel, if one

@@ -2,7 +2,9 @@
 
 use bitcoin::Transaction;
 use bitcoin::hashes::{Hash, sha256};
-use strait_channel::{Channel, ChannelEffect, ChannelState, Decision, ForceReason, Request};
+use strait_channel::{
+    Channel, ChannelEffect, ChannelState, Decision, ForceReason, Funded, Request,
+};
 use strait_primitives::{BlockHeight, ChannelId, LockId, MilliSats, PaymentHash};
 use strait_wire::{Operation, Operations};
 
@@ -169,4 +171,34 @@ fn large_channels_are_kept_longer() {
     assert_eq!(depth(10_000_000), 12);
     assert_eq!(depth(100_000_000), 14);
     assert_eq!(depth(2_100_000_000_000_000), 156);
+}
+
+/// Nobody waits for a funding output to be deep before spending it; and what one block did, its loss undoes.
+#[test]
+fn a_close_in_the_block_of_its_own_funding_is_followed_and_undone_with_it() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let (channel, funding) = open_unfunded(&mut opener, &mut acceptor);
+    let first = opener.engine.channels[&channel].state().clone();
+    let commitment = kept_commitment(&opener, first);
+    let funded = |rig: &Rig| rig.engine.funded(&channel).unwrap();
+    for rig in [&mut opener, &mut acceptor] {
+        rig.mine(vec![funding.clone(), commitment.clone()]);
+        assert!(matches!(funded(rig), Funded::Spent { .. }));
+        rig.unmine(1);
+        assert_eq!(funded(rig), Funded::Waiting);
+        assert!(rig.engine.watchers[&channel].state().spend().is_none());
+        rig.mine(vec![funding.clone()]);
+        assert!(matches!(funded(rig), Funded::Mined(_)));
+        rig.mine(vec![commitment.clone()]);
+        assert!(matches!(funded(rig), Funded::Spent { .. }));
+        rig.sent();
+        rig.mine_empty(5);
+    }
+    let claims = opener.sent().concat();
+    let takes = |claim: &Transaction| {
+        claim.input.iter().any(|input| input.previous_output.txid == commitment.compute_txid())
+    };
+    assert!(claims.iter().any(takes), "its balance, once its delay is over");
+    acceptor.mine_empty(6);
+    assert!(!acceptor.engine.channels.contains_key(&channel), "it had nothing there");
 }

@@ -252,6 +252,7 @@ fn a_hundred_channels_close_at_ten_times_the_fees_and_nothing_is_lost() {
     let Some(mut market) = Market::start() else { return };
     let channels = open_all(&mut market);
     let before = [ALICE, BOB].map(|index| market.wealth(index));
+    let reserve = [ALICE, BOB].map(|index| market.nodes[index].engine.wallet_view().fee_reserve);
     let height = market.tip();
 
     for index in [ALICE, BOB] {
@@ -288,6 +289,7 @@ fn a_hundred_channels_close_at_ten_times_the_fees_and_nothing_is_lost() {
         let due = before[index] + count * shares[index];
         let cost = due.checked_sub(has[index]).expect("nobody has more than it is due");
         assert!(cost <= count / 2 * COST_SAT_MAX, "node {index} paid {cost}");
+        assert!(cost <= reserve[index].to_sat(), "the reserve was kept for this: {cost}");
     }
     let total: u64 = before.iter().sum::<u64>() + count * CAPACITY.to_sat();
     assert_eq!(has.iter().sum::<u64>() + fees, total, "what is in no wallet was a fee");

@@ -49,6 +49,7 @@ impl Engine {
         self.meet_lock_deadlines(moment, out);
         self.claim(out);
         self.rebroadcast(out);
+        self.look_for_preimages(out);
     }
 
     fn find_fundings(
@@ -146,7 +147,10 @@ impl Engine {
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
-        self.note_own(transaction, moment, out);
+        // A claim of this node's own is its watcher's to replace; the wallet hears of it when it is mined.
+        if !self.takes_from_commitment(transaction) {
+            self.note_own(transaction, moment, out);
+        }
         self.watch_mempool(transaction, out);
         self.learn_from_chain(transaction, out);
     }

@@ -78,6 +78,8 @@ pub struct Engine {
     pub(crate) contract_homes: BTreeMap<ContractId, ChannelId>,
     /// Channels whose funding output's spend is so deep that the end of their last round was told.
     pub(crate) last_rounds_told: BTreeSet<ChannelId>,
+    /// Outputs whose spends are looked for among waiting transactions, as last asked.
+    pub(crate) looked_for: Vec<OutPoint>,
     /// When the log was last told the time.
     pub(crate) clock_noted: Option<Timestamp>,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
@@ -181,6 +183,7 @@ impl Engine {
             funding_outputs: BTreeMap::new(),
             contract_homes: BTreeMap::new(),
             last_rounds_told: BTreeSet::new(),
+            looked_for: Vec::new(),
             clock_noted: None,
             answered_openings: VecDeque::new(),
             next,

@@ -183,7 +183,7 @@ impl Engine {
                 Err(error @ FundError::Unworthy { .. }) if fee_rate > self.fee_rate() => {
                     failed = Some(error);
                 }
-                Err(error) => return Err(failed.unwrap_or(error)),
+                Err(error) => return Err(error),
             }
         }
         Err(failed.expect("the rate wanted was tried"))

@@ -35,7 +35,7 @@ const DELIVERIES_MAX: usize = 1_000;
 /// One node: its engine, the fold of its events, and what it did.
 pub(crate) struct Rig {
     pub(crate) engine: Engine,
-    state: NodeState,
+    pub(crate) state: NodeState,
     now: Timestamp,
     steps: u64,
     contracts: ScriptedRuntime,
@@ -152,7 +152,8 @@ impl Rig {
                 Effect::Send(peer, message) => self.outbox.push_back((peer, *message)),
                 Effect::Broadcast(transactions) => self.broadcasts.push(transactions),
                 Effect::Reply(_, answer) => self.replies.push(answer),
-                Effect::Disconnect(_)
+                Effect::LookFor(_)
+                | Effect::Disconnect(_)
                 | Effect::KeepConnected(..)
                 | Effect::Forget(_)
                 | Effect::Report(_) => {}

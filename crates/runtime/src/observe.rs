@@ -278,6 +278,14 @@ impl Observer {
         self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
     }
 
+    /// The follower stands at the tip of a source that nobody else talks to.
+    pub(crate) fn chain_alone(&self, height: BlockHeight) {
+        self.metrics.set_chain_height(height);
+        let now = now();
+        let detail = format!("the chain source has no peers, at height {height}");
+        self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
+    }
+
     /// When the next sign of life of the chain is overdue.
     fn chain_due(&self, now: Timestamp) -> Timestamp {
         let patience = u64::try_from(self.chain_patience.as_millis()).unwrap_or(u64::MAX);

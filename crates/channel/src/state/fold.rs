@@ -46,8 +46,14 @@ impl ChannelState {
     }
 
     fn abandon(&mut self, reason: AbandonReason) {
+        let is_void = |live: &Live| match reason {
+            AbandonReason::Conflicted => live.funded == Funded::Waiting,
+            AbandonReason::Peer | AbandonReason::Expired | AbandonReason::Operator => {
+                live.is_unfunded_guest()
+            }
+        };
         assert!(
-            self.live().is_none_or(Live::is_unfunded_guest),
+            self.live().is_none_or(is_void),
             "a live channel with something in it cannot be abandoned"
         );
         let ended = Ended::abandoned(reason, &self.phase, self.party);

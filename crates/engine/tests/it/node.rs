@@ -165,6 +165,7 @@ impl Node {
                     self.packages.push(transactions.clone());
                     self.broadcasts.extend(transactions);
                 }
+                Effect::LookFor(_) => {}
                 Effect::Reply(id, outcome) => self.answers.push((id, outcome)),
                 Effect::Report(report) => self.reports.push(report),
             }

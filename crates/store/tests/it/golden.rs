@@ -21,7 +21,7 @@ use crate::{channel_events, node_events, watch_events};
 /// Kinds of the envelope, events of a channel, events of a watcher: every index up to the last one is in use.
 const KINDS: u16 = 12;
 const CHANNEL_EVENTS: u16 = 23;
-const WATCH_EVENTS: u16 = 5;
+const WATCH_EVENTS: u16 = 8;
 
 /// The kind of an event in its envelope. A new event does not compile before it has a place here, and so a sample.
 const fn kind(event: &Event) -> u16 {

@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::input::Input;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
+use crate::work::Work;
 
 /// What a step may look at beside the node itself.
 #[derive(Clone, Copy)]
@@ -78,6 +79,8 @@ pub struct Engine {
     pub(crate) clock_noted: Option<Timestamp>,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
+    /// What peers' contracts have cost of late.
+    pub(crate) work: Work,
     next: EventSeq,
 }
 
@@ -147,6 +150,7 @@ impl Engine {
             last_rounds_told: BTreeSet::new(),
             clock_noted: None,
             answered_openings: VecDeque::new(),
+            work: Work::default(),
             next,
         }
     }

@@ -17,6 +17,7 @@
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
+mod admission;
 mod answer;
 mod blocks;
 mod channels;
@@ -43,6 +44,7 @@ mod reserve;
 mod rig;
 mod state;
 mod views;
+mod work;
 
 pub use answer::{Answer, CommandError, PaymentDone};
 pub use command::{CloseMode, Command, CommandId, Payment, SendAmount};

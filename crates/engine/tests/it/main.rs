@@ -8,6 +8,7 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod contracts;
 mod node;
 mod openings;
 mod payments;

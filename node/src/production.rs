@@ -107,8 +107,8 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(metrics_of(&config, started));
-    let api_options = api_options(&config, &metrics)?;
     let health = Arc::new(Health::new());
+    let api_options = api_options(&config, &metrics, &health)?;
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
     let vitals = vitals::of(&metrics, &health);
@@ -444,7 +444,11 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
     }
 }
 
-fn api_options(config: &Config, metrics: &Arc<Metrics>) -> Result<strait_api::Options, InitError> {
+fn api_options(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+) -> Result<strait_api::Options, InitError> {
     let listen = if config.api.allow_remote {
         Listen::remote(config.api.listen)
     } else {
@@ -454,7 +458,7 @@ fn api_options(config: &Config, metrics: &Arc<Metrics>) -> Result<strait_api::Op
         strait_api::token::load_or_create(&config.api.token_file).map_err(InitError::Token)?;
     let mut options = strait_api::Options::new(listen, token);
     options.answer_within = config.api.answer_within;
-    options.on_answer = vitals::on_answer(metrics);
+    options.on_answer = vitals::on_answer(metrics, health);
     Ok(options)
 }
 

@@ -18,11 +18,11 @@ use strait_wire::{
 
 use crate::channel::{Channel, Link};
 use crate::commitments::Content;
-use crate::decision::{Decision, Moment, Notice, Reaction, Violation};
+use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, Violation};
 use crate::draft::is_due;
 use crate::event::ChannelEvent;
 use crate::ledger::{Contracts, LedgerError, RoundContext};
-use crate::limits::HEIGHT_LEAD_MAX;
+use crate::limits::{HEIGHT_LEAD_MAX, HELD_UNFUNDED_BYTES_MAX};
 use crate::state::{Closing, Funded, Live, Outstanding};
 
 impl Channel {
@@ -124,6 +124,12 @@ impl Channel {
         }
         let height = highest(&propose);
         if !live.is_deep(moment.tip) || height > moment.tip {
+            if live.funded == Funded::Waiting && is_bulky(&propose) {
+                // A peer that knows of blocks before this node says it again; one that has paid for no channel gets no
+                // memory for it.
+                out.effects.push(ChannelEffect::Disconnect);
+                return Ok(());
+            }
             // It is this node that waits for blocks, unless the peer names one that nobody has.
             if height <= moment.tip.saturating_add(HEIGHT_LEAD_MAX) {
                 self.pause_waiting(moment.now);
@@ -384,6 +390,12 @@ fn highest(propose: &Propose) -> BlockHeight {
         | Operation::SettleContract { .. } => None,
     });
     heights.max().unwrap_or_default()
+}
+
+/// True if a proposal takes more memory than a channel that is not on the chain is given.
+fn is_bulky(propose: &Propose) -> bool {
+    let operations = propose.operations.as_slice();
+    operations.iter().map(Operation::encoded_len_max).sum::<usize>() > HELD_UNFUNDED_BYTES_MAX
 }
 
 /// A peer's operation that the ledger refuses is a violation; one that this node cannot judge is not.

@@ -157,14 +157,19 @@ impl Engine {
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
         self.note_time(moment, out);
+        self.weigh_waiting(moment, out);
         let overview = Report::Overview(Box::new(self.overview()));
         out.effects.push(Effect::Report(overview));
         let due = |channel: &&Channel| channel.deadline().is_some_and(|at| at <= moment.now);
         let ids: Vec<ChannelId> = self.channels.values().filter(due).map(Channel::id).collect();
         for id in ids {
+            let peer = self.channels.get(&id).map(Channel::peer);
             self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.handle_time(moment.now, decision);
             });
+            if let Some(peer) = peer.filter(|_| !self.channels.contains_key(&id)) {
+                self.tell_given_up(peer, id, "the opening took too long", out);
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use crate::input::Input;
 use crate::locks::LockDesk;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
+use crate::work::Work;
 
 /// What a step may look at beside the node itself.
 #[derive(Clone, Copy)]
@@ -86,6 +87,8 @@ pub struct Engine {
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
     /// What a restart forgets of locks.
     pub(crate) locks: LockDesk,
+    /// What peers' contracts have cost of late.
+    pub(crate) work: Work,
     next: EventSeq,
 }
 
@@ -186,6 +189,7 @@ impl Engine {
             looked_for: Vec::new(),
             clock_noted: None,
             answered_openings: VecDeque::new(),
+            work: Work::default(),
             next,
         }
     }

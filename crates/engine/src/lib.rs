@@ -18,6 +18,7 @@
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
+mod admission;
 mod answer;
 mod blocks;
 mod channels;
@@ -48,6 +49,7 @@ mod reserve;
 mod rig;
 mod state;
 mod views;
+mod work;
 
 pub use answer::{Answer, CommandError, PaymentDone};
 pub use command::{CloseMode, Command, CommandId, Payment, RecoveryChoice, SendAmount};

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::error::{ConfigError, Problem, Problems};
-use super::keys::{KEYS, Kind, find, variable};
-use super::nearest::nearest;
-use super::raw::RawConfig;
+use crate::error::{ConfigError, Problem, Problems};
+use crate::keys::{KEYS, Kind, find, variable};
+use crate::nearest::nearest;
+use crate::raw::RawConfig;
 
 /// Variables that begin like settings and belong to the command line.
 const COMMAND_LINE_VARIABLES: [&str; 3] = ["STRAIT_API", "STRAIT_TOKEN_FILE", "STRAIT_CONFIG"];
@@ -53,7 +52,7 @@ impl fmt::Display for Source {
 
 /// All layers so far.
 #[derive(Debug, Default)]
-pub(super) struct Layers {
+pub(crate) struct Layers {
     /// Values that were set, by key, the highest layer's only.
     values: BTreeMap<String, (Value, Source)>,
     /// What could not even be laid down.
@@ -62,15 +61,14 @@ pub(super) struct Layers {
 
 impl Layers {
     /// Lays a file down.
-    pub(super) fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let table: Table = text.parse().map_err(|source| ConfigError::Parse {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
-        self.add_table("", table, &Source::File(path.to_owned()));
-        Ok(())
+    pub(crate) fn add_file(&mut self, path: PathBuf, text: &str) -> Result<(), ConfigError> {
+        match text.parse::<Table>() {
+            Ok(table) => {
+                self.add_table("", table, &Source::File(path));
+                Ok(())
+            }
+            Err(source) => Err(ConfigError::Parse { path, source: Box::new(source) }),
+        }
     }
 
     /// Lays a table down; a table inside it is a section.
@@ -93,7 +91,7 @@ impl Layers {
     }
 
     /// Lays the environment down; gives back the variables that name no setting and resemble none.
-    pub(super) fn add_variables(
+    pub(crate) fn add_variables(
         &mut self,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Vec<String> {
@@ -120,7 +118,7 @@ impl Layers {
     }
 
     /// Lays flags down.
-    pub(super) fn add_flags(&mut self, flags: &[Setting]) {
+    pub(crate) fn add_flags(&mut self, flags: &[Setting]) {
         for Setting { key, value, flag } in flags {
             self.add_text(key, value, Source::Flag(flag));
         }
@@ -159,7 +157,7 @@ impl Layers {
     }
 
     /// The layers as one configuration, without what could not be laid down.
-    pub(super) fn to_raw(&self) -> RawConfig {
+    pub(crate) fn to_raw(&self) -> RawConfig {
         let mut table = Table::new();
         for (path, (value, _)) in &self.values {
             match path.split_once('.') {
@@ -179,17 +177,17 @@ impl Layers {
     }
 
     /// Where a key's value came from.
-    pub(super) fn source(&self, key: &str) -> Source {
+    pub(crate) fn source(&self, key: &str) -> Source {
         self.values.get(key).map_or(Source::Default, |(_, source)| source.clone())
     }
 
     /// True if everything could be laid down.
-    pub(super) fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
 
     /// What could not be laid down and what was found later, each with its source, one for each key.
-    pub(super) fn all_problems(&self, found: Problems) -> Problems {
+    pub(crate) fn all_problems(&self, found: Problems) -> Problems {
         let mut problems = self.problems.clone();
         for mut problem in found.0 {
             // A value of the wrong kind was not laid down: that it is missing now is no second problem.

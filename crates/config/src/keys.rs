@@ -2,7 +2,7 @@
 
 /// What kind of value a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Text.
     Text,
     /// A whole number, not negative.
@@ -15,11 +15,11 @@ pub(super) enum Kind {
 
 /// A key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// Its full name: `channel.delay_blocks`.
-    pub(super) path: &'static str,
+    pub(crate) path: &'static str,
     /// What it takes.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 const fn key(path: &'static str, kind: Kind) -> Key {
@@ -27,7 +27,7 @@ const fn key(path: &'static str, kind: Kind) -> Key {
 }
 
 /// All keys. A test holds this equal to the fields of `RawConfig`.
-pub(super) const KEYS: &[Key] = &[
+pub(crate) const KEYS: &[Key] = &[
     key("rpc_url", Kind::Text),
     key("p2p_listen", Kind::List),
     key("data_dir", Kind::Text),
@@ -65,11 +65,11 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 /// Finds a key by its full name.
-pub(super) fn find(path: &str) -> Option<&'static Key> {
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
 }
 
 /// The variable that sets a key: `STRAIT_CHANNEL__DELAY_BLOCKS`.
-pub(super) fn variable(path: &str) -> String {
+pub(crate) fn variable(path: &str) -> String {
     format!("STRAIT_{}", path.replace('.', "__").to_ascii_uppercase())
 }

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::Source;
+use crate::Source;
 
 /// Why there is no configuration.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("configuration file {} cannot be read", path.display())]

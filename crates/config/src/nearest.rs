@@ -4,7 +4,7 @@
 const EDITS_MAX: usize = 2;
 
 /// The known name that takes the fewest edits to reach, if that is a few at most.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Checks `http://HOST:PORT`, with nothing after it and no password in it.
-pub(super) fn rpc_url(text: &str) -> Result<(), &'static str> {
+pub(crate) fn rpc_url(text: &str) -> Result<(), &'static str> {
     if text.contains('@') {
         return Err("a password does not belong here: write user:password into chain.cookie_file");
     }
@@ -19,7 +19,7 @@ pub(super) fn rpc_url(text: &str) -> Result<(), &'static str> {
 }
 
 /// Checks an address to listen on: an IP address with TCP or QUIC.
-pub(super) fn multiaddr(text: &str) -> Result<(), &'static str> {
+pub(crate) fn multiaddr(text: &str) -> Result<(), &'static str> {
     let parts: Vec<&str> = text.split('/').collect();
     let (family, ip, transport) = match parts.as_slice() {
         ["", family, ip, "tcp", port] => (*family, *ip, *port),
@@ -39,7 +39,7 @@ pub(super) fn multiaddr(text: &str) -> Result<(), &'static str> {
 }
 
 /// Checks a level, or levels by target.
-pub(super) fn log_level(text: &str) -> Result<(), &'static str> {
+pub(crate) fn log_level(text: &str) -> Result<(), &'static str> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let fits = text.split(',').all(|directive| match directive.split_once('=') {
         None => LEVELS.contains(&directive),

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::keys::{KEYS, variable};
-use super::raw::RawConfig;
-use super::*;
+use crate::keys::{KEYS, variable};
+use crate::raw::RawConfig;
+use crate::*;
 
 const LEAST: &str = r#"
     rpc_url = "http://127.0.0.1:18443"
@@ -249,7 +249,7 @@ fn every_key_is_named_in_every_place() {
     let config = load_text(LEAST, &[], &[]).unwrap().config;
     assert_eq!(shown::effective_keys(&config), known);
 
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let guide = fs::read_to_string(guide).unwrap();
     for key in KEYS {
         assert!(
@@ -263,7 +263,7 @@ fn every_key_is_named_in_every_place() {
 
 #[test]
 fn the_example_configurations_are_accepted() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config");
     let expect = [
         ("devnet.toml", Network::Regtest),
         ("mainnet.toml", Network::Mainnet),

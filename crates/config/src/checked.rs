@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use strait_primitives::{BlockDelta, FeeRate, ModuleHash, Sats};
 
-use super::error::{Problem, Problems};
-use super::raw::{
+use crate::error::{Problem, Problems};
+use crate::raw::{
     OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawNet, RawStore, RawWallet,
 };
-use super::{Source, shape};
+use crate::{Source, shape};
 
 /// The node's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

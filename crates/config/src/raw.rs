@@ -8,8 +8,8 @@ macro_rules! section {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub(super) struct $name {
-            $(pub(super) $field: $type,)+
+        pub(crate) struct $name {
+            $(pub(crate) $field: $type,)+
         }
 
         impl Default for $name {
@@ -23,13 +23,13 @@ macro_rules! section {
 /// One text or several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum OneOrMore {
+pub(crate) enum OneOrMore {
     One(String),
     More(Vec<String>),
 }
 
 impl OneOrMore {
-    pub(super) fn into_vec(self) -> Vec<String> {
+    pub(crate) fn into_vec(self) -> Vec<String> {
         match self {
             Self::One(text) => vec![text],
             Self::More(texts) => texts,

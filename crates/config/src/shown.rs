@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use toml::Value;
 
-use super::checked::{Config, ContractPolicy};
-use super::layers::Layers;
+use crate::checked::{Config, ContractPolicy};
+use crate::layers::Layers;
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
@@ -67,7 +67,7 @@ fn policy(policy: &ContractPolicy) -> Value {
 }
 
 /// The effective settings as TOML that `load` takes again, with the source of each.
-pub(super) fn dump(config: &Config, layers: &Layers) -> String {
+pub(crate) fn dump(config: &Config, layers: &Layers) -> String {
     let mut text = String::new();
     let mut section = "";
     for (key, value) in effective(config) {
@@ -87,13 +87,13 @@ pub(super) fn dump(config: &Config, layers: &Layers) -> String {
 }
 
 /// Keys whose effective values differ.
-pub(super) fn changed_keys(old: &Config, new: &Config) -> Vec<&'static str> {
+pub(crate) fn changed_keys(old: &Config, new: &Config) -> Vec<&'static str> {
     let pairs = effective(old).into_iter().zip(effective(new));
     pairs.filter(|((_, old), (_, new))| old != new).map(|((key, _), _)| key).collect()
 }
 
 /// The effective settings as JSON: each key with its value, `null` if it is not set, and its source.
-pub(super) fn json(config: &Config, layers: &Layers) -> serde_json::Value {
+pub(crate) fn json(config: &Config, layers: &Layers) -> serde_json::Value {
     let settings = effective(config).into_iter().map(|(key, value)| {
         let source = layers.source(key).to_string();
         (key.to_owned(), serde_json::json!({ "value": value, "source": source }))
@@ -102,7 +102,7 @@ pub(super) fn json(config: &Config, layers: &Layers) -> serde_json::Value {
 }
 
 /// The effective settings that are numbers or switches.
-pub(super) fn gauges(config: &Config) -> Vec<(&'static str, f64)> {
+pub(crate) fn gauges(config: &Config) -> Vec<(&'static str, f64)> {
     let as_number = |value: Value| match value {
         Value::Integer(number) => number.to_string().parse().ok(),
         Value::Boolean(on) => Some(f64::from(u8::from(on))),
@@ -119,6 +119,6 @@ pub(super) fn gauges(config: &Config) -> Vec<(&'static str, f64)> {
 }
 
 #[cfg(test)]
-pub(super) fn effective_keys(config: &Config) -> Vec<&'static str> {
+pub(crate) fn effective_keys(config: &Config) -> Vec<&'static str> {
     effective(config).into_iter().map(|(key, _)| key).collect()
 }

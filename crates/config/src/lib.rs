@@ -2,7 +2,8 @@
 //!
 //! [`load`] lays the layers over one another, remembers where each value came from, refuses unknown keys with the nearest
 //! known one, and turns the rest into a [`Config`] whose every value is in bounds. Nobody deeper checks again.
-//! What each setting means is in `docs/configuration.md`; the bounds are in `checked.rs`, the defaults in `raw.rs`.
+//! The binary calls it, nobody else. What each setting means is in `docs/configuration.md`; the bounds are in `checked.rs`,
+//! the defaults in `raw.rs`.
 //!
 //! **Invariant:** no secret is a value here: the token, the seed and the chain's password lie in files of their own.
 
@@ -15,7 +16,8 @@ mod raw;
 mod shape;
 mod shown;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 pub use checked::{
     ApiConfig, ChainConfig, ChannelConfig, Config, ContractPolicy, ContractsConfig, NetConfig,
@@ -65,9 +67,25 @@ pub fn load(
     variables: impl IntoIterator<Item = (String, String)>,
     flags: &[Setting],
 ) -> Result<Loaded, ConfigError> {
+    let read = |path: &Path| match fs::read_to_string(path) {
+        Ok(text) => Ok((path.to_owned(), text)),
+        Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+    };
+    from_texts(file.map(read).transpose()?, variables, flags)
+}
+
+/// Does what [`load`] does with the text of a file that was read already; the path is for messages.
+///
+/// # Errors
+/// [`ConfigError`] as [`load`], without those of reading.
+pub fn from_texts(
+    file: Option<(PathBuf, String)>,
+    variables: impl IntoIterator<Item = (String, String)>,
+    flags: &[Setting],
+) -> Result<Loaded, ConfigError> {
     let mut layers = Layers::default();
-    if let Some(path) = file {
-        layers.add_file(path)?;
+    if let Some((path, text)) = file {
+        layers.add_file(path, &text)?;
     }
     let ignored_variables = layers.add_variables(variables);
     layers.add_flags(flags);

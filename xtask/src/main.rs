@@ -7,6 +7,7 @@
 
 mod bitcoind;
 mod contracts;
+mod fuzz;
 mod layers;
 mod mutate;
 mod process;
@@ -16,6 +17,7 @@ mod workspace;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -42,6 +44,18 @@ enum Chore {
         /// Only compares; fails when a rebuild differs.
         #[arg(long)]
         check: bool,
+    },
+    /// Holds the fuzzers' corpora against their floors, and lets each fuzzer search.
+    Fuzz {
+        /// Only those whose name contains this.
+        #[arg(default_value = "")]
+        name: String,
+        /// How long each searches.
+        #[arg(long, default_value_t = 1)]
+        minutes: u64,
+        /// Takes what searches have found into the corpora instead, minimised, and writes their floors.
+        #[arg(long)]
+        keep: bool,
     },
     /// Checks that crates import only crates of lower levels, and that manifests follow the house rules.
     Layers,
@@ -76,6 +90,11 @@ fn perform(chore: &Chore) -> Result<()> {
         }
         Chore::Contracts { check: true } => contracts::run(contracts::Mode::Check).map(drop),
         Chore::Contracts { check: false } => contracts::run(contracts::Mode::Write).map(drop),
+        Chore::Fuzz { name, minutes, keep } => {
+            let time = Duration::from_secs(minutes.saturating_mul(60));
+            let work = if *keep { fuzz::Work::Keep } else { fuzz::Work::Search(time) };
+            fuzz::run(&Workspace::load()?, work, name)
+        }
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
         Chore::Tidy => tidy::check(&Workspace::load()?.root),

@@ -12,7 +12,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::bitcoind::{self, Origin};
 use crate::process::{self, Stopwatch, say};
 use crate::workspace::Workspace;
-use crate::{contracts, layers, tidy};
+use crate::{contracts, fuzz, layers, tidy};
+
+/// How long each fuzzer searches.
+const FUZZ_TIME: Duration = Duration::from_secs(10);
 
 /// Runs the steps one after the other and keeps their times.
 struct Steps {
@@ -52,6 +55,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     steps.step("documentation tests", || {
         process::run(cargo(workspace).args(["test", "--locked", "--workspace", "--doc"]))
     })?;
+    steps.step("fuzzers", || fuzz::run(workspace, fuzz::Work::Search(FUZZ_TIME), ""))?;
     // Asking for examples makes cargo resolve dev-dependencies too. Without them the features of our dependencies would
     // differ from those of the steps above, and cargo would check most of them again.
     steps.step("documentation", || {

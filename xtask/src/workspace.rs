@@ -13,6 +13,8 @@ pub(crate) struct Workspace {
     /// The directory of the root manifest.
     #[serde(rename = "workspace_root")]
     pub(crate) root: PathBuf,
+    /// Where builds go.
+    pub(crate) target_directory: PathBuf,
     /// The members, in cargo's order.
     pub(crate) packages: Vec<Package>,
 }

@@ -10,7 +10,7 @@ use strait_primitives::{
     BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
-use strait_wallet::{Account, AddressGap, Wallet};
+use strait_wallet::{Account, Wallet};
 use strait_watcher::Watcher;
 use thiserror::Error;
 
@@ -90,7 +90,7 @@ impl Engine {
         birthday: BlockPoint,
     ) -> (Self, Unsaved<Event, Effect>) {
         let point = strait_wallet::BlockPoint { height: birthday.height, hash: birthday.hash };
-        let (wallet, change) = Wallet::create(account, point, AddressGap::DEFAULT);
+        let (wallet, change) = Wallet::create(account, point, config.address_gap);
         let mut engine = Self::with_wallet(config, seed, wallet, EventSeq::ZERO.next());
         let mut out = Step::default();
         engine.record(Event::Wallet(change), &mut out);
@@ -111,7 +111,7 @@ impl Engine {
         state: NodeState,
         head: EventSeq,
     ) -> Result<Self, RestoreError> {
-        let wallet = Wallet::load(account, &state.wallet, AddressGap::DEFAULT)?;
+        let wallet = Wallet::load(account, &state.wallet, config.address_gap)?;
         let mut engine = Self::with_wallet(config, seed, wallet, head.next());
         engine.book = state.book;
         engine.watchers =

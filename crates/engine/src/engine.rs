@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ContractPolicy, OfferedLocks, Outstanding};
+use strait_channel::{Channel, ChannelState, ContractPolicy, OfferedLocks, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_primitives::{
     BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
-use strait_wallet::{Account, Wallet};
-use strait_watcher::Watcher;
+use strait_wallet::{Account, Wallet, WalletState};
+use strait_watcher::{Watcher, WatcherState};
 use thiserror::Error;
 
 use crate::answer::CommandError;
@@ -160,6 +160,28 @@ impl Engine {
             wallet: self.wallet.state(),
             book: self.book.clone(),
         }
+    }
+
+    /// The durable state of each channel, as [`Engine::state`] copies it: for those who compare without copying.
+    pub fn channel_states(&self) -> impl Iterator<Item = (&ChannelId, &ChannelState)> {
+        self.channels.iter().map(|(id, channel)| (id, channel.state()))
+    }
+
+    /// The durable state of each watcher.
+    pub fn watcher_states(&self) -> impl Iterator<Item = (&ChannelId, &WatcherState)> {
+        self.watchers.iter().map(|(id, watcher)| (id, watcher.state()))
+    }
+
+    /// The durable state of the wallet, put together anew.
+    #[must_use]
+    pub fn wallet_state(&self) -> WalletState {
+        self.wallet.state()
+    }
+
+    /// What the node remembers beside channels, watchers and the wallet.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
     }
 
     /// The last event handed out; it may not be saved yet.

@@ -466,6 +466,7 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
         fallback_fee_rate: config.wallet.fee_rate_fallback,
         reserve_fee_rate: reserve_rate(config),
         final_depth: config.chain.confirmations,
+        address_gap: strait_wallet::AddressGap::DEFAULT,
     }
 }
 

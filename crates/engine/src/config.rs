@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use strait_channel::OpeningPolicy;
 use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, NodeId};
+use strait_wallet::AddressGap;
 
 use crate::limits::{FINAL_DEPTH_MIN, FORGET_MARGIN};
 
@@ -54,6 +55,9 @@ pub struct EngineConfig {
     pub reserve_fee_rate: FeeRate,
     /// Confirmations after which a channel's end is final; it is forgotten somewhat deeper.
     pub final_depth: BlockDelta,
+    /// Addresses of the wallet that are watched beyond the last one handed out. Each is derived at every start; only a
+    /// wallet that starts from its seed alone needs many.
+    pub address_gap: AddressGap,
 }
 
 impl EngineConfig {

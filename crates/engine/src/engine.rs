@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ContractPolicy, OfferedLocks, Outstanding};
+use strait_channel::{Channel, ChannelState, ContractPolicy, OfferedLocks, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_primitives::{
     BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
-use strait_wallet::{Account, AddressGap, Wallet};
-use strait_watcher::Watcher;
+use strait_wallet::{Account, Wallet, WalletState};
+use strait_watcher::{Watcher, WatcherState};
 use thiserror::Error;
 
 use crate::answer::CommandError;
@@ -90,7 +90,7 @@ impl Engine {
         birthday: BlockPoint,
     ) -> (Self, Unsaved<Event, Effect>) {
         let point = strait_wallet::BlockPoint { height: birthday.height, hash: birthday.hash };
-        let (wallet, change) = Wallet::create(account, point, AddressGap::DEFAULT);
+        let (wallet, change) = Wallet::create(account, point, config.address_gap);
         let mut engine = Self::with_wallet(config, seed, wallet, EventSeq::ZERO.next());
         let mut out = Step::default();
         engine.record(Event::Wallet(change), &mut out);
@@ -111,7 +111,7 @@ impl Engine {
         state: NodeState,
         head: EventSeq,
     ) -> Result<Self, RestoreError> {
-        let wallet = Wallet::load(account, &state.wallet, AddressGap::DEFAULT)?;
+        let wallet = Wallet::load(account, &state.wallet, config.address_gap)?;
         let mut engine = Self::with_wallet(config, seed, wallet, head.next());
         engine.book = state.book;
         engine.watchers =
@@ -160,6 +160,28 @@ impl Engine {
             wallet: self.wallet.state(),
             book: self.book.clone(),
         }
+    }
+
+    /// The durable state of each channel, as [`Engine::state`] copies it: for those who compare without copying.
+    pub fn channel_states(&self) -> impl Iterator<Item = (&ChannelId, &ChannelState)> {
+        self.channels.iter().map(|(id, channel)| (id, channel.state()))
+    }
+
+    /// The durable state of each watcher.
+    pub fn watcher_states(&self) -> impl Iterator<Item = (&ChannelId, &WatcherState)> {
+        self.watchers.iter().map(|(id, watcher)| (id, watcher.state()))
+    }
+
+    /// The durable state of the wallet, put together anew.
+    #[must_use]
+    pub fn wallet_state(&self) -> WalletState {
+        self.wallet.state()
+    }
+
+    /// What the node remembers beside channels, watchers and the wallet.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
     }
 
     /// The last event handed out; it may not be saved yet.

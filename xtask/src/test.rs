@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::bitcoind::{self, Origin};
 use crate::process::{self, Stopwatch, say};
 use crate::workspace::Workspace;
-use crate::{contracts, fuzz, layers, tidy};
+use crate::{audit, contracts, deny, fuzz, layers, tidy};
 
 /// How long each fuzzer searches.
 const FUZZ_TIME: Duration = Duration::from_secs(10);
@@ -34,6 +34,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     steps.step("format", || process::run(cargo(workspace).args(["fmt", "--all", "--check"])))?;
     steps.step("layers", || layers::check(workspace))?;
     steps.step("tidy", || tidy::check(&workspace.root))?;
+    steps.step("audit", || audit::check(workspace))?;
+    let denied = steps.step("dependencies", || deny::run(workspace, deny::Scope::Change))?;
+    if let deny::Outcome::LeftOut(why) = denied {
+        steps
+            .left_out
+            .push(format!("licences and sources of dependencies were not checked: {why}"));
+    }
     steps.step("shell scripts", || check_shell_scripts(&workspace.root))?;
     let bitcoind = steps.step("bitcoind", prepare_bitcoind)?;
     steps.step("clippy", || {

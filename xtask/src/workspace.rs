@@ -39,6 +39,8 @@ pub(crate) struct Dependency {
     pub(crate) name: String,
     /// `None` for a normal one, else `dev` or `build`.
     pub(crate) kind: Option<String>,
+    /// Where it lies, if it is one of ours.
+    pub(crate) path: Option<PathBuf>,
 }
 
 /// `[package.metadata]`.

@@ -15,11 +15,13 @@ use bitcoin::{Transaction, Witness};
 use strait_contract::scripted::PURSE;
 use strait_contract::{Collateral, Limits, Params};
 use strait_engine::{Answer, CloseMode, Command, Input, Payment, SendAmount};
+use strait_payment::{LockKey, hash_of};
 use strait_primitives::{
-    ChannelId, ContractId, FeeRate, MilliSats, Millis, RequestKey, Sats, Timestamp,
+    BlockHeight, ChannelId, ContractId, FeeRate, LockId, MilliSats, Millis, Preimage, RequestKey,
+    Sats, Side, Timestamp,
 };
 use strait_sim::Choices;
-use strait_wire::{ContractBytes, Message, Reference};
+use strait_wire::{ContractBytes, Message, Reference, Route};
 
 use self::chain::{Chain, Lost};
 use self::node::Node;
@@ -252,7 +254,7 @@ impl World {
         let index = self.index();
         let key = RequestKey::from_bytes([u8::try_from(self.below(16)).unwrap_or(0); 16]);
         let channel = self.channel(index);
-        let command = match self.below(12) {
+        let command = match self.below(16) {
             0 => {
                 let capacity = [20_000, 100_000, 1_000_000, 9_000_000];
                 let capacity = *self.choices.pick(&capacity);
@@ -282,9 +284,42 @@ impl World {
                 let amount = SendAmount::Exactly(Sats::from_const(50_000));
                 Command::SendCoins { key, address, amount, fee_rate: None }
             }
+            11 => {
+                let preimage = self.preimage();
+                let delays = [1, 30, 200, 2_000, 100_000];
+                let expiry = self.chain.height().to_u32() + *self.choices.pick(&delays);
+                let amounts = [1, 1_000_000, 50_000_000, 2_000_000_000];
+                Command::OfferLock {
+                    key,
+                    channel,
+                    amount: MilliSats::from_const(*self.choices.pick(&amounts)),
+                    payment_hash: hash_of(&preimage),
+                    expiry: BlockHeight::new(expiry),
+                    route: Route::new([]).expect("no stop is few enough"),
+                }
+            }
+            12 | 13 => {
+                Command::ClaimLock { key, lock: self.lock(index), preimage: self.preimage() }
+            }
+            14 => Command::CancelLock { key, lock: self.lock(index) },
             _ => Command::Status,
         };
         self.command(index, command);
+    }
+
+    /// One of two: so that locks share hashes, and some are claimed with the wrong one.
+    fn preimage(&mut self) -> Preimage {
+        Preimage::from_bytes([u8::try_from(self.below(2)).unwrap_or(0); 32])
+    }
+
+    fn lock(&mut self, index: usize) -> LockKey {
+        let known: Vec<LockKey> =
+            self.node(index).folded.payments.incoming().map(|(key, _)| *key).collect();
+        if known.is_empty() {
+            let channel = self.channel(index);
+            return LockKey { channel, offerer: Side::Counterparty, id: LockId(0) };
+        }
+        *self.choices.pick(&known)
     }
 
     fn payments(&mut self) -> Vec<Payment> {

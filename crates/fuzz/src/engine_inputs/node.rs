@@ -12,6 +12,7 @@ use strait_engine::{
     Moment, NodeState, ReserveRule,
 };
 use strait_log::{MemoryDisk, MemoryStore, Record, Unsaved, Writer};
+use strait_payment::LockPolicy;
 use strait_primitives::{
     BlockDelta, ChannelId, CommitmentNumber, ContractId, Digest, FeeRate, MilliSats, NodeId, Sats,
     SchnorrSignature, Timestamp,
@@ -251,6 +252,7 @@ fn config_of(node: NodeId) -> EngineConfig {
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
+        locks: LockPolicy::default(),
         final_depth: BlockDelta::new(6),
         address_gap: AddressGap(2),
     }

@@ -61,7 +61,7 @@ pub(crate) fn run(workspace: &Workspace, scope: Scope) -> Result<Outcome> {
     }
     for folder in WORKSPACES {
         let mut command = std::process::Command::new(&program);
-        command.current_dir(workspace.root.join(folder)).args(["--log-level", "error", "--locked"]);
+        command.current_dir(workspace.root.join(folder)).args(["--log-level", "error"]);
         if checks.contains(&"advisories") {
             command.arg("--offline");
         }

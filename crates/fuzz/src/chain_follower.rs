@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bitcoin::absolute::LockTime;
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash as _;
-use bitcoin::{Block, BlockHash, CompactTarget, Network, OutPoint, Transaction, TxMerkleNode};
+use bitcoin::{
+    Amount, Block, BlockHash, CompactTarget, Network, OutPoint, ScriptBuf, Sequence, Transaction,
+    TxIn, TxMerkleNode, TxOut, Witness, transaction,
+};
 use strait_chain::{
     BlockId, ChainError, ChainSource, ChainStep, Download, FeeAnswer, Follower, HeaderAt,
     SubmitOutcome, Unspent,
@@ -168,12 +172,19 @@ impl Liar {
 
 /// A coinbase, told from others by where it stands and a mark.
 fn coinbase(height: usize, mark: u64) -> Transaction {
-    let mut transaction =
-        bitcoin::constants::genesis_block(Network::Regtest).txdata.pop().expect("a coinbase");
-    transaction.lock_time = bitcoin::absolute::LockTime::from_consensus(
-        u32::try_from(height * 256).expect("a short chain") + u32::try_from(mark).expect("a byte"),
-    );
-    transaction
+    let height = u32::try_from(height).expect("a short chain");
+    let mark = u32::try_from(mark).expect("a byte");
+    Transaction {
+        version: transaction::Version::TWO,
+        lock_time: LockTime::from_consensus(height * 256 + mark),
+        input: vec![TxIn {
+            previous_output: OutPoint::null(),
+            script_sig: ScriptBuf::from_bytes(vec![0x51, 0x51]),
+            sequence: Sequence::MAX,
+            witness: Witness::new(),
+        }],
+        output: vec![TxOut { value: Amount::from_sat(1), script_pubkey: ScriptBuf::new() }],
+    }
 }
 
 impl ChainSource for Liar {

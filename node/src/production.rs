@@ -494,6 +494,7 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
         reserve_fee_rate: reserve_rate(config),
         locks: LockPolicy::default(),
         final_depth: config.chain.confirmations,
+        address_gap: strait_wallet::AddressGap::DEFAULT,
     }
 }
 

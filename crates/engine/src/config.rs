@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use strait_channel::OpeningPolicy;
 use strait_payment::LockPolicy;
 use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, NodeId, Sats};
+use strait_wallet::AddressGap;
 
 use crate::limits::{DEPTH_STEP, DEPTH_STEPS_MAX, FINAL_DEPTH_MIN, FORGET_MARGIN};
 
@@ -58,6 +59,9 @@ pub struct EngineConfig {
     pub locks: LockPolicy,
     /// Confirmations after which a channel's end is final; it is forgotten somewhat deeper.
     pub final_depth: BlockDelta,
+    /// Addresses of the wallet that are watched beyond the last one handed out. Each is derived at every start; only a
+    /// wallet that starts from its seed alone needs many.
+    pub address_gap: AddressGap,
 }
 
 impl EngineConfig {

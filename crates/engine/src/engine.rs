@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ContractPolicy, Outstanding};
+use strait_channel::{Channel, ChannelState, ContractPolicy, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_payment::PaymentBook;
@@ -11,8 +11,8 @@ use strait_primitives::{
     BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
-use strait_wallet::{Account, AddressGap, Wallet};
-use strait_watcher::Watcher;
+use strait_wallet::{Account, AddressGap, Wallet, WalletState};
+use strait_watcher::{Watcher, WatcherState};
 use strait_wire::Operation;
 use thiserror::Error;
 
@@ -100,7 +100,8 @@ impl Engine {
         account: &Account,
         birthday: BlockPoint,
     ) -> (Self, Unsaved<Event, Effect>) {
-        let (mut engine, out) = Self::begin(config, seed, account, birthday, AddressGap::DEFAULT);
+        let gap = config.address_gap;
+        let (mut engine, out) = Self::begin(config, seed, account, birthday, gap);
         let unsaved = engine.seal(out);
         (engine, unsaved)
     }
@@ -149,7 +150,7 @@ impl Engine {
         state: NodeState,
         head: EventSeq,
     ) -> Result<Self, RestoreError> {
-        let wallet = Wallet::load(account, &state.wallet, AddressGap::DEFAULT)?;
+        let wallet = Wallet::load(account, &state.wallet, config.address_gap)?;
         let mut engine = Self::with_wallet(config, seed, wallet, head.next());
         engine.book = state.book;
         engine.payments = state.payments;
@@ -204,6 +205,28 @@ impl Engine {
             book: self.book.clone(),
             payments: self.payments.clone(),
         }
+    }
+
+    /// The durable state of each channel, as [`Engine::state`] copies it: for those who compare without copying.
+    pub fn channel_states(&self) -> impl Iterator<Item = (&ChannelId, &ChannelState)> {
+        self.channels.iter().map(|(id, channel)| (id, channel.state()))
+    }
+
+    /// The durable state of each watcher.
+    pub fn watcher_states(&self) -> impl Iterator<Item = (&ChannelId, &WatcherState)> {
+        self.watchers.iter().map(|(id, watcher)| (id, watcher.state()))
+    }
+
+    /// The durable state of the wallet, put together anew.
+    #[must_use]
+    pub fn wallet_state(&self) -> WalletState {
+        self.wallet.state()
+    }
+
+    /// What the node remembers beside channels, watchers and the wallet.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
     }
 
     /// The last event handed out; it may not be saved yet.

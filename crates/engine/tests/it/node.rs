@@ -221,6 +221,7 @@ fn config_of(node: NodeId) -> EngineConfig {
         reserve_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         locks: strait_engine::LockPolicy::default(),
         final_depth: BlockDelta::new(6),
+        address_gap: strait_wallet::AddressGap::DEFAULT,
     }
 }
 

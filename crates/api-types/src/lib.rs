@@ -18,6 +18,7 @@ mod limits;
 mod lock;
 mod payment;
 mod peer;
+mod recovery;
 mod status;
 mod wallet;
 
@@ -42,5 +43,6 @@ pub use lock::{
 };
 pub use payment::{PaymentItem, PaymentRequest, PaymentResponse};
 pub use peer::{ConnectPeerRequest, Peer, PeerConnection, PeerList};
+pub use recovery::{RecoverRequest, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList};
 pub use status::{ChainState, ChainStatus, ChannelCounts, LogStatus, Network, StatusResponse};
 pub use wallet::{AddressResponse, SendAll, SendAmount, SendRequest, SendResponse, WalletResponse};

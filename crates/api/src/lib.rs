@@ -39,6 +39,7 @@ pub use health::{Cause, HealthServer, Verdict, Vitals};
 pub use openapi::openapi_json;
 pub use request::lock::{LockQuery, OfferLock};
 pub use request::{
-    ConnectPeer, ContractTerms, OpenChannel, OpenContract, Pay, Payment, SendCoins, SendHowMuch,
+    ConnectPeer, ContractTerms, OpenChannel, OpenContract, Pay, Payment, Recover, SendCoins,
+    SendHowMuch,
 };
 pub use server::{Listen, Options, Server, ServerError};

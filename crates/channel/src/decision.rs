@@ -123,6 +123,9 @@ pub enum RequestError {
         /// What it is instead.
         state: &'static str,
     },
+    /// A later state than this node's may exist: only its operator ends the channel.
+    #[error("the channel is quarantined: a later state of it may exist")]
+    Quarantined,
     /// Something of the kind is known already, and differs.
     #[error("contract {contract} is known already")]
     KnownContract {

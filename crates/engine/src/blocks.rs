@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, Transaction, Txid};
 use strait_channel::{AbandonReason, Channel, Funded};
-use strait_primitives::{BlockHeight, ChannelId};
+use strait_primitives::{BlockHeight, ChannelId, Party};
 use strait_watcher::BlockSpends;
 
 use crate::effect::{Effect, Report};
@@ -40,6 +40,8 @@ impl Engine {
         self.watch_block(height, &BlockSpends::new(block), moment, out);
         self.dirty.extend(self.channels.keys());
         self.resolve_settled(moment, out);
+        self.forget_left_closes(moment, out);
+        self.give_up_conflicted(moment, out);
     }
 
     /// The chain is known as far as it can be: claims what is to be claimed, and brings everything on its way again.
@@ -47,6 +49,7 @@ impl Engine {
         self.meet_lock_deadlines(moment, out);
         self.claim(out);
         self.rebroadcast(out);
+        self.look_for_preimages(out);
     }
 
     fn find_fundings(
@@ -79,6 +82,28 @@ impl Engine {
         let overdue = self.channels.values().filter(|channel| channel.is_overdue(height));
         for id in overdue.map(Channel::id).collect::<Vec<_>>() {
             self.forsake(id, AbandonReason::Expired, moment, out);
+        }
+    }
+
+    /// Gives up what this node opened and nobody can mine any more: another transaction spends the coins of its funding,
+    /// so deep that no reorganisation brings them back.
+    fn give_up_conflicted(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        let tip = self.tip().height;
+        let is_void = |channel: &&Channel| {
+            let Some(live) = channel.state().live() else { return false };
+            let depth = self.config.forget_depth(live.setup.funding.value);
+            let txid = live.setup.funding.outpoint().txid;
+            live.funded == Funded::Waiting
+                && live.setup.party == Party::Opener
+                && self.wallet.rival_of(txid).is_some_and(|at| at.depth_at(tip) >= depth)
+        };
+        let ids: Vec<ChannelId> = self.channels.values().filter(is_void).map(Channel::id).collect();
+        for id in ids {
+            self.tell_closing(id, out);
+            self.free_bump_coins(id, out);
+            self.with_channel(id, moment, out, |channel, _, decision| {
+                channel.give_up_funding(decision);
+            });
         }
     }
 
@@ -115,27 +140,36 @@ impl Engine {
         self.unwatch_block(height, out);
     }
 
-    /// A transaction that is not in a block yet: the wallet looks at it, and whoever waits for a preimage.
+    /// A transaction that is not in a block yet: the wallet looks for coins in it, watchers for preimages.
     pub(crate) fn handle_mempool(
         &mut self,
         transaction: &Transaction,
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
-        self.note_own(transaction, moment, out);
+        // A claim of this node's own is its watcher's to replace; the wallet hears of it when it is mined.
+        if !self.takes_from_commitment(transaction) {
+            self.note_own(transaction, moment, out);
+        }
+        self.watch_mempool(transaction, out);
         self.learn_from_chain(transaction, out);
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
         self.note_time(moment, out);
+        self.weigh_waiting(moment, out);
         let overview = Report::Overview(Box::new(self.overview()));
         out.effects.push(Effect::Report(overview));
         let due = |channel: &&Channel| channel.deadline().is_some_and(|at| at <= moment.now);
         let ids: Vec<ChannelId> = self.channels.values().filter(due).map(Channel::id).collect();
         for id in ids {
+            let peer = self.channels.get(&id).map(Channel::peer);
             self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.handle_time(moment.now, decision);
             });
+            if let Some(peer) = peer.filter(|_| !self.channels.contains_key(&id)) {
+                self.tell_given_up(peer, id, "the opening took too long", out);
+            }
         }
     }
 
@@ -154,7 +188,7 @@ impl Engine {
         for transaction in self.wallet.unconfirmed() {
             out.effects.push(Effect::Broadcast(vec![transaction.as_ref().clone()]));
         }
-        for id in self.channels.keys().copied().collect::<Vec<_>>() {
+        for id in self.by_urgency() {
             self.rebroadcast_close(id, out);
         }
     }

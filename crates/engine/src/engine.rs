@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ContractPolicy, Outstanding};
+use strait_channel::{Channel, ChannelState, ContractPolicy, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_payment::PaymentBook;
@@ -11,8 +11,8 @@ use strait_primitives::{
     BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
-use strait_wallet::{Account, AddressGap, Wallet};
-use strait_watcher::Watcher;
+use strait_wallet::{Account, AddressGap, Wallet, WalletState};
+use strait_watcher::{Watcher, WatcherState};
 use strait_wire::Operation;
 use thiserror::Error;
 
@@ -24,6 +24,7 @@ use crate::input::Input;
 use crate::locks::LockDesk;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
+use crate::work::Work;
 
 /// What a step may look at beside the node itself.
 #[derive(Clone, Copy)]
@@ -78,12 +79,16 @@ pub struct Engine {
     pub(crate) contract_homes: BTreeMap<ContractId, ChannelId>,
     /// Channels whose funding output's spend is so deep that the end of their last round was told.
     pub(crate) last_rounds_told: BTreeSet<ChannelId>,
+    /// Outputs whose spends are looked for among waiting transactions, as last asked.
+    pub(crate) looked_for: Vec<OutPoint>,
     /// When the log was last told the time.
     pub(crate) clock_noted: Option<Timestamp>,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
     /// What a restart forgets of locks.
     pub(crate) locks: LockDesk,
+    /// What peers' contracts have cost of late.
+    pub(crate) work: Work,
     next: EventSeq,
 }
 
@@ -95,15 +100,43 @@ impl Engine {
         account: &Account,
         birthday: BlockPoint,
     ) -> (Self, Unsaved<Event, Effect>) {
+        let gap = config.address_gap;
+        let (mut engine, out) = Self::begin(config, seed, account, birthday, gap);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    /// A node of which nothing is left but the seed. It looks for coins of all its addresses, and asks peers that know a
+    /// channel with it for a close.
+    pub fn create_from_seed(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+        now: Timestamp,
+    ) -> (Self, Unsaved<Event, Effect>) {
+        let gap = AddressGap::seed_alone(config.channels_max);
+        let (mut engine, mut out) = Self::begin(config, seed, account, birthday, gap);
+        engine.record(Event::Restored { backup_taken: None, now }, &mut out);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    fn begin(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+        gap: AddressGap,
+    ) -> (Self, Step) {
         let point = strait_wallet::BlockPoint { height: birthday.height, hash: birthday.hash };
-        let (wallet, change) = Wallet::create(account, point, AddressGap::DEFAULT);
+        let (wallet, change) = Wallet::create(account, point, gap);
         let mut engine = Self::with_wallet(config, seed, wallet, EventSeq::ZERO.next());
         let mut out = Step::default();
         engine.record(Event::Wallet(change), &mut out);
         let BlockPoint { height, hash } = birthday;
         engine.record(Event::BlockConnected { height, hash }, &mut out);
-        let unsaved = engine.seal(out);
-        (engine, unsaved)
+        (engine, out)
     }
 
     /// Takes a node up again; `state` is the fold of its log, whose last event is `head`.
@@ -117,7 +150,7 @@ impl Engine {
         state: NodeState,
         head: EventSeq,
     ) -> Result<Self, RestoreError> {
-        let wallet = Wallet::load(account, &state.wallet, AddressGap::DEFAULT)?;
+        let wallet = Wallet::load(account, &state.wallet, config.address_gap)?;
         let mut engine = Self::with_wallet(config, seed, wallet, head.next());
         engine.book = state.book;
         engine.payments = state.payments;
@@ -154,8 +187,10 @@ impl Engine {
             funding_outputs: BTreeMap::new(),
             contract_homes: BTreeMap::new(),
             last_rounds_told: BTreeSet::new(),
+            looked_for: Vec::new(),
             clock_noted: None,
             answered_openings: VecDeque::new(),
+            work: Work::default(),
             next,
         }
     }
@@ -170,6 +205,28 @@ impl Engine {
             book: self.book.clone(),
             payments: self.payments.clone(),
         }
+    }
+
+    /// The durable state of each channel, as [`Engine::state`] copies it: for those who compare without copying.
+    pub fn channel_states(&self) -> impl Iterator<Item = (&ChannelId, &ChannelState)> {
+        self.channels.iter().map(|(id, channel)| (id, channel.state()))
+    }
+
+    /// The durable state of each watcher.
+    pub fn watcher_states(&self) -> impl Iterator<Item = (&ChannelId, &WatcherState)> {
+        self.watchers.iter().map(|(id, watcher)| (id, watcher.state()))
+    }
+
+    /// The durable state of the wallet, put together anew.
+    #[must_use]
+    pub fn wallet_state(&self) -> WalletState {
+        self.wallet.state()
+    }
+
+    /// What the node remembers beside channels, watchers and the wallet.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
     }
 
     /// The last event handed out; it may not be saved yet.
@@ -270,7 +327,7 @@ impl Engine {
         self.seal(out)
     }
 
-    fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
+    pub(crate) fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
         let first = self.next;
         self.next = first.advanced(out.events.len() as u64);
         Unsaved::new(first, out.events, out.effects)

@@ -10,10 +10,10 @@ use strait_primitives::{
 use crate::limits::{FRAME_BYTES_MAX, FUNDING_INPUTS_MAX, OPERATIONS_MAX};
 use crate::{
     Accept, AcceptChannel, AgreeContract, CancelReason, ChannelKeys, CloseOffer, CloseSign,
-    ContractBytes, Contribution, Fault, FaultCode, Finalize, FrameError, FundingInput, Hello, Hop,
-    Message, Note, OfferContract, OpenChannel, Operation, Operations, OutstandingRound, Parameters,
-    Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole, Route, ScriptBytes,
-    Shutdown, SignOpening, TurnMove, TurnWish,
+    CloseTerms, ContractBytes, Contribution, Fault, FaultCode, Finalize, FrameError, FundingInput,
+    Hello, Hop, Message, Note, OfferContract, OpenChannel, Operation, Operations, OutstandingRound,
+    Parameters, Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole, Route,
+    ScriptBytes, Shutdown, SignOpening, StoreState, TurnMove, TurnWish,
 };
 
 fn pay(reference: &[u8]) -> Operation {
@@ -169,6 +169,7 @@ fn rounds() -> Vec<Message> {
         agreed: number,
         outstanding: Some(outstanding),
         last_secret: Some((number, secret)),
+        store: StoreState::Restored,
     };
     vec![
         propose(operations()),
@@ -191,6 +192,7 @@ fn closings() -> Vec<Message> {
         Shutdown { channel, script: script(), nonce }.into(),
         CloseOffer { channel, fee, nonce, partial }.into(),
         CloseSign { channel, fee, partial, nonce }.into(),
+        CloseTerms { channel, opener: MilliSats::MAX, acceptor: MilliSats::ZERO, fee }.into(),
     ]
 }
 

@@ -64,6 +64,14 @@ fn command(error: &CommandError) -> ApiError {
             "put many payments into one request, or ask again with the same key in ten minutes",
         ),
         CommandError::Channel { source, .. } => return channel(error, source),
+        CommandError::Recovery { .. } => (
+            ErrorCode::ChannelNotReady,
+            "GET /v1/recovery lists what can still be chosen for, and what was",
+        ),
+        CommandError::LossNotConfirmed { .. } => (
+            ErrorCode::InvalidField,
+            "may_lose_sat is the channel's capacity_sat: all of it may be lost",
+        ),
         CommandError::ChannelClosed(_) => {
             (ErrorCode::ChannelNotReady, "nothing was paid; use another channel")
         }
@@ -134,6 +142,10 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
         RequestError::NotOpen { .. } => {
             (ErrorCode::ChannelNotReady, "wait until the channel's phase is open")
         }
+        RequestError::Quarantined => (
+            ErrorCode::Quarantined,
+            "strait recover shows the channel and what can be done; other channels work as ever",
+        ),
         RequestError::KnownContract { .. } => {
             (ErrorCode::IdempotencyKeyReused, "a new contract needs a key of its own")
         }

@@ -89,6 +89,10 @@ impl Story {
                 })
             }
             strait_engine::Event::Payment(event) => Some(locks::decision(&event)),
+            strait_engine::Event::Restored { backup_taken, now: _ } => {
+                let backup_taken_at_ms = backup_taken.map(|taken| taken.to_unix_ms());
+                Some(EventKind::NodeRestored { backup_taken_at_ms })
+            }
             strait_engine::Event::PeerKnown { .. }
             | strait_engine::Event::ModuleAdded { .. }
             | strait_engine::Event::RequestBegun { .. }
@@ -150,6 +154,7 @@ impl Story {
             | ChannelEvent::ShutdownReceived { .. }
             | ChannelEvent::CloseAgreed { .. }
             | ChannelEvent::DataLost { .. }
+            | ChannelEvent::RecoveryChosen { .. }
             | ChannelEvent::Unspent => None,
         }
     }

@@ -8,5 +8,6 @@ mod judge;
 mod locks;
 mod metered;
 mod reorganisation;
+mod restored;
 mod revoked;
 pub(crate) mod world;

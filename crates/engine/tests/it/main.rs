@@ -9,11 +9,13 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod contracts;
 mod core_chain;
 mod forwarding;
 mod line;
 mod lock_deadlines;
 mod locks;
+mod mass_close;
 mod node;
 mod openings;
 mod payments;

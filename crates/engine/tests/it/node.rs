@@ -33,7 +33,7 @@ pub struct Node {
     pub outbox: VecDeque<(NodeId, Message)>,
     pub answers: Vec<(CommandId, Outcome)>,
     pub broadcasts: Vec<Transaction>,
-    /// The same, as they left: alone, or a parent and its child.
+    /// The same, as they left: alone, or a parent with its child.
     pub packages: Vec<Vec<Transaction>>,
     pub reports: Vec<Report>,
     /// Whom it wanted to be rid of.
@@ -47,10 +47,10 @@ pub struct Node {
 
 impl Node {
     pub fn new(byte: u8, now: Timestamp) -> Self {
-        Self::with(byte, now, |_| ())
+        Self::with(byte, now, |_| {})
     }
 
-    /// The same with other settings.
+    /// A node with other settings.
     pub fn with(byte: u8, now: Timestamp, set: impl FnOnce(&mut EngineConfig)) -> Self {
         let seed = seed_of(byte);
         let account = account_of(&seed);
@@ -191,6 +191,7 @@ impl Node {
                     self.packages.push(transactions.clone());
                     self.broadcasts.extend(transactions);
                 }
+                Effect::LookFor(_) => {}
                 Effect::Reply(id, outcome) => self.answers.push((id, outcome)),
                 Effect::Report(report) => self.reports.push(report),
             }
@@ -247,6 +248,7 @@ fn config_of(node: NodeId) -> EngineConfig {
         reserve_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         locks: strait_engine::LockPolicy::default(),
         final_depth: BlockDelta::new(6),
+        address_gap: strait_wallet::AddressGap::DEFAULT,
     }
 }
 

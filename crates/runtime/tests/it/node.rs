@@ -87,6 +87,7 @@ fn config(node: NodeId) -> EngineConfig {
         reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
         locks: strait_engine::LockPolicy::default(),
         final_depth: BlockDelta::new(6),
+        address_gap: strait_wallet::AddressGap::DEFAULT,
     }
 }
 

@@ -402,6 +402,15 @@ impl Engine {
         self.locks.queued.get(lock).copied()
     }
 
+    /// Locks that wait to be passed on to peers who are not connected.
+    pub(crate) fn queued_in_vain(&self) -> Vec<LockKey> {
+        let is_down = |id: &ChannelId| {
+            self.channels.get(id).is_none_or(|channel| channel.link() == Link::Down)
+        };
+        let queued = self.locks.queued.iter().filter(|(_, channel)| is_down(channel));
+        queued.map(|(lock, _)| *lock).collect()
+    }
+
     fn tell_lock_waiters(&mut self, out: &mut Step) {
         let waiting: Vec<LockKey> = self.waiters.locks.keys().copied().collect();
         for lock in waiting {

@@ -112,6 +112,24 @@ fn no_lock_is_passed_on_where_nobody_is_connected_or_the_operator_forbids_it() {
     assert_eq!(line.stage(A, line.sent(0, 2)), LockStage::Standing, "it is for B itself");
 }
 
+/// C says nothing: the onward lock waits for a round, its connection goes, and the sender gets its lock back.
+#[test]
+fn a_lock_that_waits_for_a_peer_who_is_gone_goes_back_with_the_next_block() {
+    let mut line = Line::open(3);
+    line.silent.insert(C);
+    let busy = crate::world::pay(crate::world::key(900), line.channels[1], 1_000);
+    line.ask(B, busy);
+    let offer = line.offer_through(1, AMOUNT, 9, 200);
+    line.done(A, offer).unwrap();
+    assert_eq!(line.lock(B, line.received(0, 0)).linked, None, "another round is under way");
+    line.disconnect(B, C);
+    line.mine_wanted(1);
+    assert_eq!(line.stage(A, line.sent(0, 0)), LockStage::Cancelled(CancelReason::NoRoute));
+    line.silent.clear();
+    line.connect(B, C);
+    assert_eq!(line.nodes[C].engine.lock_views(), [], "it was not offered after all");
+}
+
 #[test]
 fn a_peer_is_offered_no_more_than_the_operator_allows() {
     let mut line = Line::open(3);

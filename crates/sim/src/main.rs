@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use strait_log::{Fault, WriteNumber};
-use strait_sim::{Choices, Place, Plan, Spoilt, Weather, run};
+use strait_sim::{Place, Plan, Spoilt, Topology, Weather, run};
 
 /// Two nodes in a simulated world, judged after every step.
 #[derive(Debug, Parser)]
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
         let mut plan = Plan {
+            topology: arguments.brisk.then(Topology::pair),
             weather: arguments.brisk.then(Weather::brisk),
             spoilt: arguments.spoil.clone(),
             lines: arguments.lines,
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
         };
         if let Some(path) = &arguments.bytes {
             match std::fs::read(path) {
-                Ok(bytes) => plan.choices = Choices::from_bytes(bytes),
+                Ok(bytes) => plan = Plan { lines: arguments.lines, ..Plan::of_bytes(&bytes) },
                 Err(error) => {
                     let _ = writeln!(out, "cannot read {}: {error}", path.display());
                     return ExitCode::FAILURE;
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
 fn spoilt(text: &str) -> Result<Spoilt, &'static str> {
     const FORM: &str = "expected whose, which and how, as in alice:17:torn";
     let [place, write, fault] = text.split(':').collect::<Vec<_>>().try_into().map_err(|_| FORM)?;
-    let place = Place::BOTH.into_iter().find(|known| known.to_string() == place).ok_or(FORM)?;
+    let place = Place::of_name(place).ok_or(FORM)?;
     let write = WriteNumber(write.parse().map_err(|_| FORM)?);
     let fault = match fault {
         "before" => Fault::CrashBefore,

@@ -40,8 +40,9 @@ enum Habit {
 pub(crate) struct Sight<'a> {
     pub(crate) place: Place,
     pub(crate) engine: &'a Engine,
-    pub(crate) peer: NodeId,
-    /// Channels that ever were.
+    /// Those that the node is connected with.
+    pub(crate) peers: &'a [(Place, NodeId)],
+    /// Channels that the node ever had.
     pub(crate) channels: &'a [ChannelId],
 }
 
@@ -227,9 +228,38 @@ impl Users {
         }
         let key = self.fresh_key();
         let capacity = Sats::new(choices.between(20_000, 1_000_000)).expect("a small amount");
-        let node = sight.peer;
+        let (_, node) = *choices.pick(sight.peers);
+        Some(self.open_now(sight.place, node, key, capacity))
+    }
+
+    /// A channel to begin with.
+    pub(crate) fn open_first(
+        &mut self,
+        place: Place,
+        node: NodeId,
+        choices: &mut Choices,
+    ) -> (CommandId, Command) {
+        let capacity = Sats::new(choices.between(50_000, 1_000_000)).expect("a small amount");
+        let key = self.fresh_key();
+        self.open_now(place, node, key, capacity)
+    }
+
+    fn open_now(
+        &mut self,
+        place: Place,
+        node: NodeId,
+        key: RequestKey,
+        capacity: Sats,
+    ) -> (CommandId, Command) {
         let command = Command::OpenChannel { key, node, capacity, fee_rate: None };
-        Some(self.begin(new_request(sight.place, key, command, Purpose::OpenChannel, Vec::new())))
+        self.begin(new_request(place, key, command, Purpose::OpenChannel, Vec::new()))
+    }
+
+    /// A close by force, in the calm, of a channel with a peer that plays foul.
+    pub(crate) fn part(&mut self, place: Place, channel: ChannelId) -> (CommandId, Command) {
+        let key = self.fresh_key();
+        let command = Command::CloseChannel { key, channel, mode: CloseMode::Force };
+        self.begin(new_request(place, key, command, Purpose::CloseChannel, Vec::new()))
     }
 
     fn contract(
@@ -346,7 +376,8 @@ impl Users {
     }
 
     fn send(&mut self, sight: Sight<'_>, choices: &mut Choices) -> Option<(CommandId, Command)> {
-        let script = self.addresses.at(!sight.place).first()?.clone();
+        let (peer, _) = *choices.pick(sight.peers);
+        let script = self.addresses.at(peer).first()?.clone();
         let address = bitcoin::Address::from_script(&script, bitcoin::Network::Regtest).ok()?;
         let key = self.fresh_key();
         let amount = Sats::new(choices.between(1_000, 10_000_000)).expect("a small amount");

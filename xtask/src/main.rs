@@ -10,6 +10,7 @@ mod contracts;
 mod layers;
 mod mutate;
 mod process;
+mod replay;
 mod test;
 mod tidy;
 mod workspace;
@@ -51,6 +52,8 @@ enum Chore {
         #[arg(default_value = "")]
         name: String,
     },
+    /// Steps through a run of the simulated world in words.
+    Replay(replay::Replay),
     /// Checks the parts of the style that are cheap to check.
     Tidy,
 }
@@ -78,6 +81,7 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Contracts { check: false } => contracts::run(contracts::Mode::Write).map(drop),
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
+        Chore::Replay(replay) => replay::run(&Workspace::load()?.root, replay),
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }
 }

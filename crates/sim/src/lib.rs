@@ -38,6 +38,6 @@ mod world;
 pub use choices::Choices;
 pub use oracle::Violation;
 pub use place::Place;
-pub use run::{Failure, LINES, Plan, Report, Spoilt, run, run_bytes};
+pub use run::{Failure, LINES, Plan, Report, Spoilt, run, run_bytes, tell};
 pub use topology::{Edge, Shape, Topology};
 pub use weather::{Habits, Malice, Misfortunes, Weather};

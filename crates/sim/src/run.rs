@@ -154,7 +154,17 @@ pub fn run_bytes(bytes: &[u8]) -> Result<Report, Failure> {
 /// # Errors
 /// [`Failure`] at the first law that is broken, a panic of our own code included.
 pub fn run(plan: Plan) -> Result<Report, Failure> {
-    let trace = Trace::keeping(plan.lines);
+    run_with(Trace::keeping(plan.lines), plan)
+}
+
+/// Runs a plan to its end, and tells in words all that happened, a line each, whether a law was broken or not.
+pub fn tell(plan: Plan) -> (Vec<String>, Result<Report, Failure>) {
+    let trace = Trace::keeping(usize::MAX);
+    let done = run_with(trace.clone(), plan);
+    (trace.last(), done)
+}
+
+fn run_with(trace: Trace, plan: Plan) -> Result<Report, Failure> {
     let told = trace.clone();
     let done = catch_unwind(AssertUnwindSafe(move || live(plan, told)));
     let done = done.unwrap_or_else(|panic| {

@@ -135,7 +135,11 @@ impl Request {
         if !own || peer.is_some_and(|peer| channel.held(peer) < done.number) {
             return Err(wrong("a node does not hold this round"));
         }
-        let round = channel.rounds.get(&done.number).ok_or_else(|| wrong("no such round"))?;
+        let Some(round) = channel.rounds.get(&done.number) else {
+            // A peer that plays foul may bring on chain what it never said that it accepts.
+            let is_settled = by_peer && !history.is_fair(&done.channel);
+            return if is_settled { Ok(()) } else { Err(wrong("no such round")) };
+        };
         if channel.place_of(round.proposer) != self.place {
             return Err(wrong("the other node proposed this round"));
         }

@@ -14,7 +14,7 @@ use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
 use strait_contract::ContractRuntime;
-use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, ReserveRule};
+use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, LockPolicy, ReserveRule};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
 use strait_primitives::{
@@ -465,6 +465,7 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
         fee_rate_max: config.wallet.fee_rate_max,
         fallback_fee_rate: config.wallet.fee_rate_fallback,
         reserve_fee_rate: reserve_rate(config),
+        locks: LockPolicy::default(),
         final_depth: config.chain.confirmations,
         address_gap: strait_wallet::AddressGap::DEFAULT,
     }
@@ -480,8 +481,8 @@ fn reserve_rate(config: &Config) -> FeeRate {
 fn parameters(config: &Config) -> strait_wire::Parameters {
     strait_wire::Parameters {
         delay: config.channel.delay,
-        // Nobody here can offer or claim a lock, and each leaves a trace for as long as its channel lives.
-        locks_max: 0,
+        // Half as many as rust-lightning's, and a third of what a commitment can hold: who is left alone settles them.
+        locks_max: 30,
         lock_min: MilliSats::from_const(1_000_000),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: config.channel.confirmations,

@@ -84,6 +84,16 @@ impl Channel {
         }
     }
 
+    /// Forgets a channel whose funding transaction can never be mined: the caller has seen its coins spent by another, at
+    /// depth. Says nothing about a channel whose funding output is or was on chain.
+    pub fn give_up_funding(&mut self, out: &mut Decision) {
+        if self.state.live().is_some_and(|live| live.funded == Funded::Waiting) {
+            self.record(ChannelEvent::Abandoned { reason: AbandonReason::Conflicted }, out);
+            self.refuse_queue("abandoned", out);
+            out.notice(Notice::Abandoned);
+        }
+    }
+
     /// Gives an opening up; says nothing about a channel that lives.
     pub fn give_up(&mut self, reason: AbandonReason, out: &mut Decision) {
         self.abandon(reason, out);

@@ -36,7 +36,7 @@ pub struct Request {
     pub key: RequestKey,
     /// The hash of what is asked.
     pub digest: RequestKey,
-    /// What is asked.
+    /// What is asked. Locks in it are numbered when a round carries them, whatever number they have here.
     pub operations: Operations,
 }
 
@@ -218,6 +218,14 @@ impl Channel {
         self.volatile.queued_operations = queued + count;
         self.volatile.queue.push_back(request);
         Ok(())
+    }
+
+    /// Takes back a request that no round carries yet; `None` if it does not wait here.
+    pub fn withdraw(&mut self, key: &RequestKey) -> Option<Request> {
+        let place = self.volatile.queue.iter().position(|request| request.key == *key)?;
+        let request = self.volatile.queue.remove(place)?;
+        self.volatile.queued_operations -= request.operations.as_slice().len();
+        Some(request)
     }
 
     /// The requests that a restart would forget: for those who wait for them when the channel ends.

@@ -58,6 +58,9 @@ pub enum AbandonReason {
     /// The operator called it off.
     #[n(2)]
     Operator,
+    /// Its funding transaction can never be mined: another one spends its coins.
+    #[n(3)]
+    Conflicted,
 }
 
 /// Whose transaction spent a funding output, as far as the watcher can tell.

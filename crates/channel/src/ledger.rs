@@ -141,6 +141,17 @@ impl Ledger {
         self.locks.iter().map(|((offerer, id), lock)| (*offerer, *id, lock))
     }
 
+    /// One live lock.
+    #[must_use]
+    pub fn lock(&self, offerer: Party, id: LockId) -> Option<&Lock> {
+        self.locks.get(&(offerer, id))
+    }
+
+    /// The numbers of the locks that a party offers next.
+    pub(crate) fn next_locks(&self, offerer: Party) -> impl Iterator<Item = LockId> + use<> {
+        (*self.next_lock.get(offerer)..).map(LockId)
+    }
+
     /// Live contracts, in a fixed order.
     pub fn contracts(&self) -> impl Iterator<Item = (ContractId, &LiveContract)> {
         self.contracts.iter().map(|(id, contract)| (*id, contract.as_ref()))

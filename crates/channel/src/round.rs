@@ -18,8 +18,8 @@ use strait_wire::{
 
 use crate::channel::{Channel, Link};
 use crate::commitments::Content;
-use crate::decision::{Decision, Moment, Notice, OfferedLocks, Reaction, Violation};
-use crate::draft::offered_locks;
+use crate::decision::{Decision, Moment, Notice, Reaction, Violation};
+use crate::draft::is_due;
 use crate::event::ChannelEvent;
 use crate::ledger::{Contracts, LedgerError, RoundContext};
 use crate::limits::HEIGHT_LEAD_MAX;
@@ -52,9 +52,9 @@ impl Channel {
     fn wants_turn(&self, moment: &Moment<'_>) -> TurnWish {
         let live = self.live();
         let may_close = self.volatile.close_wanted && live.rounds.ledger.is_plain();
-        let returns = moment.offered_locks == OfferedLocks::Returned
-            && offered_locks(&live.rounds.ledger, live.setup.party).next().is_some();
-        if self.volatile.queue.is_empty() && !may_close && !returns {
+        let (ledger, party) = (&live.rounds.ledger, live.setup.party);
+        let settles = moment.settlements.iter().any(|operation| is_due(operation, ledger, party));
+        if self.volatile.queue.is_empty() && !may_close && !settles {
             TurnWish::Content
         } else {
             TurnWish::Wanted

@@ -2,12 +2,15 @@
 
 use bitcoin::{ScriptBuf, Txid};
 use strait_channel::RequestError;
+use strait_payment::LockKey;
 use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
+    BlockHeight, ChannelId, CommitmentNumber, ContractId, FeeRate, MilliSats, ModuleHash, NodeId,
+    Sats,
 };
 use strait_wallet::FundError;
 use thiserror::Error;
 
+use crate::lock_views::LockView;
 use crate::views::{ChannelView, ContractView, NodeView, PeerView, WalletView};
 
 /// Operations that a round carried out, irrevocably.
@@ -42,6 +45,10 @@ pub enum Answer {
     Contracts(Vec<ContractView>),
     /// One contract.
     Contract(Box<ContractView>),
+    /// All locks in use, and the last ones that are over.
+    Locks(Vec<LockView>),
+    /// One lock.
+    Lock(Box<LockView>),
     /// The wallet's balance.
     Wallet(WalletView),
     /// A fresh address, as its script.
@@ -67,6 +74,25 @@ pub enum CommandError {
     /// No such contract.
     #[error("no contract {0}")]
     UnknownContract(ContractId),
+    /// No such lock, or it has long been over.
+    #[error("no lock {0}")]
+    UnknownLock(LockKey),
+    /// The lock is not held for this node's user: it is not for this node, or it was claimed or given back.
+    #[error("lock {0} is not held here")]
+    NotHeld(LockKey),
+    /// The preimage does not hash to the lock's hash.
+    #[error("the preimage does not open lock {0}")]
+    WrongPreimage(LockKey),
+    /// A lock's expiry leaves too little time for it, or binds money for too long.
+    #[error("an expiry of {actual}, allowed is {min} to {max}")]
+    LockExpiry {
+        /// What was asked.
+        actual: BlockHeight,
+        /// The least.
+        min: BlockHeight,
+        /// The most.
+        max: BlockHeight,
+    },
     /// No module of this hash was added.
     #[error("no module {0}: add it first, and allow it if the configuration lists modules")]
     UnknownModule(ModuleHash),

@@ -60,6 +60,7 @@ impl Engine {
         } else if let Message::SignOpening(sign) = message {
             self.handle_sign_opening(id, &sign, moment, out);
         } else {
+            self.learn_from(id, &message, out);
             self.pass_on(peer, id, message, moment, out);
         }
         self.dirty.insert(id);
@@ -141,8 +142,9 @@ impl Engine {
             collateral_max: self.config.contract_collateral_max,
             allowed: self.config.contract_modules.as_ref(),
         };
+        let settlements = self.payments.settlements(id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        let inner = Self::channel_moment(tip, rate, &policy, moment, id);
+        let inner = Self::channel_moment(tip, rate, &policy, &settlements, moment, id);
         let mut decision = Decision::default();
         act(channel, &inner, &mut decision);
         self.absorb(id, decision, moment, out);
@@ -179,6 +181,7 @@ impl Engine {
 
     fn note_event(&mut self, id: ChannelId, peer: NodeId, event: &ChannelEvent, out: &mut Step) {
         self.book.note_channel_event(id, event);
+        self.note_lock_event(id, event);
         let mut report = |report| out.effects.push(Effect::Report(report));
         if let ChannelEvent::Opened { funding, .. } = event {
             self.funding_outputs.insert(funding.outpoint(), id);

@@ -1,10 +1,12 @@
 //! What users ask of a node.
 
 use strait_contract::{Collateral, Limits, Params};
+use strait_payment::LockKey;
 use strait_primitives::{
-    ChannelId, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, RequestKey, Sats,
+    BlockHeight, ChannelId, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, PaymentHash,
+    Preimage, RequestKey, Sats,
 };
-use strait_wire::{ContractBytes, Reference};
+use strait_wire::{ContractBytes, Reference, Route};
 
 /// Names one asking, so that the answer finds its way back. Made by the runtime, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +86,43 @@ pub enum Command {
         /// What.
         payments: Vec<Payment>,
     },
+    /// Offer a lock. Answered with it once it stands in both sides' commitments.
+    OfferLock {
+        /// The request's key.
+        key: RequestKey,
+        /// Through which channel.
+        channel: ChannelId,
+        /// How much, what those on the way take for themselves included.
+        amount: MilliSats,
+        /// Whoever shows its preimage takes it.
+        payment_hash: PaymentHash,
+        /// From this height on it may be taken back on chain.
+        expiry: BlockHeight,
+        /// Where the peer is asked to pass it on to; empty if it is for the peer.
+        route: Route,
+    },
+    /// Claim a lock that is held for this node. Answered with it once it is this node's money for good. Asked again it
+    /// goes on, so its key decides nothing.
+    ClaimLock {
+        /// The request's key.
+        key: RequestKey,
+        /// Which.
+        lock: LockKey,
+        /// The preimage of its hash. Public from here on.
+        preimage: Preimage,
+    },
+    /// Give a lock back that is held for this node. Answered with it once it is gone. Asked again it goes on, so its key
+    /// decides nothing.
+    CancelLock {
+        /// The request's key.
+        key: RequestKey,
+        /// Which.
+        lock: LockKey,
+    },
+    /// All locks in use, and the last ones that are over.
+    Locks,
+    /// One lock.
+    Lock(LockKey),
     /// Modules that contracts may use.
     Modules,
     /// A module has been checked and kept by the runtime; contracts may use it from now on.

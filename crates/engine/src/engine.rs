@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ChannelState, ContractPolicy, OfferedLocks, Outstanding};
+use strait_channel::{Channel, ChannelState, ContractPolicy, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
+use strait_payment::PaymentBook;
 use strait_primitives::{
     BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, Wallet, WalletState};
 use strait_watcher::{Watcher, WatcherState};
+use strait_wire::Operation;
 use thiserror::Error;
 
 use crate::answer::CommandError;
@@ -19,6 +21,7 @@ use crate::config::EngineConfig;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
+use crate::locks::LockDesk;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 
@@ -58,6 +61,7 @@ pub struct Engine {
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     pub(crate) watchers: BTreeMap<ChannelId, Watcher>,
     pub(crate) book: Book,
+    pub(crate) payments: PaymentBook,
     /// Peers with a stream, and what was said on it.
     pub(crate) connected: BTreeMap<NodeId, crate::peers::Connection>,
     /// Channels that have something to do at the next [`Engine::poll`].
@@ -78,6 +82,8 @@ pub struct Engine {
     pub(crate) clock_noted: Option<Timestamp>,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
+    /// What a restart forgets of locks.
+    pub(crate) locks: LockDesk,
     next: EventSeq,
 }
 
@@ -114,6 +120,7 @@ impl Engine {
         let wallet = Wallet::load(account, &state.wallet, config.address_gap)?;
         let mut engine = Self::with_wallet(config, seed, wallet, head.next());
         engine.book = state.book;
+        engine.payments = state.payments;
         engine.watchers =
             state.watchers.into_iter().map(|(id, state)| (id, Watcher::load(state))).collect();
         for (id, state) in state.channels {
@@ -137,6 +144,8 @@ impl Engine {
             channels: BTreeMap::new(),
             watchers: BTreeMap::new(),
             book: Book::default(),
+            payments: PaymentBook::default(),
+            locks: LockDesk::default(),
             connected: BTreeMap::new(),
             dirty: BTreeSet::new(),
             waiters: Waiters::default(),
@@ -159,6 +168,7 @@ impl Engine {
             watchers: self.watchers.iter().map(|(id, w)| (*id, w.state().clone())).collect(),
             wallet: self.wallet.state(),
             book: self.book.clone(),
+            payments: self.payments.clone(),
         }
     }
 
@@ -176,6 +186,12 @@ impl Engine {
     #[must_use]
     pub fn wallet_state(&self) -> WalletState {
         self.wallet.state()
+    }
+
+    /// Locks in use.
+    #[must_use]
+    pub const fn payments(&self) -> &PaymentBook {
+        &self.payments
     }
 
     /// What the node remembers beside channels, watchers and the wallet.
@@ -235,7 +251,7 @@ impl Engine {
             Input::MempoolTransaction(transaction) => {
                 self.handle_mempool(&transaction, moment, out);
             }
-            Input::BlocksTold => self.handle_blocks_told(out),
+            Input::BlocksTold => self.handle_blocks_told(moment, out),
             Input::FeeEstimate(rate) => self.fee_estimate = Some(rate),
             Input::NoFeeEstimate { least } => {
                 self.fee_estimate = Some(self.config.fallback_fee_rate.max(least));
@@ -253,6 +269,7 @@ impl Engine {
 
     /// Lets every channel act that has something to do.
     pub(crate) fn propose(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.review_locks(out);
         for id in core::mem::take(&mut self.dirty) {
             self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.poll(moment, decision);
@@ -316,6 +333,7 @@ impl Engine {
         tip: BlockHeight,
         rate: FeeRate,
         policy: &'a Policy<'a>,
+        settlements: &'a [Operation],
         moment: &Moment<'a>,
         channel: ChannelId,
     ) -> strait_channel::Moment<'a> {
@@ -324,8 +342,7 @@ impl Engine {
             tip,
             contracts: moment.contracts,
             policy,
-            // This version offers no locks to its users, so none is for anybody here.
-            offered_locks: OfferedLocks::Returned,
+            settlements,
             close_fee_rate: rate,
             entropy: derive_entropy(&moment.entropy, channel.as_bytes()),
         }

@@ -4,6 +4,7 @@
 
 use bitcoin::BlockHash;
 use strait_channel::ChannelEvent;
+use strait_payment::PaymentEvent;
 use strait_primitives::{
     BlockHeight, ChannelId, Digest, ModuleHash, NodeId, RequestKey, Sats, Timestamp,
 };
@@ -111,6 +112,9 @@ pub enum Event {
         #[n(1)]
         event: WatchEvent,
     },
+    /// Something was decided about a lock, or learned of its preimage.
+    #[n(10)]
+    Payment(#[n(0)] PaymentEvent),
     /// It was this time, and requests have come to their end since it was last told: what makes them age.
     #[n(9)]
     ClockNoted {

@@ -13,7 +13,7 @@
 //! (`strait-log`). After a batch of inputs the runtime calls [`Engine::poll`], which lets channels begin rounds.
 //!
 //! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
-//! `coins`, `reserve`, `fee_bump`, `on_chain` (watchers). The durable state and its fold are in `state`.
+//! `locks` (in use), `lock_deadlines`, `coins`, `reserve`, `fee_bump`, `on_chain` (watchers). The durable state and its fold are in `state`.
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
@@ -33,6 +33,9 @@ mod event;
 mod fee_bump;
 mod input;
 mod limits;
+mod lock_deadlines;
+mod lock_views;
+mod locks;
 mod on_chain;
 mod openings;
 mod payments;
@@ -53,8 +56,10 @@ pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
 pub use input::Input;
 pub use limits::RECENT_BLOCKS;
+pub use lock_views::{LockRole, LockStage, LockView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
+pub use strait_payment::{Forwarding, LockKey, LockPolicy, ParseLockKeyError, PaymentEvent};
 pub use views::{
     ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,

@@ -181,6 +181,12 @@ pub struct WalletView {
     pub immature: Sats,
     /// What closing all channels at once would need.
     pub fee_reserve: Sats,
+    /// Free, mined coins that are each large enough to pay for one closing.
+    pub reserve_coins: usize,
+    /// How many of these there should be: with fewer, a large coin is better split.
+    pub reserve_coins_wanted: usize,
+    /// What such a coin holds at least.
+    pub reserve_coin_min: Sats,
     /// The last block looked at.
     pub height: BlockHeight,
 }
@@ -313,13 +319,16 @@ impl Engine {
     /// The wallet as users see it.
     #[must_use]
     pub fn wallet_view(&self) -> WalletView {
-        let balance = self.wallet.balance();
+        let (balance, reserve) = (self.wallet.balance(), self.fee_reserve());
         WalletView {
             confirmed: balance.confirmed,
             pending: balance.pending,
             reserved: balance.reserved,
             immature: balance.immature,
-            fee_reserve: self.fee_reserve().amount,
+            fee_reserve: reserve.amount,
+            reserve_coins: self.wallet.reserve_coins(&reserve),
+            reserve_coins_wanted: reserve.coins,
+            reserve_coin_min: reserve.coin_min,
             height: self.tip().height,
         }
     }

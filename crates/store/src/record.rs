@@ -57,6 +57,7 @@ const fn kind_of(event: &Event) -> RecordKind {
         Event::Watch { .. } => 7,
         Event::RequestsFailed { .. } => 8,
         Event::ClockNoted { .. } => 9,
+        Event::Payment(_) => 10,
     })
 }
 
@@ -74,6 +75,7 @@ pub const fn kind_name(kind: RecordKind) -> &'static str {
         7 => "watch",
         8 => "requests_failed",
         9 => "clock_noted",
+        10 => "payment",
         _ => "unknown",
     }
 }

@@ -184,6 +184,16 @@ impl Wallet {
         })
     }
 
+    /// Where the best chain holds another transaction that spends a coin of this one, which can then never be mined.
+    #[must_use]
+    pub fn rival_of(&self, txid: Txid) -> Option<BlockHeight> {
+        let transaction = self.transaction(txid)?;
+        let spent = transaction.input.iter().map(|input| input.previous_output);
+        let rivals = spent.flat_map(|coin| self.graph.graph().outspends(coin).iter().copied());
+        let mined = rivals.filter(|rival| *rival != txid).filter_map(|rival| self.mined_in(rival));
+        mined.map(|block| block.height).min()
+    }
+
     /// True if a block of the best chain holds the transaction, or one that spends it.
     fn is_mined(&self, txid: Txid) -> bool {
         self.graph

@@ -18,6 +18,7 @@ mod opening;
 mod operation;
 mod reestablish;
 mod round;
+mod route;
 mod session;
 
 pub use bounded::{ContractBytes, Note, Reference, ScriptBytes};
@@ -30,6 +31,7 @@ pub use opening::{
 pub use operation::{CancelReason, Operation, Operations, OperationsError};
 pub use reestablish::{OutstandingRound, Reestablish, RoundRole};
 pub use round::{Accept, Finalize, Propose, RequestTurn, TurnMove, TurnWish};
+pub use route::{Hop, Route};
 pub use session::{Fault, FaultCode, Hello};
 
 #[cfg(test)]

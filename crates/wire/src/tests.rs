@@ -3,17 +3,17 @@
 use proptest::prelude::*;
 use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, Digest, FeeRate, LockId,
-    MilliSats, PaymentHash, Preimage, PublicKeyBytes, RevocationHash, RevocationSecret, Sats,
-    SchnorrSignature,
+    MilliSats, NodeId, PaymentHash, Preimage, PublicKeyBytes, RevocationHash, RevocationSecret,
+    Sats, SchnorrSignature,
 };
 
 use crate::limits::{FRAME_BYTES_MAX, FUNDING_INPUTS_MAX, OPERATIONS_MAX};
 use crate::{
     Accept, AcceptChannel, AgreeContract, CancelReason, ChannelKeys, CloseOffer, CloseSign,
-    ContractBytes, Contribution, Fault, FaultCode, Finalize, FrameError, FundingInput, Hello,
+    ContractBytes, Contribution, Fault, FaultCode, Finalize, FrameError, FundingInput, Hello, Hop,
     Message, Note, OfferContract, OpenChannel, Operation, Operations, OutstandingRound, Parameters,
-    Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole, ScriptBytes, Shutdown,
-    SignOpening, TurnMove, TurnWish,
+    Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole, Route, ScriptBytes,
+    Shutdown, SignOpening, TurnMove, TurnWish,
 };
 
 fn pay(reference: &[u8]) -> Operation {
@@ -193,6 +193,12 @@ fn closings() -> Vec<Message> {
     ]
 }
 
+fn longest_route() -> Route {
+    let node = NodeId::from_bytes([2; 33]);
+    let hop = Hop { node, amount: MilliSats::MAX, expiry: BlockHeight::new(u32::MAX) };
+    Route::new(vec![hop; Route::MAX]).unwrap()
+}
+
 /// One operation of every kind, as long as it can be.
 fn operations() -> Vec<Operation> {
     let (lock, amount) = (LockId(u64::MAX), MilliSats::MAX);
@@ -205,6 +211,7 @@ fn operations() -> Vec<Operation> {
             amount,
             payment_hash: PaymentHash::from_bytes([3; 32]),
             expiry: height,
+            route: longest_route(),
         },
         Operation::ClaimLock { lock, preimage: Preimage::from_bytes([3; 32]) },
         Operation::CancelLock { lock, reason: CancelReason::Downstream },

@@ -76,6 +76,7 @@ impl Story {
             | strait_engine::Event::RequestBegun { .. }
             | strait_engine::Event::RequestsFailed { .. }
             | strait_engine::Event::ClockNoted { .. }
+            | strait_engine::Event::Payment(_)
             | strait_engine::Event::Watch { .. } => None,
         };
         let (seq, at_ms) = (record.seq.to_u64(), record.at.to_unix_ms());

@@ -89,7 +89,7 @@ impl Ledger {
                 self.credit(!proposer, *amount, ctx.rules);
                 Ok(())
             }
-            Operation::AddLock { lock, amount, payment_hash, expiry } => {
+            Operation::AddLock { lock, amount, payment_hash, expiry, route: _ } => {
                 let new = Lock { amount: *amount, payment_hash: *payment_hash, expiry: *expiry };
                 self.add_lock(proposer, *lock, new, ctx.rules)
             }

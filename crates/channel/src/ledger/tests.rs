@@ -44,6 +44,7 @@ fn add(id: u64, amount: u64) -> Operation {
         amount: msat(amount),
         payment_hash: PaymentHash::from_bytes(hash),
         expiry: BlockHeight::new(500),
+        route: strait_wire::Route::default(),
     }
 }
 

@@ -73,6 +73,7 @@ fn lock(expiry: u32) -> Operations {
         amount: MilliSats::from_const(5_000_000),
         payment_hash: PaymentHash::from_bytes([6; 32]),
         expiry: BlockHeight::new(expiry),
+        route: strait_wire::Route::default(),
     };
     Operations::new(vec![lock]).unwrap()
 }

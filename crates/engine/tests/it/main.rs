@@ -8,6 +8,9 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod line;
+mod locks;
+mod mass_close;
 mod node;
 mod openings;
 mod payments;

@@ -19,7 +19,7 @@ use strait_watcher::WatchEvent;
 use crate::{channel_events, node_events, watch_events};
 
 /// Kinds of the envelope, events of a channel, events of a watcher: every index up to the last one is in use.
-const KINDS: u16 = 10;
+const KINDS: u16 = 11;
 const CHANNEL_EVENTS: u16 = 22;
 const WATCH_EVENTS: u16 = 5;
 
@@ -36,6 +36,7 @@ const fn kind(event: &Event) -> u16 {
         Event::Watch { .. } => 7,
         Event::RequestsFailed { .. } => 8,
         Event::ClockNoted { .. } => 9,
+        Event::Payment(_) => 10,
     }
 }
 
@@ -75,6 +76,9 @@ const fn watch_index(event: &WatchEvent) -> u16 {
         WatchEvent::BlockDisconnected { .. } => 2,
         WatchEvent::ClaimPlanned(_) => 3,
         WatchEvent::OutputLeft { .. } => 4,
+        WatchEvent::PreimageSeen { .. } => 5,
+        WatchEvent::ChildPlanned { .. } => 6,
+        WatchEvent::CloseLeft { .. } => 7,
     }
 }
 

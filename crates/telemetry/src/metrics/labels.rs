@@ -298,6 +298,16 @@ pub enum CommandName {
     Act,
     /// Settle a contract.
     Settle,
+    /// Offer a lock.
+    OfferLock,
+    /// Claim a lock.
+    ClaimLock,
+    /// Give a lock back.
+    CancelLock,
+    /// List the locks.
+    Locks,
+    /// Look at a lock.
+    Lock,
     /// Look at the wallet.
     Wallet,
     /// Make an address.
@@ -324,6 +334,11 @@ impl Label for CommandName {
         Self::OpenContract,
         Self::Act,
         Self::Settle,
+        Self::OfferLock,
+        Self::ClaimLock,
+        Self::CancelLock,
+        Self::Locks,
+        Self::Lock,
         Self::Wallet,
         Self::NewAddress,
         Self::SendCoins,
@@ -346,6 +361,11 @@ impl Label for CommandName {
             Self::OpenContract => "open_contract",
             Self::Act => "act",
             Self::Settle => "settle",
+            Self::OfferLock => "offer_lock",
+            Self::ClaimLock => "claim_lock",
+            Self::CancelLock => "cancel_lock",
+            Self::Locks => "locks",
+            Self::Lock => "lock",
             Self::Wallet => "wallet",
             Self::NewAddress => "new_address",
             Self::SendCoins => "send_coins",

@@ -26,9 +26,22 @@ impl Node {
     }
 
     pub(crate) fn connect(&mut self, channel: &Channel, block: &Block, height: BlockHeight) {
+        self.see(channel, &BlockSpends::new(block), height);
+    }
+
+    /// As [`Self::connect`], of a block that was read already.
+    pub(crate) fn see(&mut self, channel: &Channel, spends: &BlockSpends<'_>, height: BlockHeight) {
         let view = View { channel, knowledge: &self.knowledge };
-        let events = self.watcher.handle_block(&BlockSpends::new(block), height, &view);
+        let events = self.watcher.handle_block(spends, height, &view);
         self.save(events);
+    }
+
+    /// Shows it a transaction that waits for a block.
+    pub(crate) fn hear(&mut self, channel: &Channel, transaction: &Transaction) -> Vec<WatchEvent> {
+        let view = View { channel, knowledge: &self.knowledge };
+        let events = self.watcher.handle_mempool(transaction, &view);
+        self.save(events.clone());
+        events
     }
 
     pub(crate) fn disconnect(&mut self, height: BlockHeight) {
@@ -38,7 +51,7 @@ impl Node {
 
     pub(crate) fn plan(&mut self, channel: &Channel, tip: BlockHeight, fee_rate: FeeRate) -> Plan {
         let view = View { channel, knowledge: &self.knowledge };
-        let destination = wallet(self.knowledge.party);
+        let destination = channel.wallet(self.knowledge.party);
         let request = PollRequest { tip, fee_rate, destination };
         let plan = self.watcher.poll(&request, &view);
         let again = self.watcher.poll(&request, &view);
@@ -69,7 +82,7 @@ impl Node {
     }
 
     /// Logs events, notes what they reveal, and checks the law of the fold.
-    fn save(&mut self, events: Vec<WatchEvent>) {
+    pub(crate) fn save(&mut self, events: Vec<WatchEvent>) {
         for event in events {
             let bytes = minicbor::to_vec(&event).unwrap();
             assert_eq!(minicbor::decode::<WatchEvent>(&bytes).unwrap(), event);

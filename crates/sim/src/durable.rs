@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::OutPoint;
-use strait_channel::{ChannelEvent, ForceReason, Funded, Outstanding, Signed};
-use strait_engine::{Event, NodeState};
+use strait_channel::{ChannelEvent, ForceReason, Funded, Ledger, Outstanding, Signed};
+use strait_engine::{Event, LockKey, NodeState};
 use strait_log::{MemoryDisk, Record};
 use strait_primitives::{
     ChannelId, CommitmentNumber, ContractId, Digest, EventSeq, MilliSats, NodeId, Party, Sats,
-    SchnorrSignature,
+    SchnorrSignature, Side,
 };
 use strait_store::decode;
 use strait_wire::{Message, Operations};
@@ -32,7 +32,7 @@ pub(crate) enum Stance {
 }
 
 /// What must come of a channel for its node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stake {
     /// Where its money is or was.
     pub(crate) funding: OutPoint,
@@ -40,10 +40,19 @@ pub(crate) struct Stake {
     pub(crate) capacity: Sats,
     /// Which party the node is.
     pub(crate) party: Party,
-    /// The least that is the node's in any commitment that somebody could bring on chain.
-    pub(crate) least: MilliSats,
+    /// What is the node's in each commitment that somebody could bring on chain.
+    pub(crate) shares: Vec<Share>,
     /// Whether it goes on.
     pub(crate) life: StakeLife,
+}
+
+/// What is a node's in one commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Its balance, contracts included.
+    pub(crate) balance: MilliSats,
+    /// Locks, and how much is in each.
+    pub(crate) locks: Vec<(LockKey, MilliSats)>,
 }
 
 /// Whether a channel goes on.
@@ -174,12 +183,19 @@ impl Durable {
             Some(Outstanding::Accepted { previous, .. }) => Some(previous),
         };
         let ledgers = [Some(&rounds.ledger), other].into_iter().flatten();
-        let least = ledgers.map(|ledger| ledger.settled_balance(state.party)).min();
+        let lock_key = |offerer, id| {
+            let offerer = if offerer == state.party { Side::Holder } else { Side::Counterparty };
+            LockKey { channel, offerer, id }
+        };
+        let share = |ledger: &Ledger| Share {
+            balance: ledger.settled_balance(state.party),
+            locks: ledger.locks().map(|(by, id, lock)| (lock_key(by, id), lock.amount)).collect(),
+        };
         let stake = Stake {
             funding: live.setup.funding.outpoint(),
             capacity: live.setup.funding.value,
             party: state.party,
-            least: least.expect("a channel has a ledger"),
+            shares: ledgers.map(share).collect(),
             life: StakeLife::Lives,
         };
         self.stakes.insert(channel, stake);

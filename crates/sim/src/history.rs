@@ -1,13 +1,15 @@
 //! The reference model: what the rounds that nodes made durable add up to, computed by much simpler code.
 //!
-//! Fed with rounds as the disks of those who play fair come to hold them. It knows payments and the purse contract, nothing of
+//! Fed with rounds as the disks of those who play fair come to hold them. It knows payments, locks and the purse contract, nothing of
 //! signatures, turns or messages, and it never forgets: what stands here once must stand here for ever.
 
 use std::collections::BTreeMap;
 
 use strait_channel::{Ledger, Live};
 use strait_contract::scripted::PurseAction;
-use strait_primitives::{ChannelId, CommitmentNumber, ContractId, MilliSats, NodeId, Party};
+use strait_primitives::{
+    ChannelId, CommitmentNumber, ContractId, LockId, MilliSats, NodeId, Party,
+};
 use strait_wire::{Operation, Operations};
 
 use crate::oracle::Violation;
@@ -51,6 +53,8 @@ pub(crate) struct ChannelHistory {
     purses: BTreeMap<ContractId, Shares>,
     /// What contracts will take, as agreed.
     collateral: BTreeMap<ContractId, Shares>,
+    /// Locks that stand, by who offered them.
+    locks: BTreeMap<(Party, LockId), u64>,
     /// The last number that each node holds, as far as it can be believed.
     held: BTreeMap<Place, CommitmentNumber>,
 }
@@ -114,6 +118,7 @@ impl History {
             balances: BTreeMap::from([(first, shares)]),
             purses: BTreeMap::new(),
             collateral: BTreeMap::new(),
+            locks: BTreeMap::new(),
             held: BTreeMap::from([(opener, first), (acceptor, first)]),
         });
     }
@@ -226,6 +231,9 @@ impl History {
         let all = actual.opener_msat + actual.acceptor_msat + pledged + locked;
         check("both", all, history.capacity_msat)?;
         if history.rounds.keys().next_back().is_none_or(|last| *last == number) {
+            check("the locks'", locked, history.locks.values().sum())?;
+        }
+        if history.rounds.keys().next_back().is_none_or(|last| *last == number) {
             for (id, purse) in &history.purses {
                 let live = live.rounds.ledger.contract(id);
                 let of = |party| live.map_or(0, |contract| contract.outcome_of(party).to_msat());
@@ -291,10 +299,20 @@ impl ChannelHistory {
                 shares.opener_msat += purse.opener_msat;
                 shares.acceptor_msat += purse.acceptor_msat;
             }
-            Operation::RaiseHeight { .. }
-            | Operation::AddLock { .. }
-            | Operation::ClaimLock { .. }
-            | Operation::CancelLock { .. } => {}
+            Operation::AddLock { lock, amount, .. } => {
+                *shares.of(proposer) -= amount.to_msat();
+                let before = self.locks.insert((proposer, *lock), amount.to_msat());
+                assert_eq!(before, None, "a number names one lock for ever");
+            }
+            Operation::ClaimLock { lock, .. } => {
+                let amount = self.locks.remove(&(!proposer, *lock)).expect("a lock ends once");
+                *shares.of(proposer) += amount;
+            }
+            Operation::CancelLock { lock, .. } => {
+                let amount = self.locks.remove(&(!proposer, *lock)).expect("a lock ends once");
+                *shares.of(!proposer) += amount;
+            }
+            Operation::RaiseHeight { .. } => {}
         }
     }
 }

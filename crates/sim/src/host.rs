@@ -9,7 +9,7 @@ use bitcoin::{Network, Transaction};
 use strait_chain::{BlockId, Follower};
 use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
-use strait_engine::{Effect, Engine, EngineConfig, Event, Input, Moment, NodeState};
+use strait_engine::{Effect, Engine, EngineConfig, Event, Input, LockPolicy, Moment, NodeState};
 use strait_log::{MemoryDisk, MemoryStore, Record, Snapshot, Unsaved, Writer};
 use strait_primitives::{
     BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, Millis, NodeId, Sats, Timestamp,
@@ -65,6 +65,8 @@ pub(crate) enum Chore {
 pub(crate) struct Settings {
     /// Blocks in which a cheater must be caught.
     pub(crate) delay: BlockDelta,
+    /// Blocks that anything on chain may take longer than it should.
+    pub(crate) margin: BlockDelta,
     /// Confirmations from which on a channel carries payments.
     pub(crate) depth: BlockDelta,
     /// Events between two snapshots.
@@ -319,6 +321,8 @@ impl Running {
             "watchers"
         } else if *engine.book() != decided.book {
             "the book"
+        } else if *engine.payments() != decided.payments {
+            "the locks"
         } else if wallet == WalletLook::Whole && engine.wallet_state() != decided.wallet {
             "the wallet"
         } else {
@@ -382,7 +386,11 @@ fn config_of(node: NodeId, set: Settings) -> EngineConfig {
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
-        locks: strait_engine::LockPolicy::default(),
+        locks: LockPolicy {
+            margin: set.margin,
+            lead_max: BlockDelta::new(1_000),
+            ..LockPolicy::default()
+        },
         final_depth: BlockDelta::new(6),
         address_gap: AddressGap(2),
     }

@@ -22,6 +22,7 @@ mod durable;
 mod ghost;
 mod history;
 mod host;
+mod lockage;
 mod network;
 mod oracle;
 mod place;

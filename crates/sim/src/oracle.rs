@@ -153,6 +153,16 @@ pub enum Violation {
         /// In which transaction.
         txid: String,
     },
+    /// A lock did not end as it must.
+    #[error("{node}: lock {lock} {what}")]
+    Lock {
+        /// Which node.
+        node: String,
+        /// Which lock.
+        lock: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// A payment stands in the history more than once.
     #[error(
         "the payment {reference} was made twice, in {first} and in {second} of channel {channel}"
@@ -271,6 +281,8 @@ pub(crate) fn same_state(
         "the wallet"
     } else if left.book != right.book {
         "the book"
+    } else if left.payments != right.payments {
+        "the locks"
     } else {
         return Ok(());
     };

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::agenda::Happening;
 use crate::choices::Choices;
+use crate::lockage::check_locks;
 use crate::oracle::Violation;
 use crate::place::Place;
 use crate::topology::Topology;
@@ -276,6 +277,7 @@ fn come_to_rest(world: &mut World, spoilt: &[Spoilt]) -> Result<(), Violation> {
         let host = world.hosts.at(place);
         host.check_fold()?;
         check_wealth(host, &world.users, &world.chain)?;
+        check_locks(host, &world.users)?;
     }
     world.tell("everything has come to rest");
     Ok(())

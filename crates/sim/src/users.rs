@@ -5,13 +5,16 @@
 
 pub(crate) mod asking;
 mod judging;
+mod locking;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::{ScriptBuf, Txid};
 use strait_engine::{Command, CommandId, PaymentDone, SendAmount};
-use strait_primitives::{ChannelId, CommitmentNumber, ContractId, RequestKey};
+use strait_primitives::{
+    ChannelId, CommitmentNumber, ContractId, PaymentHash, Preimage, RequestKey,
+};
 use strait_wire::Operation;
 
 use crate::oracle::Violation;
@@ -30,6 +33,8 @@ pub(crate) enum Purpose {
     OpenChannel,
     CloseChannel,
     OpenContract,
+    /// A lock offered, claimed or given back.
+    Lock,
     SendCoins,
     /// Preparations and questions, whose answers nobody checks.
     Setup,
@@ -86,6 +91,10 @@ pub(crate) struct Users {
     next_command: u64,
     next_key: u64,
     next_reference: u64,
+    /// Preimages that payees have thought of.
+    preimages: BTreeMap<PaymentHash, Preimage>,
+    /// Those that a payee has told its node to show.
+    pub(crate) shown: BTreeSet<PaymentHash>,
     /// Answers given.
     pub(crate) answered: u64,
 }

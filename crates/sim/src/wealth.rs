@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 
 use bitcoin::{Block, OutPoint, ScriptBuf, Transaction, TxOut};
-use strait_primitives::{BlockHeight, FeeRate, Party, VBytes};
+use strait_engine::{Engine, LockStage};
+use strait_primitives::{BlockHeight, FeeRate, MilliSats, Party, Side, VBytes};
 use strait_wallet::{AddressGap, Wallet};
 
 use crate::chain::SimChain;
-use crate::durable::{Durable, Stake, StakeLife};
+use crate::durable::{Durable, Share, Stake, StakeLife};
 use crate::host::Host;
 use crate::oracle::Violation;
 use crate::place::Place;
@@ -19,6 +20,8 @@ use crate::users::Users;
 
 /// Size of what a close may cost a node beside the child that its wallet pays for: claims and a cooperative close.
 const CLOSE_SIZE: VBytes = VBytes(700);
+/// Size of what a lock may cost in a close: its claim, and its part of the commitment.
+const LOCK_SIZE: VBytes = VBytes(400);
 /// What a close may lose to rounding: a trimmed output, an anchor.
 const CLOSE_DUST_SAT: u64 = 1_500;
 /// Size of a commitment that a child pays for beside itself.
@@ -75,9 +78,23 @@ pub(crate) fn check_wealth(host: &Host, users: &Users, chain: &SimChain) -> Resu
             reading.read(transaction)?;
         }
     }
-    reading.reckon_channels(chain);
+    let Some(running) = &host.running else { return Ok(()) };
+    reading.reckon_channels(chain, &running.engine);
     reading.judge()?;
     reading.compare(host, chain)
+}
+
+/// What must come of a commitment: the balance, what was offered and not claimed, and what was claimed.
+fn due_of(share: &Share, engine: &Engine) -> MilliSats {
+    let own = share.locks.iter().filter(|(key, _)| {
+        let is_claimed = engine.lock_view(key).is_none_or(|view| view.stage == LockStage::Claimed);
+        match key.offerer {
+            Side::Holder => !is_claimed,
+            Side::Counterparty => is_claimed && engine.lock_view(key).is_some(),
+        }
+    });
+    MilliSats::checked_sum(own.map(|(_, amount)| *amount).chain([share.balance]))
+        .expect("a ledger's parts are at most its capacity")
 }
 
 fn blocks(chain: &SimChain) -> impl Iterator<Item = std::sync::Arc<Block>> + '_ {
@@ -164,12 +181,17 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn reckon_channels(&mut self, chain: &SimChain) {
+    fn reckon_channels(&mut self, chain: &SimChain, engine: &Engine) {
         let is_mined = |stake: &&Stake| chain.regtest.is_mined(&stake.funding.txid);
         let over = |stake: &&Stake| stake.life == StakeLife::Over;
-        for stake in self.durable.stakes.values().filter(is_mined).filter(over) {
-            self.account.due_of_channels += stake.least.floor_sats().to_sat();
+        let stakes = self.durable.stakes.values();
+        for stake in stakes.filter(is_mined).filter(over) {
+            let due = stake.shares.iter().map(|share| due_of(share, engine)).min();
+            let locks = stake.shares.iter().map(|share| share.locks.len()).max();
+            let locks = u64::try_from(locks.unwrap_or(0)).expect("a channel has few locks");
+            self.account.due_of_channels += due.unwrap_or(MilliSats::ZERO).floor_sats().to_sat();
             self.account.allowance += self.highest.fee(CLOSE_SIZE).to_sat() + CLOSE_DUST_SAT;
+            self.account.allowance += self.highest.fee(LOCK_SIZE).to_sat() * locks;
         }
     }
 

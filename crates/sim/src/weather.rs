@@ -97,6 +97,10 @@ pub struct Habits {
     pub open: u64,
     /// A contract begun, acted in, or settled.
     pub contract: u64,
+    /// A lock offered, to a peer or through one.
+    pub lock: u64,
+    /// A held lock claimed or given back.
+    pub unlock: u64,
     /// A contract brought to its end.
     pub wind_up: u64,
     /// A payment on chain.
@@ -142,6 +146,8 @@ impl Weather {
             nonsense: weight(&[1, 0, 5]),
             open: weight(&[2, 1, 6]),
             contract: weight(&[0, 20, 60]),
+            lock: weight(&[0, 10, 40]),
+            unlock: weight(&[20, 5]),
             wind_up: 1,
             send: weight(&[0, 1, 3]),
             close: weight(&[0, 1, 3]),
@@ -175,6 +181,8 @@ impl Weather {
             nonsense: 1,
             open: 10,
             contract: 20,
+            lock: 6,
+            unlock: 6,
             wind_up: 4,
             send: 1,
             close: 1,
@@ -223,6 +231,8 @@ impl Weather {
                 nonsense: 0,
                 open: 0,
                 contract: 0,
+                lock: 0,
+                unlock: 4,
                 wind_up: 1,
                 send: 0,
                 close: 0,

@@ -281,7 +281,19 @@ impl World {
         let peers: Vec<(Place, NodeId)> = self.peers_of(place);
         let Some(running) = &self.hosts.at(place).running else { return };
         let channels: Vec<ChannelId> = self.history.channels_of(place).collect();
-        let sight = Sight { place, engine: &running.engine, peers: &peers, channels: &channels };
+        let beyond: Vec<(NodeId, NodeId)> = peers
+            .iter()
+            .flat_map(|(peer, hop)| self.peers_of(*peer).into_iter().map(|next| (*hop, next)))
+            .filter(|(_, (next, _))| *next != place)
+            .map(|(hop, (_, node))| (hop, node))
+            .collect();
+        let sight = Sight {
+            place,
+            engine: &running.engine,
+            peers: &peers,
+            beyond: &beyond,
+            channels: &channels,
+        };
         let insists = self.choices.chance(self.weather.insistence);
         let asked = if insists { self.users.insist(place) } else { None };
         let asked = asked.or_else(|| self.users.act(sight, &self.weather, &mut self.choices));
@@ -424,8 +436,9 @@ impl World {
 fn settings_of(topology: &Topology, choices: &mut Choices) -> Settings {
     let snapshot_every = *choices.pick(&[200, 20, 1_000]);
     let is_foul = topology.hostile().next().is_some();
-    let (delay, depth) = if is_foul { (36, 7) } else { (6, 3) };
-    Settings { delay: BlockDelta::new(delay), depth: BlockDelta::new(depth), snapshot_every }
+    let [delay, depth, margin] =
+        if is_foul { [36, 7, 18] } else { [6, 3, 12] }.map(BlockDelta::new);
+    Settings { delay, depth, margin, snapshot_every }
 }
 
 /// Bytes that belong to one purpose of one world.

@@ -3,6 +3,7 @@
 use strait_engine::{ChannelStage, ChannelView};
 use strait_primitives::{ChannelId, MilliSats};
 
+use crate::lockage::is_over;
 use crate::oracle::Violation;
 use crate::place::Place;
 use crate::world::World;
@@ -61,6 +62,14 @@ pub(super) fn unrest(world: &World, waited_ms: u64) -> Option<Violation> {
             if let Some(what) = restless(world, place, &view) {
                 return Some(Violation::Stuck { channel: view.channel, what, waited_ms });
             }
+        }
+    }
+    for place in world.topology.honest() {
+        let Some(running) = &world.hosts.at(place).running else { continue };
+        let mut locks = running.engine.lock_views().into_iter();
+        if let Some(lock) = locks.find(|lock| !is_over(lock)) {
+            let what = format!("{place} has lock {} {:?}", lock.lock, lock.stage);
+            return Some(Violation::Stuck { channel: lock.lock.channel, what, waited_ms });
         }
     }
     let height = world.chain.regtest.height();

@@ -29,6 +29,8 @@ enum Habit {
     Nonsense,
     Open,
     Contract,
+    Lock,
+    Unlock,
     WindUp,
     Send,
     Close,
@@ -42,12 +44,14 @@ pub(crate) struct Sight<'a> {
     pub(crate) engine: &'a Engine,
     /// Those that the node is connected with.
     pub(crate) peers: &'a [(Place, NodeId)],
+    /// Those whom its peers are connected with, and through which of them.
+    pub(crate) beyond: &'a [(NodeId, NodeId)],
     /// Channels that the node ever had.
     pub(crate) channels: &'a [ChannelId],
 }
 
 impl Sight<'_> {
-    fn channel(&self, choices: &mut Choices) -> Option<ChannelView> {
+    pub(super) fn channel(&self, choices: &mut Choices) -> Option<ChannelView> {
         let views: Vec<ChannelView> =
             self.channels.iter().filter_map(|id| self.engine.channel_view(id)).collect();
         let open: Vec<ChannelView> =
@@ -73,6 +77,8 @@ impl Users {
             Habit::Nonsense => self.nonsense(sight, choices),
             Habit::Open => self.open_channel(sight, choices),
             Habit::Contract => self.contract(sight, choices),
+            Habit::Lock => self.lock(sight, choices),
+            Habit::Unlock => self.unlock(sight, choices),
             Habit::WindUp => self.wind_up(sight),
             Habit::Send => self.send(sight, choices),
             Habit::Close => self.close(sight, CloseMode::Cooperative, choices),
@@ -151,7 +157,7 @@ impl Users {
         self.begin(new_request(place, key, command, Purpose::Operations, expects))
     }
 
-    fn fresh_reference(&mut self) -> Reference {
+    pub(super) fn fresh_reference(&mut self) -> Reference {
         self.next_reference += 1;
         Reference::new(self.next_reference.to_be_bytes()).expect("eight bytes are few")
     }
@@ -403,7 +409,7 @@ impl Users {
     }
 }
 
-fn new_request(
+pub(super) fn new_request(
     place: Place,
     key: RequestKey,
     command: Command,
@@ -421,6 +427,8 @@ fn pick_habit(habits: &Habits, choices: &mut Choices) -> Option<Habit> {
         (habits.nonsense, Habit::Nonsense),
         (habits.open, Habit::Open),
         (habits.contract, Habit::Contract),
+        (habits.lock, Habit::Lock),
+        (habits.unlock, Habit::Unlock),
         (habits.wind_up, Habit::WindUp),
         (habits.send, Habit::Send),
         (habits.close, Habit::Close),

@@ -84,7 +84,7 @@ impl Request {
             | Purpose::OpenChannel
             | Purpose::OpenContract
             | Purpose::SendCoins => true,
-            Purpose::Nonsense | Purpose::CloseChannel | Purpose::Setup => false,
+            Purpose::Nonsense | Purpose::CloseChannel | Purpose::Lock | Purpose::Setup => false,
         }
     }
 
@@ -101,6 +101,7 @@ impl Request {
             }
             (Purpose::OpenChannel, Answer::Channel(view)) => Ok(Done::Channel(view.channel)),
             (Purpose::OpenContract, Answer::Contract(view)) => Ok(Done::Contract(view.contract)),
+            (Purpose::Lock, Answer::Lock(_)) => Ok(Done::Nothing),
             (Purpose::SendCoins, Answer::Sent { txid, .. }) => Ok(Done::Coins(*txid)),
             (Purpose::CloseChannel | Purpose::Setup, _) => Ok(Done::Nothing),
             (
@@ -108,6 +109,7 @@ impl Request {
                 | Purpose::Nonsense
                 | Purpose::OpenChannel
                 | Purpose::OpenContract
+                | Purpose::Lock
                 | Purpose::SendCoins,
                 _,
             ) => Err(self.wrong(&format!("{answer:?}"), "this is no answer to it")),

@@ -47,7 +47,7 @@ impl World {
     pub(super) fn tampered(&mut self, from: Place, to: Place, message: &Message) -> Vec<Vec<u8>> {
         let trick = self.trick();
         let frame = message.to_frame();
-        let channels: Vec<ChannelId> = self.history.channels_of(from).collect();
+        let channels: Vec<ChannelId> = self.history.channels.keys().copied().collect();
         let (choices, foul) = (&mut self.choices, self.foul.at_mut(from));
         let mut leaving = match trick {
             Trick::Honest => vec![frame.clone()],

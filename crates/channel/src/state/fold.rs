@@ -46,8 +46,15 @@ impl ChannelState {
     }
 
     fn abandon(&mut self, reason: AbandonReason) {
+        let may_end = |live: &Live| match reason {
+            // The coins of its funding are spent elsewhere, at depth: there is nothing in it and never will be.
+            AbandonReason::Conflicted => live.funded == Funded::Waiting,
+            AbandonReason::Peer | AbandonReason::Expired | AbandonReason::Operator => {
+                live.is_forsakable()
+            }
+        };
         assert!(
-            self.live().is_none_or(Live::is_forsakable),
+            self.live().is_none_or(may_end),
             "a live channel with something in it cannot be abandoned"
         );
         let ended = Ended::abandoned(reason, &self.phase, self.party);

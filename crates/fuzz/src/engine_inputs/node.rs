@@ -102,6 +102,7 @@ impl Node {
             | Effect::Disconnect(_)
             | Effect::KeepConnected(..)
             | Effect::Forget(_)
+            | Effect::LookFor(_)
             | Effect::Report(_) => None,
         });
         answers.flatten().map(|view| view.contract).collect()
@@ -181,6 +182,7 @@ impl Node {
             | Effect::Disconnect(_)
             | Effect::KeepConnected(..)
             | Effect::Forget(_)
+            | Effect::LookFor(_)
             | Effect::Report(_) => {}
         }
     }
@@ -201,6 +203,7 @@ impl Node {
             | Message::AgreeContract(_)
             | Message::RefuseContract(_)
             | Message::Shutdown(_)
+            | Message::CloseTerms(_)
             | Message::CloseOffer(_)
             | Message::CloseSign(_)
             | Message::Reestablish(_) => return,

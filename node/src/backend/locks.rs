@@ -37,16 +37,19 @@ impl NodeBackend {
     pub(super) async fn offer(&self, key: RequestKey, asked: OfferLock) -> Result<Lock, ApiError> {
         let OfferLock { channel, amount, payment_hash, expiry, route } = asked;
         let command = Command::OfferLock { key, channel, amount, payment_hash, expiry, route };
-        match self.ask(command).await? {
-            Answer::Lock(view) => Ok(lock_answer(&view)),
-            // The key is known, and the lock is over for so long that nothing else is.
-            Answer::Done(_) => Err(ApiError::new(
+        let answer = self.ask(command).await?;
+        if let Answer::Lock(view) = &answer {
+            return Ok(lock_answer(view));
+        }
+        // The key is known, and the lock is over for so long that nothing else is.
+        if matches!(answer, Answer::Done(_)) {
+            return Err(ApiError::new(
                 ErrorCode::LockNotFound,
                 "the lock was offered under this key before, and has long been over",
                 "the events tell how it ended; a new lock needs a key of its own",
-            )),
-            _ => Err(wrong_kind()),
+            ));
         }
+        Err(wrong_kind())
     }
 
     pub(super) async fn claim(
@@ -56,19 +59,19 @@ impl NodeBackend {
         preimage: Preimage,
     ) -> Result<Lock, ApiError> {
         let view = self.ask_lock(Command::ClaimLock { key, lock, preimage }).await?;
-        ended_as(&view, matches!(view.stage, LockStage::Claimed))
+        ended_as(&view, |stage| matches!(stage, LockStage::Claimed))
     }
 
     pub(super) async fn cancel(&self, key: RequestKey, lock: LockKey) -> Result<Lock, ApiError> {
         let view = self.ask_lock(Command::CancelLock { key, lock }).await?;
-        ended_as(&view, matches!(view.stage, LockStage::Cancelled(_) | LockStage::Expired))
+        ended_as(&view, |stage| matches!(stage, LockStage::Cancelled(_) | LockStage::Expired))
     }
 }
 
 /// The lock, if it ended as was asked.
-fn ended_as(view: &LockView, is_as_asked: bool) -> Result<Lock, ApiError> {
+fn ended_as(view: &LockView, is_as_asked: fn(LockStage) -> bool) -> Result<Lock, ApiError> {
     let lock = lock_answer(view);
-    if is_as_asked {
+    if is_as_asked(view.stage) {
         return Ok(lock);
     }
     Err(ApiError::new(
@@ -156,55 +159,38 @@ pub(crate) const fn reason_of(reason: CancelReason) -> LockCancelReason {
     }
 }
 
-/// What the engine refused about locks.
-pub(super) fn refusal(error: &strait_engine::CommandError) -> Option<(ErrorCode, &'static str)> {
-    use strait_engine::CommandError;
-    match error {
-        CommandError::UnknownLock(_) => Some((
-            ErrorCode::LockNotFound,
-            "GET /v1/locks lists the locks in use and the last thousand that are over",
-        )),
-        CommandError::NotHeld(_) => Some((
-            ErrorCode::LockNotHeld,
-            "only a received lock whose state is held can be claimed or given back; GET /v1/locks tells its state",
-        )),
-        CommandError::WrongPreimage(_) => Some((
-            ErrorCode::WrongPreimage,
-            "nothing was shown to the peer; give the preimage whose SHA-256 is the lock's payment_hash",
-        )),
-        CommandError::LockExpiry { .. } => Some((
-            ErrorCode::ExpiryOutOfRange,
-            "choose an expiry in between; the receiver wants two delays and margins of it",
-        )),
-        _ => None,
-    }
-}
+/// A refusal in the interface's words: its code, and what would be right.
+type Refusal = (ErrorCode, &'static str);
 
-/// What a channel refused about locks.
-pub(super) fn channel_refusal(
-    reason: &strait_channel::RequestError,
-) -> Option<(ErrorCode, &'static str)> {
-    use strait_channel::{LedgerError, RequestError};
-    match reason {
-        RequestError::LockExpired { .. } => {
-            Some((ErrorCode::ExpiryOutOfRange, "offer it with a later expiry, under a new key"))
-        }
-        RequestError::Ledger(LedgerError::LockCount { .. }) => Some((
-            ErrorCode::LimitReached,
-            "wait until a lock in this direction is over, or use another channel",
-        )),
-        RequestError::Ledger(LedgerError::LockSize { .. }) => Some((
-            ErrorCode::InvalidField,
-            "offer at least the smallest amount, or pay without a lock",
-        )),
-        RequestError::Ledger(LedgerError::Expiry { .. }) => Some((
-            ErrorCode::ExpiryOutOfRange,
-            "choose an expiry below the end that the message names",
-        )),
-        RequestError::Ledger(LedgerError::DustExposure { .. }) => Some((
-            ErrorCode::LimitReached,
-            "offer more than the dust limit in one lock, or wait until small locks are over",
-        )),
-        _ => None,
-    }
-}
+pub(super) const UNKNOWN: Refusal = (
+    ErrorCode::LockNotFound,
+    "GET /v1/locks lists the locks in use and the last thousand that are over",
+);
+pub(super) const NOT_HELD: Refusal = (
+    ErrorCode::LockNotHeld,
+    "only a received lock whose state is held can be claimed or given back; GET /v1/locks tells its state",
+);
+pub(super) const WRONG_PREIMAGE: Refusal = (
+    ErrorCode::WrongPreimage,
+    "the peer was shown nothing; give the preimage whose SHA-256 is the lock's payment_hash",
+);
+pub(super) const EXPIRY: Refusal = (
+    ErrorCode::ExpiryOutOfRange,
+    "choose a height in between; the receiver wants its delay and two margins from the tip",
+);
+pub(super) const EXPIRED: Refusal = (
+    ErrorCode::ExpiryOutOfRange,
+    "nothing was offered; offer it with a later expiry, under a new key",
+);
+pub(super) const TOO_FAR: Refusal =
+    (ErrorCode::ExpiryOutOfRange, "choose a height below the end that the message names");
+pub(super) const TOO_MANY: Refusal = (
+    ErrorCode::LimitReached,
+    "wait until a lock in this direction is over, or use another channel",
+);
+pub(super) const TOO_SMALL: Refusal =
+    (ErrorCode::InvalidField, "offer at least the smallest amount allowed, or pay without a lock");
+pub(super) const TOO_MUCH_DUST: Refusal = (
+    ErrorCode::LimitReached,
+    "offer more than the dust limit in one lock, or wait until small locks are over",
+);

@@ -11,6 +11,13 @@ use strait_runtime::AskError;
 
 use super::locks;
 
+/// What fee rate would be right.
+const A_FEE_RATE: &str =
+    "name a rate in between, or none; wallet.fee_rate_sat_per_kvb_max is the upper bound";
+/// How the wallet comes to the coins that closing takes.
+const A_RESERVE: &str =
+    "fund the wallet, or split a large coin: send a part of it to an address of this wallet";
+
 /// An error and all its causes in one line.
 fn chain_of(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -83,14 +90,8 @@ fn command(error: &CommandError) -> ApiError {
             "the peer's operator adds the module and allows the collateral",
         ),
         CommandError::Capacity { .. } => (ErrorCode::InvalidField, "choose one in between"),
-        CommandError::FeeRate { .. } => (
-            ErrorCode::InvalidField,
-            "name a rate in between, or none; wallet.fee_rate_sat_per_kvb_max is the upper bound",
-        ),
-        CommandError::Reserve { .. } => (
-            ErrorCode::InsufficientFunds,
-            "fund the wallet, or split a large coin: send a part of it to an address of this wallet",
-        ),
+        CommandError::FeeRate { .. } => (ErrorCode::InvalidField, A_FEE_RATE),
+        CommandError::Reserve { .. } => (ErrorCode::InsufficientFunds, A_RESERVE),
         CommandError::Funds(_) => (
             ErrorCode::InsufficientFunds,
             "fund the wallet, and leave the reserve for closing every channel",
@@ -109,18 +110,16 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::NoFeeRate => {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
-        _ => match locks::refusal(error) {
-            Some(refusal) => refusal,
-            None => return ApiError::internal(error),
-        },
+        CommandError::UnknownLock(_) => locks::UNKNOWN,
+        CommandError::NotHeld(_) => locks::NOT_HELD,
+        CommandError::WrongPreimage(_) => locks::WRONG_PREIMAGE,
+        CommandError::LockExpiry { .. } => locks::EXPIRY,
+        _ => return ApiError::internal(error),
     };
     ApiError::new(code, chain_of(error), hint)
 }
 
 fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
-    if let Some((code, hint)) = locks::channel_refusal(reason) {
-        return ApiError::new(code, chain_of(error), hint);
-    }
     let (code, hint) = match reason {
         RequestError::Ledger(LedgerError::Balance { .. }) => (
             ErrorCode::InsufficientBalance,
@@ -136,6 +135,11 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
             ErrorCode::ModuleNotFound,
             "this node cannot run the contract's module now: its log says why; POST /v1/contracts/modules adds it again",
         ),
+        RequestError::Ledger(LedgerError::LockCount { .. }) => locks::TOO_MANY,
+        RequestError::Ledger(LedgerError::LockSize { .. }) => locks::TOO_SMALL,
+        RequestError::Ledger(LedgerError::DustExposure { .. }) => locks::TOO_MUCH_DUST,
+        RequestError::Ledger(LedgerError::Expiry { .. }) => locks::TOO_FAR,
+        RequestError::LockExpired { .. } => locks::EXPIRED,
         RequestError::Ledger(_) => (ErrorCode::InvalidField, "the message says which rule"),
         RequestError::TooLarge(_) => (ErrorCode::LimitReached, "split it into several requests"),
         RequestError::QueueFull { .. } => (ErrorCode::Busy, "ask again when rounds have passed"),

@@ -54,16 +54,12 @@ impl Story {
 
     /// What a record tells, if it tells users anything.
     pub(super) fn tell(&mut self, record: &Record) -> Result<Option<Event>, StoryError> {
-        let (kind, locks) = match decode(record)? {
-            strait_engine::Event::Channel {
-                channel,
-                event: ChannelEvent::Revoked { number, .. },
-            } => self.tell_end(record.seq, channel, number, Side::Holder)?,
-            strait_engine::Event::Channel {
-                channel,
-                event: ChannelEvent::Finalized { number, .. },
-            } => self.tell_end(record.seq, channel, number, Side::Counterparty)?,
-            event => (self.tell_beside_rounds(event), Vec::new()),
+        let event = decode(record)?;
+        let (kind, locks) = match ended_round(&event) {
+            Some((channel, number, proposer)) => {
+                self.tell_end(record.seq, channel, number, proposer)?
+            }
+            None => (self.tell_beside_rounds(event), Vec::new()),
         };
         let (seq, at_ms) = (record.seq.to_u64(), record.at.to_unix_ms());
         Ok(kind.map(|kind| Event { seq, at_ms, kind, locks }))
@@ -269,6 +265,18 @@ impl Story {
             | Operation::RaiseHeight { .. } => None,
         })
     }
+}
+
+/// The round that a record is the end of, and whose it was.
+const fn ended_round(event: &strait_engine::Event) -> Option<(ChannelId, CommitmentNumber, Side)> {
+    let strait_engine::Event::Channel { channel, event } = event else { return None };
+    if let ChannelEvent::Revoked { number, .. } = event {
+        return Some((*channel, *number, Side::Holder));
+    }
+    if let ChannelEvent::Finalized { number, .. } = event {
+        return Some((*channel, *number, Side::Counterparty));
+    }
+    None
 }
 
 const fn outcome(by: Spender) -> ChannelOutcome {

@@ -138,14 +138,11 @@ pub(crate) async fn claim_lock<B: Backend>(
 
 /// What does not parse may be a preimage in the wrong place: it must not come back in words that are logged.
 fn without_the_body(error: ApiError) -> ApiError {
-    match error.code() {
-        ErrorCode::MalformedBody => ApiError::new(
-            ErrorCode::MalformedBody,
-            "the body does not parse",
-            r#"send {"preimage":"HEX"} with 64 hex digits, and no other fields"#,
-        ),
-        _ => error,
+    if error.code() != ErrorCode::MalformedBody {
+        return error;
     }
+    let right = r#"send {"preimage":"HEX"} with 64 hex digits, and no other fields"#;
+    ApiError::new(ErrorCode::MalformedBody, "the body does not parse", right)
 }
 
 /// Gives a lock back that is held for this node's user.

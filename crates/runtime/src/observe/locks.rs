@@ -88,6 +88,6 @@ const fn returned(reason: CancelReason) -> LockReturn {
         CancelReason::NoRoute => LockReturn::NoRoute,
         CancelReason::Terms => LockReturn::Terms,
         CancelReason::Declined => LockReturn::Declined,
-        _ => LockReturn::Other,
+        CancelReason::Unknown | _ => LockReturn::Other,
     }
 }

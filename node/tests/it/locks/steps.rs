@@ -76,31 +76,48 @@ impl Witness {
 }
 
 fn step_of(event: &Event, before: Step) -> Option<Step> {
-    let has =
-        |operations: &[Operation], wanted: fn(&Operation) -> bool| operations.iter().any(wanted);
-    let adds = |operation: &Operation| matches!(operation, Operation::AddLock { .. });
-    let claims = |operation: &Operation| matches!(operation, Operation::ClaimLock { .. });
-    match event {
-        Event::Payment(PaymentEvent::Forwarding { .. }) => Some(Step::Forwarding),
-        Event::Payment(PaymentEvent::PreimageLearned { .. }) => Some(Step::Learned),
-        Event::Channel { event: ChannelEvent::Accepted { operations, .. }, .. } => {
-            has(operations.as_slice(), adds).then_some(Step::Accepted)
-        }
-        Event::Channel { event: ChannelEvent::Proposed { operations, .. }, .. } => {
-            let operations = operations.as_slice();
-            let adds = has(operations, adds).then_some(Step::Proposed);
-            adds.or_else(|| has(operations, claims).then_some(Step::Claiming))
-        }
-        Event::Channel { event: ChannelEvent::Revoked { .. }, .. } => match before {
-            Step::Proposed => Some(Step::Standing),
-            Step::Claiming => Some(Step::Claimed),
-            Step::Nothing
-            | Step::Accepted
-            | Step::Forwarding
-            | Step::Standing
-            | Step::Learned
-            | Step::Claimed => None,
-        },
-        _ => None,
+    if let Event::Payment(decision) = event {
+        return match decision {
+            PaymentEvent::Forwarding { .. } => Some(Step::Forwarding),
+            PaymentEvent::PreimageLearned { .. } => Some(Step::Learned),
+            PaymentEvent::Held { .. }
+            | PaymentEvent::Claiming { .. }
+            | PaymentEvent::Cancelling { .. }
+            | PaymentEvent::OutgoingGone { .. } => None,
+        };
     }
+    let Event::Channel { event, .. } = event else { return None };
+    step_of_round(event, before)
+}
+
+fn step_of_round(event: &ChannelEvent, before: Step) -> Option<Step> {
+    if let ChannelEvent::Accepted { operations, .. } = event {
+        return operations.as_slice().iter().any(adds).then_some(Step::Accepted);
+    }
+    if let ChannelEvent::Proposed { operations, .. } = event {
+        let operations = operations.as_slice();
+        let added = operations.iter().any(adds).then_some(Step::Proposed);
+        return added.or_else(|| operations.iter().any(claims).then_some(Step::Claiming));
+    }
+    let is_over = matches!(event, ChannelEvent::Revoked { .. });
+    match before {
+        Step::Proposed if is_over => Some(Step::Standing),
+        Step::Claiming if is_over => Some(Step::Claimed),
+        Step::Nothing
+        | Step::Accepted
+        | Step::Forwarding
+        | Step::Proposed
+        | Step::Standing
+        | Step::Learned
+        | Step::Claiming
+        | Step::Claimed => None,
+    }
+}
+
+const fn adds(operation: &Operation) -> bool {
+    matches!(operation, Operation::AddLock { .. })
+}
+
+const fn claims(operation: &Operation) -> bool {
+    matches!(operation, Operation::ClaimLock { .. })
 }

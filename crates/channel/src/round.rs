@@ -18,9 +18,7 @@ use strait_wire::{
 
 use crate::channel::{Channel, Link};
 use crate::commitments::Content;
-use crate::decision::{
-    ChannelEffect, Decision, Moment, Notice, OfferedLocks, Reaction, Violation,
-};
+use crate::decision::{ChannelEffect, Decision, Moment, Notice, OfferedLocks, Reaction, Violation};
 use crate::draft::offered_locks;
 use crate::event::ChannelEvent;
 use crate::ledger::{Contracts, LedgerError, RoundContext};

@@ -12,9 +12,7 @@ use strait_contract::{
     Action, Call, CallError, Collateral, ContractRuntime, LoadError, Metered, Outcome, Params,
     Party, State,
 };
-use strait_primitives::{
-    BlockHeight, ChannelId, Fuel, Millis, ModuleHash, NodeId, Timestamp,
-};
+use strait_primitives::{BlockHeight, ChannelId, Fuel, Millis, ModuleHash, NodeId, Timestamp};
 use strait_wire::{Operation, Propose};
 
 use crate::engine::{Engine, Moment, Step};

@@ -129,7 +129,7 @@ impl Duo {
             tip: TIP,
             contracts,
             policy: &NoContracts,
-            offered_locks: strait_channel::OfferedLocks::Held,
+            settlements: &[],
             close_fee_rate: FeeRate::from_sat_per_kvb(1_000),
             entropy: [0; 32],
         };

@@ -14,7 +14,7 @@ use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
 use strait_contract::ContractRuntime;
-use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, ReserveRule};
+use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, LockPolicy, Moment, ReserveRule};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
 use strait_primitives::{
@@ -315,16 +315,20 @@ fn recover(
     let settings = engine_config(config, key.node_id(), network);
     let (engine, first) = match log {
         LogState::Present => {
-            let engine = Engine::restore(settings, seed, &account, state, head)?;
-            (engine, None)
+            let mut engine = Engine::restore(settings, seed, &account, state, head)?;
+            let taken = store.backup_taken();
+            let first = taken.map(|taken| begin_restored(&mut engine, taken, vm.as_ref()));
+            (engine, first.transpose()?)
         }
         LogState::Empty => {
-            // The last block that cannot hold coins of this seed.
-            let birthday = match origin {
-                SeedOrigin::New => recent,
-                SeedOrigin::Found => genesis_block(network),
+            let (engine, first) = match origin {
+                // The last block that cannot hold coins of this seed.
+                SeedOrigin::New => Engine::create(settings, seed, &account, recent),
+                SeedOrigin::Found => {
+                    let genesis = genesis_block(network);
+                    Engine::create_from_seed(settings, seed, &account, genesis, now())
+                }
             };
-            let (engine, first) = Engine::create(settings, seed, &account, birthday);
             (engine, Some(first))
         }
     };
@@ -343,6 +347,25 @@ fn recover(
         files,
         missing_modules,
     })
+}
+
+/// A log that was restored from a backup goes on with that as its first event.
+fn begin_restored(
+    engine: &mut Engine,
+    taken: Timestamp,
+    contracts: &dyn ContractRuntime,
+) -> Result<strait_log::Unsaved<strait_engine::Event, strait_engine::Effect>, InitError> {
+    let mut entropy = [0; 32];
+    getrandom::fill(&mut entropy).map_err(InitError::Entropy)?;
+    let moment = Moment { now: now(), entropy, contracts };
+    let first = engine.note_restored(taken, &moment);
+    let quarantined = engine.recovery_views().len();
+    tracing::warn!(
+        quarantined,
+        backup_taken_at_ms = taken.to_unix_ms(),
+        "the log was restored from a backup: `strait recover` shows what to decide"
+    );
+    Ok(first)
 }
 
 /// A block well below the tip: where a new node begins, so that a reorganisation does not take away the only block it
@@ -469,7 +492,9 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
         fee_rate_max: config.wallet.fee_rate_max,
         fallback_fee_rate: config.wallet.fee_rate_fallback,
         reserve_fee_rate: reserve_rate(config),
+        locks: LockPolicy::default(),
         final_depth: config.chain.confirmations,
+        address_gap: strait_wallet::AddressGap::DEFAULT,
     }
 }
 
@@ -483,8 +508,8 @@ fn reserve_rate(config: &Config) -> FeeRate {
 fn parameters(config: &Config) -> strait_wire::Parameters {
     strait_wire::Parameters {
         delay: config.channel.delay,
-        // Nobody here can offer or claim a lock, and each leaves a trace for as long as its channel lives.
-        locks_max: 0,
+        // Half as many as rust-lightning's, and a third of what a commitment can hold: who is left alone settles them.
+        locks_max: 30,
         lock_min: MilliSats::from_const(1_000_000),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: config.channel.confirmations,

@@ -1,7 +1,7 @@
 //! What the machine hands out: events to be saved, effects that wait for them, and what a peer did wrong.
 
 use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, Digest, FeeRate};
-use strait_wire::{FaultCode, Message, Note, Operations};
+use strait_wire::{FaultCode, Message, Note, Operation, Operations};
 use thiserror::Error;
 
 use crate::event::{CarriedRequest, ChannelEvent};
@@ -109,12 +109,23 @@ pub enum RequestError {
         /// The most that may wait.
         limit: usize,
     },
+    /// A lock that would be offered at its expiry, or after it.
+    #[error("the lock expires at {expiry}, and the chain is at {tip}")]
+    LockExpired {
+        /// Its expiry.
+        expiry: BlockHeight,
+        /// The best block's height.
+        tip: BlockHeight,
+    },
     /// The channel is not open for rounds.
     #[error("the channel is {state}")]
     NotOpen {
         /// What it is instead.
         state: &'static str,
     },
+    /// A later state than this node's may exist: only its operator ends the channel.
+    #[error("the channel is quarantined: a later state of it may exist")]
+    Quarantined,
     /// Something of the kind is known already, and differs.
     #[error("contract {contract} is known already")]
     KnownContract {
@@ -230,15 +241,6 @@ impl From<Violation> for Reaction {
     }
 }
 
-/// What becomes of locks that the peer has offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OfferedLocks {
-    /// Whoever they are for claims or cancels them by a request.
-    Held,
-    /// They are for nobody here: each goes back with the next round that this node proposes.
-    Returned,
-}
-
 /// What a step may look at beside the channel itself.
 #[derive(Clone, Copy)]
 pub struct Moment<'a> {
@@ -250,8 +252,9 @@ pub struct Moment<'a> {
     pub contracts: &'a dyn strait_contract::ContractRuntime,
     /// What the operator thinks of contracts that peers offer.
     pub policy: &'a dyn crate::ContractPolicy,
-    /// What becomes of locks that the peer has offered.
-    pub offered_locks: OfferedLocks,
+    /// Claims and cancellations of locks that the peer has offered: each goes into the next round that this node
+    /// proposes, as long as its lock is there.
+    pub settlements: &'a [Operation],
     /// What a cooperative close should pay for block space.
     pub close_fee_rate: FeeRate,
     /// Fresh entropy, never used before: nonces of a close are made of it.

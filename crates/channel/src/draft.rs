@@ -1,16 +1,18 @@
 //! What a round about to be proposed holds: as many waiting requests as fit, each whole or not at all.
 
-use strait_primitives::{CommitmentNumber, LockId, Party};
+use std::borrow::Cow;
+
+use strait_primitives::{BlockHeight, CommitmentNumber, Party};
 use strait_wire::limits::{OPERATIONS_BYTES_MAX, OPERATIONS_MAX};
-use strait_wire::{CancelReason, Operation, Operations};
+use strait_wire::{Operation, Operations};
 
 use crate::Request;
 use crate::channel::Channel;
-use crate::decision::{Decision, Moment, Notice, OfferedLocks, RequestError};
+use crate::decision::{Decision, Moment, Notice, RequestError};
 use crate::event::CarriedRequest;
-use crate::ledger::{ContractChange, Contracts, Ledger, LedgerError, RoundContext};
+use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
 
-/// What a round about to be proposed holds. Without requests it only gives locks back, whatever was tried.
+/// What a round about to be proposed holds. Without requests it only settles locks, whatever was tried.
 pub(crate) struct Draft {
     /// The operations: the node's own first, then those of the requests.
     pub(crate) operations: Operations,
@@ -29,6 +31,8 @@ struct Sketch<'a> {
     operations: Vec<Operation>,
     bytes: usize,
     requests: Vec<CarriedRequest>,
+    /// Locks are settled in it: whatever does not fit beside that waits.
+    settles: bool,
 }
 
 impl Channel {
@@ -51,13 +55,14 @@ impl Channel {
             operations: Vec::new(),
             bytes: 0,
             requests: Vec::new(),
+            settles: false,
         };
         let mut sketch = begin();
-        sketch.return_locks(moment.offered_locks);
+        sketch.settle_locks(moment.settlements);
         sketch.raise_height(volatile.queue.iter(), moment);
         while let Some(request) = volatile.queue.front() {
             if !sketch.has_room(request) {
-                if !sketch.requests.is_empty() {
+                if sketch.settles || !sketch.requests.is_empty() {
                     break;
                 }
                 // A request that fills a round by itself leaves no room for the height.
@@ -65,35 +70,33 @@ impl Channel {
             }
             let request = volatile.queue.pop_front().expect("the front was just seen");
             volatile.queued_operations -= request.operations.as_slice().len();
-            if let Err(error) = sketch.add(&request) {
-                let reason = RequestError::Ledger(error);
+            if let Err(reason) = sketch.add(&request, moment.tip) {
                 out.notice(Notice::Refused { request: request.carried(), reason });
             }
         }
         if sketch.requests.is_empty() {
             // What was there for the requests alone goes with them.
             sketch = begin();
-            sketch.return_locks(moment.offered_locks);
+            sketch.settle_locks(moment.settlements);
         }
         sketch.finish()
     }
 }
 
 impl Sketch<'_> {
-    /// Cancels what the peer has locked for nobody here. It follows from the ledger alone, so that no crash and no full
-    /// queue leaves a lock standing.
-    fn return_locks(&mut self, offered: OfferedLocks) {
-        if offered == OfferedLocks::Held {
-            return;
-        }
-        let ids: Vec<LockId> = offered_locks(&self.ledger, self.ctx.proposer).collect();
-        for lock in ids {
-            let cancel = Operation::CancelLock { lock, reason: CancelReason::Unknown };
-            self.ledger
-                .apply_all(core::slice::from_ref(&cancel), &mut self.ctx)
-                .expect("a live lock of the other party may be cancelled");
-            self.bytes += cancel.encoded_len_max();
-            self.operations.push(cancel);
+    /// Claims and gives back what the peer has locked. It follows from what this node knows of its locks, and not from
+    /// requests, so that no crash and no full queue leaves a lock standing.
+    fn settle_locks(&mut self, settlements: &[Operation]) {
+        for operation in settlements {
+            if !is_due(operation, &self.ledger, self.ctx.proposer) {
+                continue;
+            }
+            self.ledger.apply_all(core::slice::from_ref(operation), &mut self.ctx).expect(
+                "a live lock of the other party may be cancelled, or claimed with its preimage",
+            );
+            self.bytes += operation.encoded_len_max();
+            self.operations.push(operation.clone());
+            self.settles = true;
         }
     }
 
@@ -117,13 +120,37 @@ impl Sketch<'_> {
             && self.bytes + encoded_len_max(list) <= OPERATIONS_BYTES_MAX
     }
 
-    fn add(&mut self, request: &Request) -> Result<(), LedgerError> {
-        let list = request.operations.as_slice();
-        self.ledger.apply_all(list, &mut self.ctx)?;
-        self.operations.extend_from_slice(list);
-        self.bytes += encoded_len_max(list);
+    /// Numbers the request's locks, and takes it in if the ledger allows it.
+    fn add(&mut self, request: &Request, tip: BlockHeight) -> Result<(), RequestError> {
+        let list = self.numbered(request.operations.as_slice(), tip)?;
+        self.ledger.apply_all(&list, &mut self.ctx).map_err(RequestError::Ledger)?;
+        self.bytes += encoded_len_max(&list);
+        self.operations.extend_from_slice(&list);
         self.requests.push(request.carried());
         Ok(())
+    }
+
+    /// A lock gets its number here: whoever asked for it cannot know which is next. One that has expired while it waited
+    /// would only make this node close.
+    fn numbered<'l>(
+        &self,
+        list: &'l [Operation],
+        tip: BlockHeight,
+    ) -> Result<Cow<'l, [Operation]>, RequestError> {
+        if !list.iter().any(|operation| matches!(operation, Operation::AddLock { .. })) {
+            return Ok(list.into());
+        }
+        let mut numbers = self.ledger.next_locks(self.ctx.proposer);
+        let mut list = list.to_vec();
+        for operation in &mut list {
+            if let Operation::AddLock { lock, expiry, .. } = operation {
+                if *expiry <= tip {
+                    return Err(RequestError::LockExpired { expiry: *expiry, tip });
+                }
+                *lock = numbers.next().expect("a channel has fewer than 2^64 locks");
+            }
+        }
+        Ok(list.into())
     }
 
     fn finish(self) -> Draft {
@@ -136,9 +163,19 @@ impl Sketch<'_> {
     }
 }
 
-/// Locks that the other party has offered to this one.
-pub(crate) fn offered_locks(ledger: &Ledger, own: Party) -> impl Iterator<Item = LockId> {
-    ledger.locks().filter(move |(offerer, ..)| *offerer != own).map(|(_, id, _)| id)
+/// True if an operation settles a lock that the other party has offered and that is there.
+pub(crate) fn is_due(operation: &Operation, ledger: &Ledger, own: Party) -> bool {
+    match operation {
+        Operation::ClaimLock { lock, .. } | Operation::CancelLock { lock, .. } => {
+            ledger.lock(!own, *lock).is_some()
+        }
+        Operation::Pay { .. }
+        | Operation::AddLock { .. }
+        | Operation::RaiseHeight { .. }
+        | Operation::OpenContract { .. }
+        | Operation::Act { .. }
+        | Operation::SettleContract { .. } => false,
+    }
 }
 
 /// An upper bound of what a list takes in a frame.

@@ -52,6 +52,9 @@ pub struct Rules {
     /// The most value that may stand in trimmed locks.
     #[n(3)]
     pub dust_exposure_max: MilliSats,
+    /// The most locks in each direction that contracts' outcomes ask for, all together.
+    #[n(4)]
+    pub contract_locks_max: u16,
 }
 
 impl Rules {
@@ -139,6 +142,17 @@ impl Ledger {
     /// Live locks with their offerers, in a fixed order.
     pub fn locks(&self) -> impl Iterator<Item = (Party, LockId, &Lock)> {
         self.locks.iter().map(|((offerer, id), lock)| (*offerer, *id, lock))
+    }
+
+    /// One live lock.
+    #[must_use]
+    pub fn lock(&self, offerer: Party, id: LockId) -> Option<&Lock> {
+        self.locks.get(&(offerer, id))
+    }
+
+    /// The numbers of the locks that a party offers next.
+    pub(crate) fn next_locks(&self, offerer: Party) -> impl Iterator<Item = LockId> + use<> {
+        (*self.next_lock.get(offerer)..).map(LockId)
     }
 
     /// Live contracts, in a fixed order.

@@ -18,8 +18,8 @@ use strait_wire::{
 
 use crate::channel::{Channel, Link};
 use crate::commitments::Content;
-use crate::decision::{ChannelEffect, Decision, Moment, Notice, OfferedLocks, Reaction, Violation};
-use crate::draft::offered_locks;
+use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, Violation};
+use crate::draft::is_due;
 use crate::event::ChannelEvent;
 use crate::ledger::{Contracts, LedgerError, RoundContext};
 use crate::limits::{HEIGHT_LEAD_MAX, HELD_UNFUNDED_BYTES_MAX};
@@ -52,9 +52,9 @@ impl Channel {
     fn wants_turn(&self, moment: &Moment<'_>) -> TurnWish {
         let live = self.live();
         let may_close = self.volatile.close_wanted && live.rounds.ledger.is_plain();
-        let returns = moment.offered_locks == OfferedLocks::Returned
-            && offered_locks(&live.rounds.ledger, live.setup.party).next().is_some();
-        if self.volatile.queue.is_empty() && !may_close && !returns {
+        let (ledger, party) = (&live.rounds.ledger, live.setup.party);
+        let settles = moment.settlements.iter().any(|operation| is_due(operation, ledger, party));
+        if self.volatile.queue.is_empty() && !may_close && !settles {
             TurnWish::Content
         } else {
             TurnWish::Wanted
@@ -327,15 +327,25 @@ impl Channel {
     }
 
     /// The live part, if the connection has got so far that rounds may run. A message outside that is left over from
-    /// another connection or hostile; it moves nothing, and no channel is worth closing for it. One that has lost data
+    /// another connection or hostile; it moves nothing, and no channel is worth closing for it. One that is quarantined
     /// takes part in nothing any more, for it would sign what it has signed otherwise before.
     pub(crate) fn expect_up(&self, message: &'static str) -> Result<&Live, Reaction> {
         match self.state.live() {
-            Some(live) if self.volatile.link == Link::Up && live.closing != Closing::Lost => {
-                Ok(live)
-            }
+            Some(live) if self.volatile.link == Link::Up && !live.is_quarantined() => Ok(live),
             Some(_) => Err(out_of_place(message)),
             None => Err(unexpected(message, self.state.phase.name())),
+        }
+    }
+
+    /// The live part, if a close may be agreed: as [`Self::expect_up`], or where one of the two stores is not whole.
+    pub(crate) fn expect_closing(&self, message: &'static str) -> Result<&Live, Reaction> {
+        match self.state.live() {
+            Some(live)
+                if self.volatile.link == Link::Restoring && live.closing != Closing::Lost =>
+            {
+                Ok(live)
+            }
+            Some(_) | None => self.expect_up(message),
         }
     }
 

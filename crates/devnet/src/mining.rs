@@ -2,6 +2,8 @@
 //!
 //! Pure but for the work itself, which on regtest is two hashes on average.
 
+use std::collections::BTreeSet;
+
 use bitcoin::absolute::LockTime;
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
@@ -43,11 +45,32 @@ pub(crate) fn subsidy(height: u32) -> Amount {
 
 /// Chooses what pays best from the mempool.
 pub(crate) fn select(mempool: &Mempool) -> Selection {
+    select_where(mempool, |_| Taste::Takes)
+}
+
+/// What a miner thinks of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taste {
+    /// It takes it.
+    Takes,
+    /// It leaves it out, and whatever depends on it.
+    Leaves,
+}
+
+/// Chooses what pays best from the mempool among the chunks that a miner likes.
+pub(crate) fn select_where(mempool: &Mempool, taste: impl Fn(&Chunk) -> Taste) -> Selection {
     let mut selection = Selection::default();
+    let mut left_out = BTreeSet::new();
     let mut weight_left = BLOCK_WEIGHT_MAX.saturating_sub(BLOCK_WEIGHT_RESERVED);
     let mut sigops_left = BLOCK_SIGOPS_COST_MAX.saturating_sub(BLOCK_SIGOPS_COST_RESERVED);
     for chunk in best_first(mempool) {
         let entries: Vec<_> = chunk.txids.iter().filter_map(|txid| mempool.entry(txid)).collect();
+        let parents = entries.iter().flat_map(|entry| mempool.parents_of(&entry.transaction));
+        let lacks_parent = parents.into_iter().any(|parent| left_out.contains(&parent));
+        if lacks_parent || taste(&chunk) == Taste::Leaves {
+            left_out.extend(chunk.txids);
+            continue;
+        }
         let weight = entries.iter().map(|entry| entry.transaction.weight().to_wu()).sum();
         let sigops = entries.iter().map(|entry| entry.sigops_cost).sum();
         let least = BLOCK_FEE_RATE_MIN.fee(strait_primitives::VBytes(chunk.size_vbytes)).to_sat();
@@ -71,7 +94,7 @@ pub(crate) fn select(mempool: &Mempool) -> Selection {
 
 /// All chunks of the mempool, best paying first; within a cluster their order holds.
 fn best_first(mempool: &Mempool) -> Vec<Chunk> {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for entry in mempool.entries() {
         if seen.contains(&entry.txid) {

@@ -8,8 +8,8 @@ use crate::chain::{Chain, Reorganisation};
 use crate::locks;
 use crate::mempool::admission::{Admission, FeeCap, Scene, admit};
 use crate::mempool::package::{self, PackageOutcome};
-use crate::mempool::{Entry, Mempool};
-use crate::mining::{self, Selection};
+use crate::mempool::{Chunk, Entry, Mempool};
+use crate::mining::{self, Selection, Taste};
 use crate::reject::Reject;
 
 #[cfg(test)]
@@ -43,6 +43,17 @@ impl Node {
     /// Mines a block of what waits and pays best.
     pub(crate) fn mine(&mut self, payout: ScriptBuf, now_s: u64) -> BlockHash {
         let selection = mining::select(&self.mempool);
+        self.mine_selection(payout, selection, now_s)
+    }
+
+    /// Mines a block of what waits, pays best, and pleases the miner.
+    pub(crate) fn mine_where(
+        &mut self,
+        payout: ScriptBuf,
+        now_s: u64,
+        taste: impl Fn(&Chunk) -> Taste,
+    ) -> BlockHash {
+        let selection = mining::select_where(&self.mempool, taste);
         self.mine_selection(payout, selection, now_s)
     }
 

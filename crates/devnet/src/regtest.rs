@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
-use bitcoin::{Amount, Block, BlockHash, OutPoint, ScriptBuf, Transaction, TxOut};
-use strait_primitives::BlockHeight;
+use bitcoin::{Amount, Block, BlockHash, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
+use strait_primitives::{BlockHeight, FeeRate, VBytes};
 
+use crate::coin::{Coin, CoinOrigin};
 use crate::mempool::admission::FeeCap;
 use crate::mempool::package::TransactionResult;
+use crate::mining::Taste;
 use crate::node::Node;
+use crate::script_check;
 
 /// What became of one submitted transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +93,52 @@ impl Regtest {
     /// Mines what waits and pays best.
     pub fn mine(&mut self, payout: ScriptBuf, now_s: u64) -> BlockHash {
         self.node.mine(payout, now_s)
+    }
+
+    /// Mines what waits and pays best, but for transactions that pay less for their size than `least` with those they
+    /// need, and for those that `bars` names, with whatever depends on them.
+    pub fn mine_where(
+        &mut self,
+        payout: ScriptBuf,
+        now_s: u64,
+        least: FeeRate,
+        bars: impl Fn(&Txid) -> bool,
+    ) -> BlockHash {
+        self.node.mine_where(payout, now_s, |chunk| {
+            let fee = least.fee(VBytes(chunk.size_vbytes)).to_sat();
+            let pleases = chunk.fee_sat >= fee && !chunk.txids.iter().any(&bars);
+            if pleases { Taste::Takes } else { Taste::Leaves }
+        })
+    }
+
+    /// Mines a block of exactly these transactions, whether anyone would relay them or not.
+    ///
+    /// # Errors
+    /// Bitcoind's words, if the next block may not hold one of them after those before it; nothing is mined then.
+    pub fn mine_these(
+        &mut self,
+        payout: ScriptBuf,
+        transactions: Vec<Transaction>,
+        now_s: u64,
+    ) -> Result<BlockHash, String> {
+        let mined = self.node.mine_exactly(payout, transactions, now_s);
+        mined.map_err(|reject| reject.to_string())
+    }
+
+    /// True if the best chain holds the transaction.
+    #[must_use]
+    pub fn is_mined(&self, txid: &Txid) -> bool {
+        self.node.chain().block_of(txid).is_some()
+    }
+
+    /// Checks every script of a transaction that spends these outputs, one for each input, by Bitcoin Core's code.
+    ///
+    /// # Errors
+    /// Bitcoind's words, if a script fails.
+    pub fn check_scripts(transaction: &Transaction, spent: &[TxOut]) -> Result<(), String> {
+        let coin = |output: &TxOut| Coin { output: output.clone(), origin: CoinOrigin::Block(0) };
+        let coins: Vec<Coin> = spent.iter().map(coin).collect();
+        script_check::check_scripts(transaction, &coins).map_err(|reject| reject.to_string())
     }
 
     /// Mines a block that leaves everything waiting.

@@ -1,13 +1,17 @@
 //! What commands are answered with.
 
 use bitcoin::{ScriptBuf, Txid};
-use strait_channel::RequestError;
+use strait_channel::{RecoveryError, RequestError};
+use strait_payment::LockKey;
 use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
+    BlockHeight, ChannelId, CommitmentNumber, ContractId, FeeRate, MilliSats, ModuleHash, NodeId,
+    Sats,
 };
 use strait_wallet::FundError;
 use thiserror::Error;
 
+use crate::lock_views::LockView;
+use crate::quarantine::RecoveryView;
 use crate::views::{ChannelView, ContractView, NodeView, PeerView, WalletView};
 
 /// Operations that a round carried out, irrevocably.
@@ -34,6 +38,10 @@ pub enum Answer {
     Channels(Vec<ChannelView>),
     /// One channel.
     Channel(Box<ChannelView>),
+    /// All channels whose state is not trusted.
+    Recoveries(Vec<RecoveryView>),
+    /// One of them.
+    Recovery(Box<RecoveryView>),
     /// Operations are irrevocable.
     Done(PaymentDone),
     /// Modules that contracts may use, with their lengths in bytes.
@@ -42,6 +50,10 @@ pub enum Answer {
     Contracts(Vec<ContractView>),
     /// One contract.
     Contract(Box<ContractView>),
+    /// All locks in use, and the last ones that are over.
+    Locks(Vec<LockView>),
+    /// One lock.
+    Lock(Box<LockView>),
     /// The wallet's balance.
     Wallet(WalletView),
     /// A fresh address, as its script.
@@ -67,6 +79,25 @@ pub enum CommandError {
     /// No such contract.
     #[error("no contract {0}")]
     UnknownContract(ContractId),
+    /// No such lock, or it has long been over.
+    #[error("no lock {0}")]
+    UnknownLock(LockKey),
+    /// The lock is not held for this node's user: it is not for this node, or it was claimed or given back.
+    #[error("lock {0} is not held here")]
+    NotHeld(LockKey),
+    /// The preimage does not hash to the lock's hash.
+    #[error("the preimage does not open lock {0}")]
+    WrongPreimage(LockKey),
+    /// A lock's expiry leaves too little time for it, or binds money for too long.
+    #[error("an expiry of {actual}, allowed is {min} to {max}")]
+    LockExpiry {
+        /// What was asked.
+        actual: BlockHeight,
+        /// The least.
+        min: BlockHeight,
+        /// The most.
+        max: BlockHeight,
+    },
     /// No module of this hash was added.
     #[error("no module {0}: add it first, and allow it if the configuration lists modules")]
     UnknownModule(ModuleHash),
@@ -93,6 +124,25 @@ pub enum CommandError {
         /// Why.
         #[source]
         source: RequestError,
+    },
+    /// The channel cannot be ended so.
+    #[error("channel {channel} is not ended so")]
+    Recovery {
+        /// Which.
+        channel: ChannelId,
+        /// Why.
+        #[source]
+        source: RecoveryError,
+    },
+    /// The operator did not say what may be lost.
+    #[error("all {may_lose} in channel {channel} may be lost, and {confirmed} was confirmed")]
+    LossNotConfirmed {
+        /// Which.
+        channel: ChannelId,
+        /// What the channel holds.
+        may_lose: Sats,
+        /// What was confirmed.
+        confirmed: Sats,
     },
     /// The channel closed while the request waited for its round; nothing of it was done.
     #[error("channel {0} closed before the request's round")]

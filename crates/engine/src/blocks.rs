@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, Transaction, Txid};
 use strait_channel::{AbandonReason, Channel, Funded};
-use strait_primitives::{BlockHeight, ChannelId};
+use strait_primitives::{BlockHeight, ChannelId, Party};
 use strait_watcher::BlockSpends;
 
 use crate::effect::{Effect, Report};
@@ -34,17 +34,22 @@ impl Engine {
             self.record(Event::Wallet(change), out);
         }
         self.record(Event::BlockConnected { height, hash }, out);
+        block.txdata.iter().for_each(|transaction| self.learn_from_chain(transaction, out));
         self.find_fundings(height, block, moment, out);
         self.forsake_overdue(height, moment, out);
         self.watch_block(height, &BlockSpends::new(block), moment, out);
         self.dirty.extend(self.channels.keys());
         self.resolve_settled(moment, out);
+        self.forget_left_closes(moment, out);
+        self.give_up_conflicted(moment, out);
     }
 
     /// The chain is known as far as it can be: claims what is to be claimed, and brings everything on its way again.
-    pub(crate) fn handle_blocks_told(&mut self, out: &mut Step) {
+    pub(crate) fn handle_blocks_told(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.meet_lock_deadlines(moment, out);
         self.claim(out);
         self.rebroadcast(out);
+        self.look_for_preimages(out);
     }
 
     fn find_fundings(
@@ -77,6 +82,28 @@ impl Engine {
         let overdue = self.channels.values().filter(|channel| channel.is_overdue(height));
         for id in overdue.map(Channel::id).collect::<Vec<_>>() {
             self.forsake(id, AbandonReason::Expired, moment, out);
+        }
+    }
+
+    /// Gives up what this node opened and nobody can mine any more: another transaction spends the coins of its funding,
+    /// so deep that no reorganisation brings them back.
+    fn give_up_conflicted(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        let tip = self.tip().height;
+        let is_void = |channel: &&Channel| {
+            let Some(live) = channel.state().live() else { return false };
+            let depth = self.config.forget_depth(live.setup.funding.value);
+            let txid = live.setup.funding.outpoint().txid;
+            live.funded == Funded::Waiting
+                && live.setup.party == Party::Opener
+                && self.wallet.rival_of(txid).is_some_and(|at| at.depth_at(tip) >= depth)
+        };
+        let ids: Vec<ChannelId> = self.channels.values().filter(is_void).map(Channel::id).collect();
+        for id in ids {
+            self.tell_closing(id, out);
+            self.free_bump_coins(id, out);
+            self.with_channel(id, moment, out, |channel, _, decision| {
+                channel.give_up_funding(decision);
+            });
         }
     }
 
@@ -113,14 +140,19 @@ impl Engine {
         self.unwatch_block(height, out);
     }
 
-    /// A transaction that is not in a block yet: only the wallet looks at it.
+    /// A transaction that is not in a block yet: the wallet looks for coins in it, watchers for preimages.
     pub(crate) fn handle_mempool(
         &mut self,
         transaction: &Transaction,
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
-        self.note_own(transaction, moment, out);
+        // A claim of this node's own is its watcher's to replace; the wallet hears of it when it is mined.
+        if !self.takes_from_commitment(transaction) {
+            self.note_own(transaction, moment, out);
+        }
+        self.watch_mempool(transaction, out);
+        self.learn_from_chain(transaction, out);
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
@@ -156,7 +188,7 @@ impl Engine {
         for transaction in self.wallet.unconfirmed() {
             out.effects.push(Effect::Broadcast(vec![transaction.as_ref().clone()]));
         }
-        for id in self.channels.keys().copied().collect::<Vec<_>>() {
+        for id in self.by_urgency() {
             self.rebroadcast_close(id, out);
         }
     }

@@ -55,7 +55,8 @@ impl Engine {
         }
         if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
             let what = format!("{} for a channel that is not known here", message.name());
-            self.fault(peer, Some(id), FaultCode::UnknownChannel, &what, out);
+            let code = self.code_for_unknown(&id, &message);
+            self.fault(peer, Some(id), code, &what, out);
             // It hears why, in case it has a channel that this node has settled and forgotten.
             if self.is_stranger(peer) {
                 self.dismiss(peer, out);
@@ -74,6 +75,7 @@ impl Engine {
         } else if let Message::SignOpening(sign) = message {
             self.handle_sign_opening(id, &sign, moment, out);
         } else {
+            self.learn_from(id, &message, out);
             self.pass_on(peer, id, message, moment, out);
         }
         self.dirty.insert(id);
@@ -155,8 +157,9 @@ impl Engine {
             collateral_max: self.config.contract_collateral_max,
             allowed: self.config.contract_modules.as_ref(),
         };
+        let settlements = self.payments.settlements(id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        let inner = Self::channel_moment(tip, rate, &policy, moment, id);
+        let inner = Self::channel_moment(tip, rate, &policy, &settlements, moment, id);
         let mut decision = Decision::default();
         act(channel, &inner, &mut decision);
         self.absorb(id, decision, moment, out);
@@ -193,6 +196,7 @@ impl Engine {
 
     fn note_event(&mut self, id: ChannelId, peer: NodeId, event: &ChannelEvent, out: &mut Step) {
         self.book.note_channel_event(id, event);
+        self.note_lock_event(id, event);
         let mut report = |report| out.effects.push(Effect::Report(report));
         if let ChannelEvent::Opened { funding, .. } = event {
             self.funding_outputs.insert(funding.outpoint(), id);

@@ -1,10 +1,12 @@
 //! What users ask of a node.
 
 use strait_contract::{Collateral, Limits, Params};
+use strait_payment::LockKey;
 use strait_primitives::{
-    ChannelId, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, RequestKey, Sats,
+    BlockHeight, ChannelId, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, PaymentHash,
+    Preimage, RequestKey, Sats,
 };
-use strait_wire::{ContractBytes, Reference};
+use strait_wire::{ContractBytes, Reference, Route};
 
 /// Names one asking, so that the answer finds its way back. Made by the runtime, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +37,23 @@ pub enum CloseMode {
     Cooperative,
     /// Alone, on the latest commitment.
     Force,
+}
+
+/// How to end a channel whose state is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryChoice {
+    /// Ask the peer to close by force.
+    AskPeer,
+    /// Sign the close that the peer offers by its ledger, if it brings this node so much.
+    ApproveClose {
+        /// The least.
+        at_least: Sats,
+    },
+    /// Publish this node's commitment: if it was revoked, the peer takes everything.
+    AcceptLoss {
+        /// The operator's own word for what may be lost; it must be all that is in the channel.
+        may_lose: Sats,
+    },
 }
 
 /// One request. Those that move money carry a key: the same key asked again is answered, not done again.
@@ -75,6 +94,15 @@ pub enum Command {
         /// How.
         mode: CloseMode,
     },
+    /// All channels whose state is not trusted.
+    Recoveries,
+    /// End such a channel.
+    Recover {
+        /// Which.
+        channel: ChannelId,
+        /// How.
+        choice: RecoveryChoice,
+    },
     /// Pay, all or nothing.
     Pay {
         /// The request's key.
@@ -84,6 +112,43 @@ pub enum Command {
         /// What.
         payments: Vec<Payment>,
     },
+    /// Offer a lock. Answered with it once it stands in both sides' commitments.
+    OfferLock {
+        /// The request's key.
+        key: RequestKey,
+        /// Through which channel.
+        channel: ChannelId,
+        /// How much, what those on the way take for themselves included.
+        amount: MilliSats,
+        /// Whoever shows its preimage takes it.
+        payment_hash: PaymentHash,
+        /// From this height on it may be taken back on chain.
+        expiry: BlockHeight,
+        /// Where the peer is asked to pass it on to; empty if it is for the peer.
+        route: Route,
+    },
+    /// Claim a lock that is held for this node. Answered with it once it is this node's money for good. Asked again it
+    /// goes on, so its key decides nothing.
+    ClaimLock {
+        /// The request's key.
+        key: RequestKey,
+        /// Which.
+        lock: LockKey,
+        /// The preimage of its hash. Public from here on.
+        preimage: Preimage,
+    },
+    /// Give a lock back that is held for this node. Answered with it once it is gone. Asked again it goes on, so its key
+    /// decides nothing.
+    CancelLock {
+        /// The request's key.
+        key: RequestKey,
+        /// Which.
+        lock: LockKey,
+    },
+    /// All locks in use, and the last ones that are over.
+    Locks,
+    /// One lock.
+    Lock(LockKey),
     /// Modules that contracts may use.
     Modules,
     /// A module has been checked and kept by the runtime; contracts may use it from now on.

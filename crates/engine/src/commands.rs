@@ -1,6 +1,7 @@
 //! The door for commands.
 
 use strait_contract::Terms;
+use strait_payment::LockTerms;
 
 use crate::answer::{Answer, CommandError};
 use crate::coins::Sending;
@@ -29,6 +30,9 @@ impl Engine {
             Command::CloseChannel { key, channel, mode } => {
                 self.command_close(id, key, channel, mode, moment, out);
             }
+            Command::Recover { channel, choice } => {
+                self.command_recover(id, channel, choice, moment, out);
+            }
             Command::Pay { key, channel, payments } => {
                 self.command_pay(id, key, channel, &payments, out);
             }
@@ -46,6 +50,14 @@ impl Engine {
                 self.command_act(id, key, contract, actions, out);
             }
             Command::Settle { key, contract } => self.command_settle(id, key, contract, out),
+            Command::OfferLock { key, channel, amount, payment_hash, expiry, route } => {
+                let terms = LockTerms { amount, payment_hash, expiry };
+                self.command_offer_lock(id, key, channel, terms, route, out);
+            }
+            Command::ClaimLock { key: _, lock, preimage } => {
+                self.command_claim_lock(id, lock, preimage, out);
+            }
+            Command::CancelLock { key: _, lock } => self.command_cancel_lock(id, lock, out),
             Command::NewAddress => self.command_address(id, out),
             Command::SendCoins { key, address, amount, fee_rate } => {
                 let asked = Sending { id, key, address, amount, fee_rate };
@@ -55,9 +67,12 @@ impl Engine {
             | Command::Peers
             | Command::Channels
             | Command::Channel(_)
+            | Command::Recoveries
             | Command::Modules
             | Command::Contracts
             | Command::Contract(_)
+            | Command::Locks
+            | Command::Lock(_)
             | Command::Wallet => reply(id, self.look_up(&command), out),
         }
     }
@@ -75,6 +90,7 @@ impl Engine {
                 let view = self.channel_view(channel);
                 Answer::Channel(Box::new(view.ok_or(CommandError::UnknownChannel(*channel))?))
             }
+            Command::Recoveries => Answer::Recoveries(self.recovery_views()),
             Command::Modules => {
                 let modules = self.book.modules.iter();
                 Answer::Modules(modules.map(|(module, size)| (*module, *size)).collect())
@@ -87,16 +103,25 @@ impl Engine {
                 let view = self.find_contract(contract);
                 Answer::Contract(Box::new(view.ok_or(CommandError::UnknownContract(*contract))?))
             }
+            Command::Locks => Answer::Locks(self.lock_views()),
+            Command::Lock(lock) => {
+                let view = self.lock_view(lock).ok_or(CommandError::UnknownLock(*lock))?;
+                Answer::Lock(Box::new(view))
+            }
             Command::Wallet => Answer::Wallet(self.wallet_view()),
             Command::Status => Answer::Status(Box::new(self.node_view())),
             Command::ConnectPeer { .. }
             | Command::OpenChannel { .. }
             | Command::CloseChannel { .. }
+            | Command::Recover { .. }
             | Command::Pay { .. }
             | Command::AddModule { .. }
             | Command::OpenContract { .. }
             | Command::Act { .. }
             | Command::Settle { .. }
+            | Command::OfferLock { .. }
+            | Command::ClaimLock { .. }
+            | Command::CancelLock { .. }
             | Command::NewAddress
             | Command::SendCoins { .. } => unreachable!("only questions are looked up"),
         })

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use strait_channel::OpeningPolicy;
-use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, NodeId};
+use strait_payment::LockPolicy;
+use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, NodeId, Sats};
+use strait_wallet::AddressGap;
 
-use crate::limits::{FINAL_DEPTH_MIN, FORGET_MARGIN};
+use crate::limits::{DEPTH_STEP, DEPTH_STEPS_MAX, FINAL_DEPTH_MIN, FORGET_MARGIN};
 
 /// Whether peers may ask for channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,20 +48,29 @@ pub struct EngineConfig {
     pub inbound: Inbound,
     /// Whether the reserve must cover a channel that a peer asks for.
     pub accept_reserve: ReserveRule,
-    /// No transaction of this node pays more than this for its size, whatever the chain's estimate.
+    /// No estimate above this is believed, and no user may ask for more: a transaction that is in no hurry pays at most
+    /// this for its size. What is in a hurry, on chain, is bounded by what it saves.
     pub fee_rate_max: FeeRate,
     /// What closing transactions pay when the chain gives no estimate.
     pub fallback_fee_rate: FeeRate,
     /// The rate at which the reserve must be able to close all channels at once.
     pub reserve_fee_rate: FeeRate,
+    /// What it takes on itself with locks.
+    pub locks: LockPolicy,
     /// Confirmations after which a channel's end is final; it is forgotten somewhat deeper.
     pub final_depth: BlockDelta,
+    /// Addresses of the wallet that are watched beyond the last one handed out. Each is derived at every start; only a
+    /// wallet that starts from its seed alone needs many.
+    pub address_gap: AddressGap,
 }
 
 impl EngineConfig {
-    /// Confirmations of its end after which a channel is forgotten, and a round that was never accepted called failed.
-    pub(crate) fn forget_depth(&self) -> BlockDelta {
+    /// Confirmations of its end after which a channel that held so much is forgotten, and a round that was never accepted
+    /// called failed.
+    pub(crate) fn forget_depth(&self, capacity: Sats) -> BlockDelta {
         let depth = self.final_depth.max(FINAL_DEPTH_MIN).to_u32();
-        BlockDelta::new(depth.saturating_add(FORGET_MARGIN.to_u32()))
+        let more = (capacity.to_sat() / DEPTH_STEP.to_sat()).min(DEPTH_STEPS_MAX);
+        let more = u32::try_from(more).expect("a few hundred at most");
+        BlockDelta::new(depth.saturating_add(FORGET_MARGIN.to_u32()).saturating_add(more))
     }
 }

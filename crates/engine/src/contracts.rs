@@ -10,7 +10,7 @@ use crate::answer::{Answer, CommandError};
 use crate::command::CommandId;
 use crate::engine::{Engine, Moment, Step};
 use crate::limits::CONTRACT_HOMES_MAX;
-use crate::payments::{Asked, reply};
+use crate::payments::{About, Asked, reply};
 use crate::views::ContractStage;
 
 impl Engine {
@@ -103,7 +103,7 @@ impl Engine {
         out: &mut Step,
     ) {
         let key = opening_key(contract);
-        let asked = Asked { id, key, channel, contract: Some(contract) };
+        let asked = Asked { id, key, channel, about: About::Contract(contract) };
         self.ask(asked, vec![Operation::OpenContract { contract }], out);
     }
 
@@ -148,7 +148,7 @@ impl Engine {
             (None, Some(done)) => done.channel,
             (None, None) => return reply(id, Err(CommandError::UnknownContract(contract)), out),
         };
-        self.ask(Asked { id, key, channel, contract: None }, operations, out);
+        self.ask(Asked { id, key, channel, about: About::Operations }, operations, out);
     }
 
     pub(crate) fn find_contract(&self, contract: &ContractId) -> Option<crate::ContractView> {

@@ -43,7 +43,8 @@ impl EndedChannels {
             Ending::Abandoned(AbandonReason::Peer | AbandonReason::Expired) => {
                 channel.party == Party::Acceptor
             }
-            Ending::Abandoned(AbandonReason::Operator) | Ending::Settled { .. } => false,
+            Ending::Abandoned(AbandonReason::Operator | AbandonReason::Conflicted)
+            | Ending::Settled { .. } => false,
         };
         if is_strangers {
             return;

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::OutPoint;
-use strait_channel::{Channel, ContractPolicy, OfferedLocks, Outstanding};
+use strait_channel::{Channel, ChannelState, ContractPolicy, Outstanding};
 use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
+use strait_payment::PaymentBook;
 use strait_primitives::{
     BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
-use strait_wallet::{Account, AddressGap, Wallet};
-use strait_watcher::Watcher;
+use strait_wallet::{Account, AddressGap, Wallet, WalletState};
+use strait_watcher::{Watcher, WatcherState};
+use strait_wire::Operation;
 use thiserror::Error;
 
 use crate::answer::CommandError;
@@ -19,6 +21,7 @@ use crate::config::EngineConfig;
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
+use crate::locks::LockDesk;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 use crate::work::Work;
@@ -59,6 +62,7 @@ pub struct Engine {
     pub(crate) channels: BTreeMap<ChannelId, Channel>,
     pub(crate) watchers: BTreeMap<ChannelId, Watcher>,
     pub(crate) book: Book,
+    pub(crate) payments: PaymentBook,
     /// Peers with a stream, and what was said on it.
     pub(crate) connected: BTreeMap<NodeId, crate::peers::Connection>,
     /// Channels that have something to do at the next [`Engine::poll`].
@@ -75,10 +79,14 @@ pub struct Engine {
     pub(crate) contract_homes: BTreeMap<ContractId, ChannelId>,
     /// Channels whose funding output's spend is so deep that the end of their last round was told.
     pub(crate) last_rounds_told: BTreeSet<ChannelId>,
+    /// Outputs whose spends are looked for among waiting transactions, as last asked.
+    pub(crate) looked_for: Vec<OutPoint>,
     /// When the log was last told the time.
     pub(crate) clock_noted: Option<Timestamp>,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
+    /// What a restart forgets of locks.
+    pub(crate) locks: LockDesk,
     /// What peers' contracts have cost of late.
     pub(crate) work: Work,
     next: EventSeq,
@@ -92,15 +100,43 @@ impl Engine {
         account: &Account,
         birthday: BlockPoint,
     ) -> (Self, Unsaved<Event, Effect>) {
+        let gap = config.address_gap;
+        let (mut engine, out) = Self::begin(config, seed, account, birthday, gap);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    /// A node of which nothing is left but the seed. It looks for coins of all its addresses, and asks peers that know a
+    /// channel with it for a close.
+    pub fn create_from_seed(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+        now: Timestamp,
+    ) -> (Self, Unsaved<Event, Effect>) {
+        let gap = AddressGap::seed_alone(config.channels_max);
+        let (mut engine, mut out) = Self::begin(config, seed, account, birthday, gap);
+        engine.record(Event::Restored { backup_taken: None, now }, &mut out);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    fn begin(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+        gap: AddressGap,
+    ) -> (Self, Step) {
         let point = strait_wallet::BlockPoint { height: birthday.height, hash: birthday.hash };
-        let (wallet, change) = Wallet::create(account, point, AddressGap::DEFAULT);
+        let (wallet, change) = Wallet::create(account, point, gap);
         let mut engine = Self::with_wallet(config, seed, wallet, EventSeq::ZERO.next());
         let mut out = Step::default();
         engine.record(Event::Wallet(change), &mut out);
         let BlockPoint { height, hash } = birthday;
         engine.record(Event::BlockConnected { height, hash }, &mut out);
-        let unsaved = engine.seal(out);
-        (engine, unsaved)
+        (engine, out)
     }
 
     /// Takes a node up again; `state` is the fold of its log, whose last event is `head`.
@@ -114,9 +150,10 @@ impl Engine {
         state: NodeState,
         head: EventSeq,
     ) -> Result<Self, RestoreError> {
-        let wallet = Wallet::load(account, &state.wallet, AddressGap::DEFAULT)?;
+        let wallet = Wallet::load(account, &state.wallet, config.address_gap)?;
         let mut engine = Self::with_wallet(config, seed, wallet, head.next());
         engine.book = state.book;
+        engine.payments = state.payments;
         engine.watchers =
             state.watchers.into_iter().map(|(id, state)| (id, Watcher::load(state))).collect();
         for (id, state) in state.channels {
@@ -140,6 +177,8 @@ impl Engine {
             channels: BTreeMap::new(),
             watchers: BTreeMap::new(),
             book: Book::default(),
+            payments: PaymentBook::default(),
+            locks: LockDesk::default(),
             connected: BTreeMap::new(),
             dirty: BTreeSet::new(),
             waiters: Waiters::default(),
@@ -148,6 +187,7 @@ impl Engine {
             funding_outputs: BTreeMap::new(),
             contract_homes: BTreeMap::new(),
             last_rounds_told: BTreeSet::new(),
+            looked_for: Vec::new(),
             clock_noted: None,
             answered_openings: VecDeque::new(),
             work: Work::default(),
@@ -163,7 +203,30 @@ impl Engine {
             watchers: self.watchers.iter().map(|(id, w)| (*id, w.state().clone())).collect(),
             wallet: self.wallet.state(),
             book: self.book.clone(),
+            payments: self.payments.clone(),
         }
+    }
+
+    /// The durable state of each channel, as [`Engine::state`] copies it: for those who compare without copying.
+    pub fn channel_states(&self) -> impl Iterator<Item = (&ChannelId, &ChannelState)> {
+        self.channels.iter().map(|(id, channel)| (id, channel.state()))
+    }
+
+    /// The durable state of each watcher.
+    pub fn watcher_states(&self) -> impl Iterator<Item = (&ChannelId, &WatcherState)> {
+        self.watchers.iter().map(|(id, watcher)| (id, watcher.state()))
+    }
+
+    /// The durable state of the wallet, put together anew.
+    #[must_use]
+    pub fn wallet_state(&self) -> WalletState {
+        self.wallet.state()
+    }
+
+    /// What the node remembers beside channels, watchers and the wallet.
+    #[must_use]
+    pub const fn book(&self) -> &Book {
+        &self.book
     }
 
     /// The last event handed out; it may not be saved yet.
@@ -217,7 +280,7 @@ impl Engine {
             Input::MempoolTransaction(transaction) => {
                 self.handle_mempool(&transaction, moment, out);
             }
-            Input::BlocksTold => self.handle_blocks_told(out),
+            Input::BlocksTold => self.handle_blocks_told(moment, out),
             Input::FeeEstimate(rate) => self.fee_estimate = Some(rate),
             Input::NoFeeEstimate { least } => {
                 self.fee_estimate = Some(self.config.fallback_fee_rate.max(least));
@@ -235,6 +298,7 @@ impl Engine {
 
     /// Lets every channel act that has something to do.
     pub(crate) fn propose(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.review_locks(out);
         for id in core::mem::take(&mut self.dirty) {
             self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.poll(moment, decision);
@@ -263,7 +327,7 @@ impl Engine {
         self.seal(out)
     }
 
-    fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
+    pub(crate) fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
         let first = self.next;
         self.next = first.advanced(out.events.len() as u64);
         Unsaved::new(first, out.events, out.effects)
@@ -298,6 +362,7 @@ impl Engine {
         tip: BlockHeight,
         rate: FeeRate,
         policy: &'a Policy<'a>,
+        settlements: &'a [Operation],
         moment: &Moment<'a>,
         channel: ChannelId,
     ) -> strait_channel::Moment<'a> {
@@ -306,8 +371,7 @@ impl Engine {
             tip,
             contracts: moment.contracts,
             policy,
-            // This version offers no locks to its users, so none is for anybody here.
-            offered_locks: OfferedLocks::Returned,
+            settlements,
             close_fee_rate: rate,
             entropy: derive_entropy(&moment.entropy, channel.as_bytes()),
         }

@@ -13,7 +13,8 @@
 //! (`strait-log`). After a batch of inputs the runtime calls [`Engine::poll`], which lets channels begin rounds.
 //!
 //! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
-//! `coins`, `reserve`, `fee_bump`, `on_chain` (watchers). The durable state and its fold are in `state`.
+//! `locks` (in use), `lock_deadlines`, `coins`, `reserve`, `fee_bump`, `on_chain` (watchers), `quarantine` (restored
+//! logs). The durable state and its fold are in `state`.
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
@@ -34,10 +35,14 @@ mod event;
 mod fee_bump;
 mod input;
 mod limits;
+mod lock_deadlines;
+mod lock_views;
+mod locks;
 mod on_chain;
 mod openings;
 mod payments;
 mod peers;
+mod quarantine;
 mod requests;
 mod reserve;
 #[cfg(test)]
@@ -47,7 +52,7 @@ mod views;
 mod work;
 
 pub use answer::{Answer, CommandError, PaymentDone};
-pub use command::{CloseMode, Command, CommandId, Payment, SendAmount};
+pub use command::{CloseMode, Command, CommandId, Payment, RecoveryChoice, SendAmount};
 pub use config::{EngineConfig, Inbound, ReserveRule};
 pub use effect::{Effect, Report};
 pub use ended::{EndedChannel, EndedChannels};
@@ -55,8 +60,11 @@ pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
 pub use input::Input;
 pub use limits::RECENT_BLOCKS;
+pub use lock_views::{LockRole, LockStage, LockView};
+pub use quarantine::{Doubt, RecoveryView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
+pub use strait_payment::{Forwarding, LockKey, LockPolicy, ParseLockKeyError, PaymentEvent};
 pub use views::{
     ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,

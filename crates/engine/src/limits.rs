@@ -64,6 +64,11 @@ pub(crate) const FINAL_DEPTH_MIN: BlockDelta = BlockDelta::new(6);
 /// still takes the last spend away, and with it comes the time of a revoked commitment: somebody must be there to punish
 /// it.
 pub(crate) const FORGET_MARGIN: BlockDelta = BlockDelta::new(6);
+/// For each time that a channel held so much, it is kept for one block more: a deeper reorganisation costs more to make,
+/// and pays only where there is more to take.
+pub(crate) const DEPTH_STEP: Sats = Sats::from_const(50_000_000);
+/// Blocks that are added so at most: a day.
+pub(crate) const DEPTH_STEPS_MAX: u64 = 144;
 
 // A block that the node can lose, its wallet can lose as well.
 const _: () = assert!(RECENT_BLOCKS < BLOCKS_KEPT.to_u32() as usize);

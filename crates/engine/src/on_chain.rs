@@ -2,11 +2,13 @@
 //!
 //! A watcher borrows facts from its channel and decides by itself; here its claims are signed and sent.
 
-use bitcoin::Script;
+use bitcoin::{OutPoint, Script, Transaction};
 use strait_channel::{Channel, Outstanding, Spender};
 use strait_onchain::{CommitmentContext, LockSpec, Role, WalletScript};
+use strait_payment::PaymentBook;
 use strait_primitives::{
-    BlockHeight, ChannelId, CommitmentNumber, LockId, PaymentHash, Preimage, RequestKey, Side,
+    BlockDelta, BlockHeight, ChannelId, CommitmentNumber, LockId, PaymentHash, Preimage,
+    RequestKey, Sats, Side,
 };
 use strait_watcher::{
     BlockSpends, ChannelFacts, PollRequest, Revocation, Standing, WatchEvent, Watcher,
@@ -20,8 +22,9 @@ use crate::requests::RequestFate;
 use crate::state::placed;
 
 /// A live channel's facts, borrowed.
-struct Facts<'a> {
-    channel: &'a Channel,
+pub(crate) struct Facts<'a> {
+    pub(crate) channel: &'a Channel,
+    pub(crate) payments: &'a PaymentBook,
 }
 
 impl Facts<'_> {
@@ -90,8 +93,8 @@ impl ChannelFacts for Facts<'_> {
         spans.map(spec).collect()
     }
 
-    fn preimage(&self, _: &PaymentHash) -> Option<Preimage> {
-        None
+    fn preimage(&self, hash: &PaymentHash) -> Option<Preimage> {
+        self.payments.preimage_in(&self.channel.id(), hash)
     }
 }
 
@@ -110,9 +113,10 @@ impl Engine {
             let known = self.watchers.contains_key(&id);
             let watcher = self.watchers.entry(id).or_default();
             let was_spent = watcher.state().spend().is_some();
-            let events = watcher.handle_block(spends, height, &Facts { channel });
+            let events =
+                watcher.handle_block(spends, height, &Facts { channel, payments: &self.payments });
             let spent = watcher.state().spend().map(|spend| spend.txid);
-            let standing = watcher.standing(&Facts { channel });
+            let standing = watcher.standing(&Facts { channel, payments: &self.payments });
             let by = spender(standing);
             if events.is_empty() && !known {
                 // A watcher exists from its first event on, in the log as here.
@@ -133,6 +137,42 @@ impl Engine {
         }
     }
 
+    /// Shows every watcher a transaction that no block holds yet: it may show the preimage of a lock.
+    pub(crate) fn watch_mempool(&mut self, transaction: &Transaction, out: &mut Step) {
+        let is_preimage = |item: &[u8]| item.len() == Preimage::LEN;
+        if !transaction.input.iter().any(|input| input.witness.iter().any(is_preimage)) {
+            return;
+        }
+        for (id, channel) in &self.channels {
+            if channel.state().live().is_none() {
+                continue;
+            }
+            let facts = Facts { channel, payments: &self.payments };
+            let known = self.watchers.contains_key(id);
+            let watcher = self.watchers.entry(*id).or_default();
+            let events = watcher.handle_mempool(transaction, &facts);
+            if events.is_empty() && !known {
+                self.watchers.remove(id);
+            }
+            out.events.extend(events.into_iter().map(|event| Event::Watch { channel: *id, event }));
+        }
+    }
+
+    /// True if it spends an output of a commitment on chain.
+    pub(crate) fn takes_from_commitment(&self, transaction: &Transaction) -> bool {
+        let spent = |txid| self.watchers.values().any(|watcher| watcher.is_spent_by(txid));
+        transaction.input.iter().any(|input| spent(input.previous_output.txid))
+    }
+
+    /// Asks for waiting transactions that may show the preimages of locks this node offered.
+    pub(crate) fn look_for_preimages(&mut self, out: &mut Step) {
+        let all: Vec<OutPoint> = self.watchers.values().flat_map(Watcher::awaited_spends).collect();
+        if all != self.looked_for {
+            self.looked_for.clone_from(&all);
+            out.effects.push(Effect::LookFor(all));
+        }
+    }
+
     pub(crate) fn unwatch_block(&mut self, height: BlockHeight, out: &mut Step) {
         let mut all = Vec::new();
         for (id, watcher) in &mut self.watchers {
@@ -143,7 +183,12 @@ impl Engine {
         }
     }
 
-    fn log_watch(&self, id: ChannelId, events: Vec<WatchEvent>, out: &mut Step) {
+    pub(crate) fn log_watch(
+        &self,
+        id: ChannelId,
+        events: impl IntoIterator<Item = WatchEvent>,
+        out: &mut Step,
+    ) {
         out.events.extend(events.into_iter().map(|event| Event::Watch { channel: id, event }));
     }
 
@@ -155,7 +200,8 @@ impl Engine {
             let Some(channel) = self.channels.get(id) else { continue };
             let Some(destination) = destination(channel) else { continue };
             let request = PollRequest { tip, fee_rate, destination };
-            planned.push((*id, watcher.poll(&request, &Facts { channel })));
+            planned
+                .push((*id, watcher.poll(&request, &Facts { channel, payments: &self.payments })));
         }
         for (id, plan) in planned {
             self.log_watch(id, plan.events, out);
@@ -171,8 +217,9 @@ impl Engine {
     /// Lets go of channels whose every output is settled at depth. What hangs on the funding output alone is settled as
     /// soon as its spend is that deep, however long the last lock takes.
     pub(crate) fn resolve_settled(&mut self, moment: &Moment<'_>, out: &mut Step) {
-        let (tip, depth) = (self.tip().height, self.config.forget_depth());
+        let tip = self.tip().height;
         for id in self.watchers.keys().copied().collect::<Vec<_>>() {
+            let depth = self.forget_depth(&id);
             let is_final =
                 self.watchers.get(&id).is_some_and(|watcher| watcher.is_spend_final(tip, depth));
             if !is_final {
@@ -184,12 +231,19 @@ impl Engine {
         }
         let settled = |(id, watcher): (&ChannelId, &Watcher)| {
             let channel = self.channels.get(id)?;
-            watcher.is_resolved(tip, depth, &Facts { channel }).then_some(*id)
+            let facts = Facts { channel, payments: &self.payments };
+            watcher.is_resolved(tip, self.forget_depth(id), &facts).then_some(*id)
         };
         let ids: Vec<ChannelId> = self.watchers.iter().filter_map(settled).collect();
         for id in ids {
             self.with_channel(id, moment, out, |channel, _, decision| channel.resolve(decision));
         }
+    }
+
+    /// How deep the end of a channel must be before it is forgotten: deeper the more it held.
+    fn forget_depth(&self, id: &ChannelId) -> BlockDelta {
+        let live = self.channels.get(id).and_then(|channel| channel.state().live());
+        self.config.forget_depth(live.map_or(Sats::ZERO, |live| live.setup.funding.value))
     }
 
     /// A round that was proposed and never accepted ends with what the chain says: only now may it be called failed.
@@ -204,7 +258,7 @@ impl Engine {
         };
         let (number, operations, requests) =
             (*number, operations.as_slice().len(), requests.clone());
-        let standing = watcher.standing(&Facts { channel });
+        let standing = watcher.standing(&Facts { channel, payments: &self.payments });
         if standing == Some(Standing::CounterpartyProposed) {
             self.tell_irrevocable(id, number, placed(operations, &requests), out);
             return;
@@ -257,5 +311,7 @@ fn destination(channel: &Channel) -> Option<WalletScript> {
     WalletScript::try_from(Script::from_bytes(script.as_bytes())).ok()
 }
 
+#[cfg(test)]
+mod old_states;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use strait_channel::{CarriedRequest, Outstanding, Request, RequestError};
+use strait_payment::LockKey;
 use strait_primitives::{ChannelId, CommitmentNumber, ContractId, MilliSats, RequestKey};
 use strait_wire::{Operation, Operations};
 
@@ -26,6 +27,8 @@ pub(crate) struct Waiters {
     pub(crate) openings: BTreeMap<ChannelId, Vec<CommandId>>,
     /// By the channel being closed.
     pub(crate) closings: BTreeMap<ChannelId, Vec<CommandId>>,
+    /// By the lock being claimed or given back.
+    pub(crate) locks: BTreeMap<LockKey, Vec<CommandId>>,
     /// By the contract being opened.
     pub(crate) contracts: BTreeMap<ContractId, Vec<CommandId>>,
 }
@@ -35,8 +38,8 @@ pub(crate) struct Waiters {
 struct Pending {
     digest: RequestKey,
     commands: Vec<CommandId>,
-    /// The contract that the request opens or changes, whose view the answer is.
-    contract: Option<ContractId>,
+    /// What the answer shows.
+    about: About,
 }
 
 /// What a request is about, beside its operations.
@@ -45,8 +48,19 @@ pub(crate) struct Asked {
     pub(crate) id: CommandId,
     pub(crate) key: RequestKey,
     pub(crate) channel: ChannelId,
-    /// The contract whose view the answer is, if it is one.
-    pub(crate) contract: Option<ContractId>,
+    /// What the answer shows.
+    pub(crate) about: About,
+}
+
+/// What the answer to a request shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum About {
+    /// Where its operations are.
+    Operations,
+    /// The contract that it opens or changes.
+    Contract(ContractId),
+    /// The lock that it offers.
+    Lock,
 }
 
 impl Waiters {
@@ -70,7 +84,7 @@ impl Engine {
         payments: &[Payment],
         out: &mut Step,
     ) {
-        let asked = Asked { id, key, channel, contract: None };
+        let asked = Asked { id, key, channel, about: About::Operations };
         match self.check_payments(channel, payments) {
             Ok(()) => {
                 let operations = payments.iter().map(|payment| Operation::Pay {
@@ -105,7 +119,7 @@ impl Engine {
 
     /// Has operations carried out once, whoever asks how often under the same key.
     pub(crate) fn ask(&mut self, asked: Asked, operations: Vec<Operation>, out: &mut Step) {
-        let Asked { id, key, channel, contract } = asked;
+        let Asked { id, key, channel, about } = asked;
         let digest = digest_of(channel, &operations);
         if let Some(known) = self.book.requests.find(&key) {
             let (known_digest, fate) = (known.digest, known.fate);
@@ -126,7 +140,7 @@ impl Engine {
         if let Err(error) = queued {
             return reply(id, Err(error), out);
         }
-        let pending = Pending { digest, commands: vec![id], contract };
+        let pending = Pending { digest, commands: vec![id], about };
         self.waiters.requests.insert(key, pending);
         self.dirty.insert(channel);
     }
@@ -140,7 +154,7 @@ impl Engine {
         Ok(())
     }
 
-    fn enqueue(
+    pub(crate) fn enqueue(
         &mut self,
         channel: ChannelId,
         key: RequestKey,
@@ -163,7 +177,7 @@ impl Engine {
         fate: &RequestFate,
         out: &mut Step,
     ) {
-        let Asked { id, key, channel, contract } = asked;
+        let Asked { id, key, channel, about } = asked;
         let done = match (fate, fate.done()) {
             (_, Some(done)) => done,
             (RequestFate::Failed(channel), None) => {
@@ -177,11 +191,11 @@ impl Engine {
             let pending = self.waiters.requests.entry(key).or_insert_with(|| Pending {
                 digest,
                 commands: Vec::new(),
-                contract,
+                about,
             });
             pending.commands.push(id);
         } else {
-            self.answer_done(id, contract, done, out);
+            self.answer_done(id, key, about, done, out);
         }
     }
 
@@ -210,7 +224,7 @@ impl Engine {
             let Some(pending) = self.waiters.requests.remove(&key) else { continue };
             let done = PaymentDone { channel, number, first_index, count };
             for id in pending.commands {
-                self.answer_done(id, pending.contract, done, out);
+                self.answer_done(id, key, pending.about, done, out);
             }
         }
         if let Some((count @ 1.., total)) = self.proposed_payments.remove(&channel) {
@@ -223,19 +237,24 @@ impl Engine {
     fn answer_done(
         &self,
         id: CommandId,
-        contract: Option<ContractId>,
+        key: RequestKey,
+        about: About,
         done: PaymentDone,
         out: &mut Step,
     ) {
-        let view = contract.and_then(|contract| {
-            let all = self.contract_views(&done.channel);
-            all.into_iter().find(|view| view.contract == contract)
-        });
-        let answer = match view {
-            Some(view) => Answer::Contract(Box::new(view)),
-            None => Answer::Done(done),
+        let answer = match about {
+            About::Operations => None,
+            About::Contract(contract) => {
+                let mut all = self.contract_views(&done.channel).into_iter();
+                all.find(|view| view.contract == contract).map(Box::new).map(Answer::Contract)
+            }
+            About::Lock => {
+                let lock = self.payments.offered_by(&key);
+                let view = lock.and_then(|lock| self.lock_view(&lock));
+                view.map(Box::new).map(Answer::Lock)
+            }
         };
-        reply(id, Ok(answer), out);
+        reply(id, Ok(answer.unwrap_or(Answer::Done(done))), out);
     }
 
     /// A request cannot be proposed any more: nothing of it was done, and those who wait are told why.
@@ -246,6 +265,7 @@ impl Engine {
         reason: RequestError,
         out: &mut Step,
     ) {
+        self.note_not_forwarded(&request.key, out);
         let Some(pending) = self.waiters.requests.remove(&request.key) else { return };
         for id in pending.commands {
             let error = CommandError::Channel { channel, source: reason.clone() };
@@ -268,7 +288,7 @@ pub(crate) fn payments_in(operations: &[Operation]) -> (u64, MilliSats) {
 }
 
 /// The hash of what a request asks for: the same key with another hash is another request.
-fn digest_of(channel: ChannelId, operations: &[Operation]) -> RequestKey {
+pub(crate) fn digest_of(channel: ChannelId, operations: &[Operation]) -> RequestKey {
     let mut engine = sha256::Hash::engine();
     engine.input(channel.as_bytes());
     engine.input(&minicbor::to_vec(operations).expect("writing to memory cannot fail"));

@@ -4,30 +4,33 @@
 //! channel is funded nothing of it can be closed; and the change of its own funding transaction is mined with it.
 
 use strait_channel::{Channel, Funded, Live, txid_of};
-use strait_primitives::{Party, Sats};
-use strait_wallet::{FeeReserve, bump_reserve};
+use strait_primitives::{Party, Sats, VBytes};
+use strait_wallet::{COMMITMENT_VBYTES, FeeReserve, bump_reserve};
 
 use crate::answer::CommandError;
 use crate::config::ReserveRule;
 use crate::engine::Engine;
 
+/// One lock's output in a commitment: a P2WSH output.
+const LOCK_OUTPUT_VBYTES: u64 = 43;
+
 impl Engine {
     /// What closing every channel at once would need that this node would pay for.
     pub(crate) fn fee_reserve(&self) -> FeeReserve {
-        self.reserve_for(self.count_live(|live| live.stake() > Sats::ZERO))
+        self.reserve_for(self.commitments(|live| live.stake() > Sats::ZERO), 0)
     }
 
     /// What must stay when one more channel is opened.
     pub(crate) fn reserve_of_one_more(&self) -> FeeReserve {
-        let own = self.count_live(|live| live.stake() > Sats::ZERO);
-        self.reserve_for(own + self.count_opening() + 1)
+        let own = self.commitments(|live| live.stake() > Sats::ZERO);
+        self.reserve_for(own, self.count_opening() + 1)
     }
 
     /// Says no if the coins, once an opening has taken its own and `change` has come back, would not close every channel:
     /// those that are funded now, and all with the new one.
     pub(crate) fn check_reserve(&self, change: Option<Sats>) -> Result<(), CommandError> {
         let now = |live: &Live| live.stake() > Sats::ZERO && live.funded != Funded::Waiting;
-        let now = self.reserve_for(self.count_live(now));
+        let now = self.reserve_for(self.commitments(now), 0);
         let then = self.reserve_of_one_more();
         let mut coming = self.coming_change();
         coming.extend(change);
@@ -46,20 +49,26 @@ impl Engine {
             ReserveRule::Waived => return None,
             ReserveRule::Demanded => {}
         }
-        let own = self
-            .count_live(|live| live.funded != Funded::Waiting || live.setup.party == Party::Opener);
-        let reserve = self.reserve_for(own + self.count_opening() + 1);
+        let own = self.commitments(|live| {
+            live.funded != Funded::Waiting || live.setup.party == Party::Opener
+        });
+        let reserve = self.reserve_for(own, self.count_opening() + 1);
         (!self.wallet.covers(&reserve, &self.coming_change()))
             .then(|| "this node's wallet could not pay for the close of another channel".into())
     }
 
-    fn reserve_for(&self, channels: usize) -> FeeReserve {
-        bump_reserve(channels, self.config.reserve_fee_rate)
+    /// The reserve for closing these commitments and so many that are not there yet.
+    fn reserve_for(&self, mut commitments: Vec<VBytes>, coming: usize) -> FeeReserve {
+        let all = commitments.len().saturating_add(coming);
+        commitments.resize(all, COMMITMENT_VBYTES);
+        bump_reserve(&commitments, self.config.reserve_fee_rate)
     }
 
-    fn count_live(&self, counts: impl Fn(&Live) -> bool) -> usize {
+    /// The sizes of the commitments that this node may have to bring on chain, of the channels that count.
+    fn commitments(&self, counts: impl Fn(&Live) -> bool) -> Vec<VBytes> {
         let live = self.channels.values().filter_map(|channel| channel.state().live());
-        live.filter(|live| counts(live)).count()
+        let unspent = live.filter(|live| !matches!(live.funded, Funded::Spent { .. }));
+        unspent.filter(|live| counts(live)).map(commitment_size).collect()
     }
 
     /// Openings of this node's own that are not signed yet.
@@ -78,6 +87,12 @@ impl Engine {
             live.filter(|live| live.funded == Funded::Waiting && live.setup.party == Party::Opener);
         own.flat_map(|live| self.wallet.coming_from(txid_of(live.setup.funding.txid))).collect()
     }
+}
+
+/// What a channel's commitment takes: each lock has its output.
+fn commitment_size(live: &Live) -> VBytes {
+    let locks = u64::try_from(live.rounds.ledger.outputs_locked().len()).expect("a few hundred");
+    VBytes(COMMITMENT_VBYTES.0.saturating_add(locks.saturating_mul(LOCK_OUTPUT_VBYTES)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bitcoin::BlockHash;
 use strait_channel::{CarriedRequest, ChannelEvent, ChannelState};
-use strait_primitives::{BlockHeight, ChannelId, ModuleHash, NodeId};
+use strait_payment::PaymentBook;
+use strait_primitives::{BlockHeight, ChannelId, ModuleHash, NodeId, Timestamp};
 use strait_wallet::WalletState;
 use strait_watcher::WatcherState;
 
@@ -42,6 +43,9 @@ pub struct Book {
     /// Channels that are over, the last ones.
     #[n(4)]
     pub ended: EndedChannels,
+    /// When this log was last restored; there may be channels that it does not know.
+    #[n(5)]
+    pub restored: Option<Timestamp>,
 }
 
 /// All that a node must not forget.
@@ -59,6 +63,9 @@ pub struct NodeState {
     /// The rest.
     #[n(3)]
     pub book: Book,
+    /// Locks in use.
+    #[cbor(n(4), default)]
+    pub payments: PaymentBook,
 }
 
 impl NodeState {
@@ -73,6 +80,13 @@ impl NodeState {
                 self.watchers.entry(*channel).or_default().apply(event);
             }
             Event::Wallet(change) => self.wallet.apply(change),
+            Event::Restored { backup_taken, now: _ } => {
+                self.book.apply(event);
+                if let Some(taken) = backup_taken {
+                    self.channels.values_mut().for_each(|channel| channel.quarantine(*taken));
+                }
+            }
+            Event::Payment(event) => self.payments.apply(event),
             Event::BlockConnected { .. }
             | Event::BlockDisconnected { .. }
             | Event::PeerKnown { .. }
@@ -85,6 +99,7 @@ impl NodeState {
 
     fn apply_channel(&mut self, id: ChannelId, event: &ChannelEvent) {
         self.book.note_channel_event(id, event);
+        note_locks(&mut self.payments, id, event);
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.apply(event);
             if channel.is_over() {
@@ -132,7 +147,8 @@ impl Book {
             }
             Event::RequestsFailed { channel, keys: _ } => self.requests.fail(*channel),
             Event::ClockNoted { now } => self.requests.note_time(*now),
-            Event::Channel { .. } | Event::Watch { .. } | Event::Wallet(_) => {}
+            Event::Restored { backup_taken: _, now } => self.restored = Some(*now),
+            Event::Channel { .. } | Event::Watch { .. } | Event::Wallet(_) | Event::Payment(_) => {}
         }
     }
 
@@ -150,6 +166,27 @@ impl Book {
         ) {
             self.requests.settle(channel);
         }
+    }
+}
+
+/// Tells the book of locks what a channel's event does to them.
+pub(crate) fn note_locks(payments: &mut PaymentBook, channel: ChannelId, event: &ChannelEvent) {
+    if let ChannelEvent::Proposed { operations, requests, .. } = event {
+        let list = operations.as_slice();
+        payments.note_proposed(channel, list, |index| {
+            let is_its = |request: &PlacedRequest| {
+                let first = usize::try_from(request.first_index).unwrap_or(usize::MAX);
+                let count = usize::try_from(request.count).unwrap_or(usize::MAX);
+                index >= first && index - first < count
+            };
+            placed(list.len(), requests).find(is_its).map(|request| request.key)
+        });
+    } else if let ChannelEvent::Accepted { operations, .. } = event {
+        payments.note_accepted(channel, operations.as_slice());
+    } else if matches!(event, ChannelEvent::Revoked { .. } | ChannelEvent::Finalized { .. }) {
+        payments.note_round_over(channel);
+    } else if matches!(event, ChannelEvent::Resolved { .. } | ChannelEvent::Abandoned { .. }) {
+        payments.note_channel_over(channel);
     }
 }
 

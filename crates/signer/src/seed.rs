@@ -91,6 +91,7 @@ pub struct WalletDescriptors {
 }
 
 /// The seed of a node. Erased when dropped, never printed.
+#[derive(Clone)]
 pub struct Seed {
     /// The output of BIP-0039's key stretching.
     bytes: Zeroizing<[u8; 64]>,

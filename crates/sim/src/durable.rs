@@ -148,7 +148,8 @@ impl Durable {
             ChannelEvent::ForceClosed {
                 reason: ForceReason::Violation | ForceReason::PeerLost,
             }
-            | ChannelEvent::DataLost { .. } => return Err(self.accused(event)),
+            | ChannelEvent::DataLost { .. }
+            | ChannelEvent::RecoveryChosen { .. } => return Err(self.accused(event)),
             ChannelEvent::Abandoned { .. }
             | ChannelEvent::FundingConfirmed { .. }
             | ChannelEvent::FundingUnconfirmed
@@ -227,6 +228,7 @@ impl Durable {
             | Message::Fault(_)
             | Message::RequestTurn(_)
             | Message::RefuseContract(_)
+            | Message::CloseTerms(_)
             | Message::Reestablish(_) => true,
         };
         if is_explained {

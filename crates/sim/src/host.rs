@@ -16,7 +16,7 @@ use strait_primitives::{
 };
 use strait_signer::{Seed, SeedWords};
 use strait_store::{decode, encode, encode_snapshot, replay};
-use strait_wallet::Account;
+use strait_wallet::{Account, AddressGap};
 use strait_wire::Parameters;
 use zeroize::Zeroizing;
 
@@ -74,7 +74,8 @@ pub(crate) struct Host {
     pub(crate) life: Life,
     pub(crate) running: Option<Running>,
     config: EngineConfig,
-    entropy: [u8; 32],
+    /// Stretching the words anew at each start would cost more than the run.
+    seed: Seed,
     account: Account,
     /// Events between two snapshots.
     snapshot_every: u64,
@@ -92,7 +93,7 @@ impl Host {
             running: None,
             config: config_of(seed.node_key().node_id()),
             account: account_of(&seed),
-            entropy,
+            seed,
             snapshot_every,
         }
     }
@@ -115,7 +116,7 @@ impl Host {
         }
         let fold = "the fold of snapshot and tail";
         same_state(self.place, fold, replayed.head, &replayed.state, &self.durable.state)?;
-        let seed = seed_of(&self.entropy);
+        let seed = self.seed.clone();
         let decided = replayed.state.clone();
         let mut batches = Vec::new();
         let mut engine = if replayed.head == EventSeq::ZERO {
@@ -294,6 +295,8 @@ fn config_of(node: NodeId) -> EngineConfig {
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
+        locks: strait_engine::LockPolicy::default(),
         final_depth: BlockDelta::new(6),
+        address_gap: AddressGap(2),
     }
 }

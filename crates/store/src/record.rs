@@ -57,6 +57,8 @@ const fn kind_of(event: &Event) -> RecordKind {
         Event::Watch { .. } => 7,
         Event::RequestsFailed { .. } => 8,
         Event::ClockNoted { .. } => 9,
+        Event::Payment(_) => 10,
+        Event::Restored { .. } => RecordKind::RESTORED.0,
     })
 }
 
@@ -74,6 +76,8 @@ pub const fn kind_name(kind: RecordKind) -> &'static str {
         7 => "watch",
         8 => "requests_failed",
         9 => "clock_noted",
+        10 => "payment",
+        11 => "restored",
         _ => "unknown",
     }
 }

@@ -184,6 +184,15 @@ impl Wallet {
         })
     }
 
+    /// Where the best chain holds another transaction that spends a coin of this one, which can then never be mined.
+    #[must_use]
+    pub fn rival_of(&self, txid: Txid) -> Option<BlockHeight> {
+        let transaction = self.transaction(txid)?;
+        let rivals = self.graph.graph().direct_conflicts(&transaction);
+        let mined = rivals.filter_map(|(_, rival)| self.mined_in(rival));
+        mined.map(|block| block.height).min()
+    }
+
     /// True if a block of the best chain holds the transaction, or one that spends it.
     fn is_mined(&self, txid: Txid) -> bool {
         self.graph

@@ -58,23 +58,28 @@ pub struct FeeReserve {
     pub coin_min: Sats,
 }
 
-/// The reserve for closing so many channels at once at the worst rate that is planned for.
+/// The reserve for closing channels at once, with commitments of these sizes, at the worst rate that is planned for.
 ///
-/// Each closing is counted as a commitment of 252 vB and the largest child, 1,000 vB. Beyond [`BUMP_COINS_MAX`]
+/// Each closing is counted with the largest child, 1,000 vB: it may need as many coins. Beyond [`BUMP_COINS_MAX`]
 /// channels the number of coins stays: later closings are paid from the change of earlier ones, one block on.
 #[must_use]
-pub fn bump_reserve(channels: usize, worst: FeeRate) -> FeeReserve {
-    let closing = worst.fee(VBytes(COMMITMENT_VBYTES.0 + BUMP_CHILD_VBYTES_MAX.0));
-    let all = u64::try_from(channels).unwrap_or(u64::MAX).saturating_mul(closing.to_sat());
+pub fn bump_reserve(commitments: &[VBytes], worst: FeeRate) -> FeeReserve {
+    let closing = |size: &VBytes| worst.fee(VBytes(size.0.saturating_add(BUMP_CHILD_VBYTES_MAX.0)));
     let smallest = VBytes(COMMITMENT_VBYTES.0 + child_size(1).0);
     FeeReserve {
-        amount: Sats::new(all).unwrap_or(Sats::MAX),
-        coins: channels.min(BUMP_COINS_MAX),
+        amount: sum(commitments.iter().map(closing)),
+        coins: commitments.len().min(BUMP_COINS_MAX),
         coin_min: sum([worst.fee(smallest), CHANGE_MIN]),
     }
 }
 
 impl Wallet {
+    /// How many free, mined coins each pay for one closing.
+    #[must_use]
+    pub fn reserve_coins(&self, reserve: &FeeReserve) -> usize {
+        self.confirmed_coins().iter().filter(|coin| coin.value() >= reserve.coin_min).count()
+    }
+
     /// True if the free, mined coins make up a reserve, in sum and in number; `coming` are coins that will be mined when
     /// it is needed.
     #[must_use]

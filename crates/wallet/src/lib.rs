@@ -38,8 +38,8 @@ pub use bump::{BumpInputs, BumpRequest, FeeReserve, bump_reserve};
 pub use coins::{Balance, Coin};
 pub use holds::{Purpose, ReserveError};
 pub use limits::{
-    BLOCKS_KEPT, BUMP_CHILD_VBYTES_MAX, BUMP_COINS_MAX, FEE_RATE_MAX, SEND_INPUTS_MAX,
-    SEND_OUTPUTS_MAX,
+    BLOCKS_KEPT, BUMP_CHILD_VBYTES_MAX, BUMP_COINS_MAX, COMMITMENT_VBYTES, FEE_RATE_MAX,
+    SEND_INPUTS_MAX, SEND_OUTPUTS_MAX,
 };
 pub use select::{FundError, SelectRequest, Selection};
 pub use send::{CoinSource, Pay, Payment, SendRequest};

@@ -22,7 +22,7 @@ pub(crate) const TRANSACTION_WEIGHT_MAX: Weight = Weight::from_wu(400_000);
 /// The largest child of an unconfirmed version-3 transaction (BIP-0431, rule 5).
 pub const BUMP_CHILD_VBYTES_MAX: VBytes = VBytes(1_000);
 /// A commitment without locks but with the ledger hash: what a close at the reserve's rate has to lift.
-pub(crate) const COMMITMENT_VBYTES: VBytes = VBytes(252);
+pub const COMMITMENT_VBYTES: VBytes = VBytes(252);
 /// Separate coins that the reserve asks for at most: closings beyond these follow one block later, from change.
 pub const BUMP_COINS_MAX: usize = 10;
 

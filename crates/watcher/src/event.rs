@@ -4,7 +4,7 @@
 
 use bitcoin::{OutPoint, Txid};
 use strait_onchain::WalletScript;
-use strait_primitives::{BlockHeight, FeeRate, PaymentHash, Preimage};
+use strait_primitives::{BlockHeight, FeeRate, PaymentHash, Preimage, Sats};
 
 use crate::output::{OutputContent, OutputSpend, SpendPath};
 use crate::spend::FundingSpend;
@@ -21,9 +21,15 @@ pub struct ClaimPlan {
     /// Where the money goes.
     #[n(2)]
     pub destination: WalletScript,
-    /// What it pays to miners.
+    /// What it pays to miners for its size.
     #[n(3)]
     pub fee_rate: FeeRate,
+    /// What it pays to miners in all: a replacement must pay more. Logs of the first version do not say.
+    #[n(4)]
+    pub fee: Option<Sats>,
+    /// The tip at which it was planned. Logs of the first version do not say.
+    #[n(5)]
+    pub tip: Option<BlockHeight>,
 }
 
 /// One event.
@@ -62,10 +68,37 @@ pub enum WatchEvent {
         #[n(1)]
         since: BlockHeight,
     },
+    /// A transaction that is in no block showed the preimage of a lock of this channel.
+    #[n(5)]
+    PreimageSeen {
+        /// The lock's hash.
+        #[n(0)]
+        hash: PaymentHash,
+        /// What it is the hash of.
+        #[n(1)]
+        preimage: Preimage,
+    },
+    /// This node's commitment is to be broadcast with a child that lifts both to this rate.
+    #[n(6)]
+    ChildPlanned {
+        /// The tip at which it was planned.
+        #[n(0)]
+        tip: BlockHeight,
+        /// What both pay for their sizes.
+        #[n(1)]
+        fee_rate: FeeRate,
+    },
+    /// This node closes alone, and even the cheapest child would cost more than the commitment brings it.
+    #[n(7)]
+    CloseLeft {
+        /// The tip at which it was so.
+        #[n(0)]
+        since: BlockHeight,
+    },
 }
 
 impl WatchEvent {
-    /// The preimage that the chain revealed, with its hash.
+    /// The preimage that the chain or the mempool revealed, with its hash.
     ///
     /// Whoever waits for it must note it when the event is made: a reorganisation undoes the spend, not the knowledge.
     #[must_use]
@@ -75,11 +108,14 @@ impl WatchEvent {
                 content: OutputContent::Lock(lock),
                 spend: OutputSpend { path: SpendPath::Claimed(preimage), .. },
             } => Some((lock.payment_hash, *preimage)),
+            Self::PreimageSeen { hash, preimage } => Some((*hash, *preimage)),
             Self::OutputSpent { .. }
             | Self::FundingSpent(_)
             | Self::BlockDisconnected { .. }
             | Self::ClaimPlanned(_)
-            | Self::OutputLeft { .. } => None,
+            | Self::OutputLeft { .. }
+            | Self::ChildPlanned { .. }
+            | Self::CloseLeft { .. } => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use strait_primitives::{BlockHeight, FeeRate, Sats, VBytes};
 
 use crate::limits::{
-    BUDGET_DIVISOR, DOUBLINGS, REPLACEMENT_PART, REPLACEMENT_STEP, RISE_BLOCKS_MAX,
+    BUDGET_DIVISOR, DOUBLINGS, OUTPUT_LEAST, REPLACEMENT_PART, REPLACEMENT_STEP, RISE_BLOCKS_MAX,
 };
 use crate::prospect::Deadline;
 
@@ -15,18 +15,60 @@ pub(crate) fn doublings(deadline: Deadline, tip: BlockHeight) -> u32 {
     DOUBLINGS * (rise - left) / rise
 }
 
-/// The usual rate doubled so often, unless that would cost more than the budget: then what the budget gives, and the
-/// usual rate at least.
-pub(crate) fn hurried(usual: FeeRate, doublings: u32, value: Sats, size: VBytes) -> FeeRate {
-    let rate = usual.to_sat_per_kvb().saturating_mul(1 << doublings.min(DOUBLINGS));
-    FeeRate::from_sat_per_kvb(rate).min(bearable(usual, value, size))
+/// What a claim may cost at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Budget {
+    /// Half of what it saves.
+    Half,
+    /// All of it: what this node does not get, a thief would.
+    All,
 }
 
-/// The highest rate that a claim of this value and size may ever pay.
-pub(crate) fn bearable(usual: FeeRate, value: Sats, size: VBytes) -> FeeRate {
-    let budget = u128::from(value.to_sat() / BUDGET_DIVISOR) * 1_000;
-    let rate = budget / u128::from(size.0.max(1));
+impl Budget {
+    fn of(self, value: Sats) -> Sats {
+        match self {
+            Self::Half => Sats::new(value.to_sat() / BUDGET_DIVISOR).unwrap_or(value),
+            Self::All => value.saturating_sub(OUTPUT_LEAST),
+        }
+    }
+}
+
+/// A transaction as far as its fee goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Burden {
+    /// What it saves.
+    pub(crate) value: Sats,
+    /// What it takes.
+    pub(crate) size: VBytes,
+    /// What it may cost.
+    pub(crate) budget: Budget,
+}
+
+/// The usual rate doubled so often, unless that would cost more than the budget: then what the budget gives, and the
+/// usual rate at least.
+pub(crate) fn hurried(usual: FeeRate, doublings: u32, burden: Burden) -> FeeRate {
+    let rate = usual.to_sat_per_kvb().saturating_mul(1 << doublings.min(DOUBLINGS));
+    FeeRate::from_sat_per_kvb(rate).min(bearable(usual, burden))
+}
+
+/// The highest rate that a transaction may ever pay. The usual rate is not hurry, so no budget bounds it; what costs
+/// more than it saves at that rate is not built at all.
+pub(crate) fn bearable(usual: FeeRate, burden: Burden) -> FeeRate {
+    let budget = u128::from(burden.budget.of(burden.value).to_sat()) * 1_000;
+    let rate = budget / u128::from(burden.size.0.max(1));
     usual.max(FeeRate::from_sat_per_kvb(u64::try_from(rate).unwrap_or(u64::MAX)))
+}
+
+/// Twice the rate: what is tried next when the deadline is over and a rival may come any block.
+pub(crate) const fn doubled(rate: FeeRate) -> FeeRate {
+    FeeRate::from_sat_per_kvb(rate.to_sat_per_kvb().saturating_mul(2))
+}
+
+/// The lowest rate at which a transaction of this size pays more than `fee`, and enough for its own relay beside.
+pub(crate) fn outbidding(fee: Sats, size: VBytes) -> FeeRate {
+    let least = u128::from(fee.to_sat()) + u128::from(REPLACEMENT_STEP.fee(size).to_sat());
+    let rate = (least * 1_000).div_ceil(u128::from(size.0.max(1)));
+    FeeRate::from_sat_per_kvb(u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
 /// The rate that replaces this one, or nothing if the one wanted is not enough above it to be worth a replacement.
@@ -72,14 +114,28 @@ mod tests {
 
     #[test]
     fn a_hurried_claim_costs_half_its_value_at_most_but_never_less_than_usual() {
-        let check = |value, doublings, expected| {
-            let rate = hurried(USUAL, doublings, Sats::from_const(value), VBytes(200));
-            assert_eq!(rate.to_sat_per_kvb(), expected);
+        let check = |value, doublings, budget, expected| {
+            let burden = Burden { value: Sats::from_const(value), size: VBytes(200), budget };
+            assert_eq!(hurried(USUAL, doublings, burden).to_sat_per_kvb(), expected);
         };
-        check(1_000_000, 0, 2_000);
-        check(1_000_000, 6, 128_000);
-        check(8_000, 6, 20_000);
-        check(500, 6, 2_000);
+        check(1_000_000, 0, Budget::Half, 2_000);
+        check(1_000_000, 6, Budget::Half, 128_000);
+        check(8_000, 6, Budget::Half, 20_000);
+        check(8_354, 6, Budget::All, 40_000);
+        check(500, 6, Budget::Half, 2_000);
+        check(300, 6, Budget::All, 2_000);
+    }
+
+    #[test]
+    fn what_outbids_a_fee_pays_more_than_it_whatever_the_sizes() {
+        for (fee, size) in [(0, 100), (1, 1), (12_800, 170), (999_999, 25_000), (354, 0)] {
+            let (fee, size) = (Sats::from_const(fee), VBytes(size));
+            let rate = outbidding(fee, size);
+            assert!(
+                size.0 == 0
+                    || rate.fee(size) >= fee.checked_add(FeeRate::RELAY_FLOOR.fee(size)).unwrap()
+            );
+        }
     }
 
     #[test]

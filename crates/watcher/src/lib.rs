@@ -17,6 +17,8 @@
 //! - What a block did, its disconnection undoes exactly. Plans are not a block's doing and stay.
 //! - A claim is never planned at a lower rate than before, unless it alone could not bear that rate.
 //! - An output that is known to be spent is never claimed.
+//! - No claim costs more than half of what it takes, or the usual rate where that is more; only a penalty that the thief
+//!   can outrun may burn all it takes, for what goes to miners does not pay for theft.
 //!
 //! It signs nothing, sends nothing and judges no fee market: keys, network and fee estimates are the engine's.
 //!
@@ -24,10 +26,12 @@
 //!
 //! Spec: protocol, sections 3, 4 and 10.
 
+mod child;
 mod event;
 mod facts;
 mod fee;
 mod limits;
+mod lock_end;
 mod output;
 mod plan;
 mod prospect;
@@ -35,9 +39,11 @@ mod spend;
 mod state;
 mod watcher;
 
+pub use child::ChildRequest;
 pub use event::{ClaimPlan, WatchEvent};
 pub use facts::{ChannelFacts, Revocation};
 pub use limits::{DEPTH_DEFAULT, LEFT_BLOCKS};
+pub use lock_end::LockEnd;
 pub use output::{OutputContent, OutputSpend, SpendPath, TrackedOutput};
 pub use plan::{LeftOutput, Plan, PlannedClaim, PollRequest};
 pub use spend::{BlockSpends, FundingSpend, SpendKind, Standing};

@@ -1,7 +1,7 @@
 //! The numbers this crate keeps to, each with its unit, reason and source.
 
-use strait_onchain::limits::{LOCKS_PER_SIDE_MAX, STANDARD_SIZE_MAX};
-use strait_primitives::{BlockDelta, FeeRate};
+use strait_onchain::limits::{DUST_LIMIT, LOCKS_PER_SIDE_MAX, STANDARD_SIZE_MAX};
+use strait_primitives::{BlockDelta, FeeRate, Sats};
 
 /// Blocks after which what a block did is taken to be final, unless the caller asks for more (protocol, section 10).
 pub const DEPTH_DEFAULT: BlockDelta = BlockDelta::new(6);
@@ -27,8 +27,15 @@ pub(crate) const REPLACEMENT_STEP: FeeRate = FeeRate::RELAY_FLOOR;
 /// A fee rises only by this part of itself or more, so that estimates that wobble do not replace claims each block.
 pub(crate) const REPLACEMENT_PART: u64 = 4;
 
-/// The share of what it saves that a hurried claim may cost: one half.
+/// The share of what it saves that a hurried claim may cost: one half. A penalty whose thief can take the output too may
+/// cost all of it but [`OUTPUT_LEAST`]: what goes to miners does not pay for theft.
 pub(crate) const BUDGET_DIVISOR: u64 = 2;
+
+/// What a claim must leave for its one output.
+pub(crate) const OUTPUT_LEAST: Sats = DUST_LIMIT;
+
+/// Blocks for which a child of a commitment without a deadline is waited for before its fee doubles.
+pub(crate) const PATIENCE: BlockDelta = BlockDelta::new(18);
 
 /// Virtual bytes of a sweep beside its inputs: 11 of frame and 43 of the longest wallet output.
 pub(crate) const SWEEP_FRAME_VBYTES: u64 = 54;

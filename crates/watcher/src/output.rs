@@ -1,9 +1,9 @@
 //! The outputs of a commitment on chain, and how each was spent.
 
 use bitcoin::hashes::{Hash as _, sha256};
-use bitcoin::{Txid, Witness};
+use bitcoin::{Transaction, Txid, Witness};
 use strait_onchain::{LockSpec, Role};
-use strait_primitives::{BlockHeight, Preimage, RevocationHash, Sats};
+use strait_primitives::{BlockHeight, PaymentHash, Preimage, RevocationHash, Sats};
 
 /// What an output holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -93,6 +93,17 @@ impl SpendPath {
             | OutputContent::Unrecognized => None,
         }
     }
+}
+
+/// All that a transaction's witnesses could open hash locks with, by what it opens.
+pub(crate) fn preimages_in(
+    transaction: &Transaction,
+) -> impl Iterator<Item = (PaymentHash, Preimage)> {
+    let items = transaction.input.iter().flat_map(|input| input.witness.iter());
+    items.filter_map(Preimage::from_slice).map(|preimage| {
+        let hash = sha256::Hash::hash(preimage.as_bytes());
+        (PaymentHash::from_bytes(hash.to_byte_array()), preimage)
+    })
 }
 
 /// The end of an output.

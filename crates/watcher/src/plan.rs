@@ -3,6 +3,11 @@
 //! A transaction once planned stays as it is while all its inputs can be taken: it is rebuilt and broadcast again each
 //! block, at the same fee or a higher one. Claims in none yet are swept together as long as nobody else can take their
 //! outputs; a contested claim goes alone, so that one lost race never stalls another.
+//!
+//! A transaction of several claims that come to be contested goes on as it is, for nothing smaller could replace it, and
+//! beside it goes each of its claims alone, at the same rate. Where the large one stands, nodes refuse the small ones,
+//! which pay less. Where a rival's claim of one output has thrown it out, they take the small ones at once, all but that
+//! one; and each block the rate goes on rising, so that the rival must outbid it again.
 
 use bitcoin::OutPoint;
 use strait_onchain::{Claim, ClaimTransaction, SpendError, WalletScript};
@@ -10,7 +15,9 @@ use strait_primitives::{BlockHeight, FeeRate, Sats, VBytes};
 
 use crate::event::{ClaimPlan, WatchEvent};
 use crate::facts::ChannelFacts;
-use crate::fee::{bearable, doublings, hurried, raised, replacing};
+use crate::fee::{
+    Budget, Burden, bearable, doubled, doublings, hurried, outbidding, raised, replacing,
+};
 use crate::limits::{CLAIMS_MAX, SWEEP_FRAME_VBYTES};
 use crate::prospect::{OwnClaim, Prospect, prospect};
 use crate::state::WatcherState;
@@ -94,7 +101,10 @@ pub(crate) fn plan(state: &WatcherState, request: &PollRequest, facts: &dyn Chan
     assert!(open.len() <= CLAIMS_MAX, "a commitment has fewer than {} claims", open.len());
     for last in state.plans() {
         if let Some(members) = take_members(state, last, &mut open) {
-            planner.repeat(last, &members);
+            match planner.repeat(last, &members) {
+                Some(fee_rate) => planner.part(&members, fee_rate),
+                None => members.iter().for_each(|open| planner.leave(open)),
+            }
         }
     }
     let (contested, calm): (Vec<_>, Vec<_>) =
@@ -156,30 +166,80 @@ impl Planner<'_> {
             .size()
     }
 
-    /// Plans a transaction again that was planned before: the same, or one that pays more.
-    fn repeat(&mut self, last: &ClaimPlan, members: &[OpenClaim]) {
+    /// Plans a transaction again that was planned before: the same, or one that pays more. Says what it pays; `None` if
+    /// it cannot be made any more.
+    fn repeat(&mut self, last: &ClaimPlan, members: &[OpenClaim]) -> Option<FeeRate> {
         let build = |rate| build(members, last.destination, rate);
-        let wanted = self.wanted(members);
+        let wanted = self.wanted(members).max(self.pressed(last, members));
         if let Some(rate) = raised(last.fee_rate, wanted)
             && let Ok(transaction) = build(rate)
         {
-            return self.add(members, transaction, rate, last.destination);
+            self.add(members, transaction, rate, last.destination);
+            return Some(rate);
         }
         match build(last.fee_rate) {
             Ok(transaction) if transaction.txid() == last.txid => {
                 let deadline = deadline_of(members);
                 let fee_rate = last.fee_rate;
                 self.plan.claims.push(PlannedClaim { transaction, deadline, fee_rate });
+                Some(fee_rate)
             }
-            // The same outputs by other paths: a secret or a preimage came to be known.
+            // The same outputs by other paths: a secret or a preimage came to be known. The new transaction may be
+            // smaller, and must still pay more in all than what it replaces.
             Ok(_) | Err(_) => {
-                let rate = replacing(last.fee_rate);
-                match build(rate) {
-                    Ok(transaction) => self.add(members, transaction, rate, last.destination),
-                    Err(_) => members.iter().for_each(|open| self.leave(open)),
-                }
+                let fee = last.fee.unwrap_or(Sats::ZERO);
+                let rate = replacing(last.fee_rate).max(outbidding(fee, size_of(members)));
+                let transaction = build(rate).ok()?;
+                self.add(members, transaction, rate, last.destination);
+                Some(rate)
             }
         }
+    }
+
+    /// What a transaction should pay whose deadline is over while rivals may come: twice what it paid at the last tip, as
+    /// far as its budget goes.
+    fn pressed(&self, last: &ClaimPlan, members: &[OpenClaim]) -> FeeRate {
+        let tip = self.request.tip;
+        let is_overdue = deadline_of(members).is_some_and(|at| at < tip);
+        let is_older = last.tip.is_some_and(|planned| planned < tip);
+        if !is_overdue || !is_older || !self.is_contested(members) {
+            return last.fee_rate;
+        }
+        doubled(last.fee_rate).min(bearable(self.usual(), self.burden(members)))
+    }
+
+    /// Sends each claim of a transaction alone too, once others can take any of its outputs. They stand in no event: they
+    /// pay what the transaction pays, which does.
+    fn part(&mut self, members: &[OpenClaim], whole: FeeRate) {
+        if members.len() < 2 || !self.is_contested(members) {
+            return;
+        }
+        for open in members {
+            let alone = core::slice::from_ref(open);
+            let fee_rate = whole.min(bearable(FeeRate::RELAY_FLOOR, self.burden(alone)));
+            if let Ok(transaction) = build(alone, self.request.destination, fee_rate) {
+                let deadline = deadline_of(alone);
+                self.plan.claims.push(PlannedClaim { transaction, deadline, fee_rate });
+            }
+        }
+    }
+
+    /// True if the next block may hold a rival's claim of any of these outputs.
+    fn is_contested(&self, members: &[OpenClaim]) -> bool {
+        members.iter().any(|open| open.own.is_contested(self.request.tip))
+    }
+
+    /// What a transaction pays that is in no hurry.
+    fn usual(&self) -> FeeRate {
+        self.request.fee_rate.max(FeeRate::RELAY_FLOOR)
+    }
+
+    /// What these claims may cost together. Penalties that the thief can outrun may cost all that they save.
+    fn burden(&self, members: &[OpenClaim]) -> Burden {
+        let tip = self.request.tip;
+        let is_last_stand = |open: &OpenClaim| open.own.is_penalty() && open.own.is_contested(tip);
+        let budget = if members.iter().all(is_last_stand) { Budget::All } else { Budget::Half };
+        Burden { value: value_of(members), size: size_of(members), budget }
     }
 
     /// Plans claims together that are in no transaction yet, without those that are not worth it: these are tried on
@@ -203,10 +263,9 @@ impl Planner<'_> {
     /// The rate for these claims, whatever they were planned at before.
     fn wanted(&self, members: &[OpenClaim]) -> FeeRate {
         let tip = self.request.tip;
-        let usual = self.request.fee_rate.max(FeeRate::RELAY_FLOOR);
         let deadlines = members.iter().filter_map(|open| open.own.deadline);
         let doublings = deadlines.map(|deadline| doublings(deadline, tip)).max().unwrap_or(0);
-        hurried(usual, doublings, value_of(members), size_of(members))
+        hurried(self.usual(), doublings, self.burden(members))
     }
 
     /// The rate for claims that form a new group: no lower than each had in its last, as far as it could bear that rate
@@ -214,8 +273,8 @@ impl Planner<'_> {
     fn first_rate(&self, members: &[OpenClaim]) -> FeeRate {
         let wanted = self.wanted(members);
         let floor = members.iter().filter_map(|open| {
-            let usual = self.request.fee_rate.max(FeeRate::RELAY_FLOOR);
-            open.floor.map(|floor| replacing(floor).min(bearable(usual, open.value(), open.size)))
+            let burden = self.burden(core::slice::from_ref(open));
+            open.floor.map(|floor| replacing(floor).min(bearable(self.usual(), burden)))
         });
         floor.max().map_or(wanted, |floor| floor.max(wanted))
     }
@@ -231,7 +290,8 @@ impl Planner<'_> {
         let inputs: Vec<_> = members.iter().map(OpenClaim::outpoint).collect();
         assert!(inputs.iter().all(|place| !self.state.is_spent(place)), "only what is there");
         let txid = transaction.txid();
-        let planned = ClaimPlan { txid, inputs, destination, fee_rate };
+        let (fee, tip) = (Some(transaction.fee()), Some(self.request.tip));
+        let planned = ClaimPlan { txid, inputs, destination, fee_rate, fee, tip };
         self.plan.events.push(WatchEvent::ClaimPlanned(planned));
         let deadline = deadline_of(members);
         self.plan.claims.push(PlannedClaim { transaction, deadline, fee_rate });
@@ -240,7 +300,7 @@ impl Planner<'_> {
     /// Notes an output that is not worth its claim.
     fn leave(&mut self, open: &OpenClaim) {
         let (outpoint, value) = (open.outpoint(), open.value());
-        let cost = self.request.fee_rate.max(FeeRate::RELAY_FLOOR).fee(open.size);
+        let cost = self.usual().fee(open.size);
         self.plan.left.push(LeftOutput { outpoint, value, cost });
         if self.state.left_since(&outpoint).is_none() {
             let since = self.request.tip;

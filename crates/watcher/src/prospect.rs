@@ -3,7 +3,7 @@
 //! Heights here are those of blocks that may hold the claim. A relative lock of `delay` on an output mined at `c` opens
 //! in block `c + delay`; a locktime of `expiry` opens in the block after `expiry`.
 
-use strait_onchain::{Claim, Coin, LockSpec, Role};
+use strait_onchain::{Claim, ClaimKey, Coin, LockSpec, Role};
 use strait_primitives::{BlockDelta, BlockHeight, Side};
 
 use crate::facts::ChannelFacts;
@@ -45,6 +45,11 @@ pub(crate) struct OwnClaim {
 }
 
 impl OwnClaim {
+    /// True if it takes an output of a commitment that the counterparty had revoked.
+    pub(crate) fn is_penalty(&self) -> bool {
+        self.claim.key() == ClaimKey::Penalty
+    }
+
     /// True once the next block may hold it.
     pub(crate) fn is_open(&self, tip: BlockHeight) -> bool {
         self.opens <= tip.saturating_add(ONE)

@@ -1,7 +1,8 @@
 //! What a watcher remembers: the fold of its events.
 
 use bitcoin::OutPoint;
-use strait_primitives::{BlockHeight, FeeRate};
+use strait_onchain::LockSpec;
+use strait_primitives::{BlockHeight, FeeRate, PaymentHash};
 
 use crate::event::{ClaimPlan, WatchEvent};
 use crate::output::{OutputContent, OutputSpend};
@@ -31,6 +32,26 @@ pub struct WatcherState {
     /// Outputs that are not worth their claim, while that tip stands and until one is planned.
     #[n(2)]
     left: Vec<Left>,
+    /// Hashes of locks whose preimage was seen before a block held it: nothing is told twice.
+    #[n(3)]
+    seen: Option<Vec<PaymentHash>>,
+    /// The child of this node's own commitment, as it was last planned.
+    #[n(4)]
+    child: Option<ChildPlan>,
+    /// Since when the close is not worth its child, without a break.
+    #[n(5)]
+    close_left: Option<BlockHeight>,
+}
+
+/// The child that pays for this node's commitment, over all its replacements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub(crate) struct ChildPlan {
+    /// The tip at which the first was planned.
+    #[n(0)]
+    pub(crate) since: BlockHeight,
+    /// What the last one and its parent pay for their sizes.
+    #[n(1)]
+    pub(crate) fee_rate: FeeRate,
 }
 
 impl WatcherState {
@@ -65,6 +86,7 @@ impl WatcherState {
                 .filter_map(|output| output.spend)
                 .any(|spend| spend.height >= height)
             || self.left.iter().any(|left| left.since >= height)
+            || self.close_left.is_some_and(|since| since >= height)
     }
 
     /// Folds one event in. Total over events that a watcher wrote; its promises are asserted again.
@@ -83,7 +105,41 @@ impl WatcherState {
                 assert!(self.left_since(outpoint).is_none(), "{outpoint} is left once");
                 self.left.push(Left { outpoint: *outpoint, since: *since });
             }
+            WatchEvent::PreimageSeen { hash, .. } => {
+                assert!(!self.is_seen(hash), "a preimage is news once");
+                self.seen.get_or_insert_default().push(*hash);
+            }
+            WatchEvent::ChildPlanned { tip, fee_rate } => self.note_child(*tip, *fee_rate),
+            WatchEvent::CloseLeft { since } => {
+                assert!(self.close_left.is_none(), "a close is left once");
+                self.close_left = Some(*since);
+            }
         }
+    }
+
+    fn note_child(&mut self, tip: BlockHeight, fee_rate: FeeRate) {
+        let since = self.child.map_or(tip, |last| {
+            assert!(last.fee_rate < fee_rate, "a child's fee only rises");
+            last.since
+        });
+        self.child = Some(ChildPlan { since, fee_rate });
+        self.close_left = None;
+    }
+
+    /// True if the preimage of this hash was told before.
+    pub(crate) fn is_seen(&self, hash: &PaymentHash) -> bool {
+        self.seen.iter().flatten().any(|seen| seen == hash)
+    }
+
+    /// The child of this node's own commitment, as it was last planned.
+    pub(crate) const fn child(&self) -> Option<ChildPlan> {
+        self.child
+    }
+
+    /// Since when this node's close has not been worth its child.
+    #[must_use]
+    pub const fn close_left(&self) -> Option<BlockHeight> {
+        self.close_left
     }
 
     fn end_output(&mut self, content: &OutputContent, end: &OutputSpend) {
@@ -100,6 +156,7 @@ impl WatcherState {
 
     fn disconnect(&mut self, height: BlockHeight) {
         self.left.retain(|left| left.since < height);
+        self.close_left = self.close_left.filter(|since| *since < height);
         if self.spend.as_ref().is_some_and(|spend| spend.height >= height) {
             self.spend = None;
         }
@@ -138,5 +195,22 @@ impl WatcherState {
     /// The lowest rate at which an output may be claimed again.
     pub(crate) fn floor_of(&self, outpoint: &OutPoint) -> Option<FeeRate> {
         self.plan_of(outpoint).map(|plan| plan.fee_rate)
+    }
+
+    /// Each lock output of the commitment on chain that no block spends.
+    pub(crate) fn open_locks(&self) -> impl Iterator<Item = (OutPoint, &LockSpec)> {
+        self.spend.iter().flat_map(|spend| {
+            spend.outputs.iter().filter_map(|output| match &output.content {
+                OutputContent::Lock(lock) if output.spend.is_none() => {
+                    Some((spend.outpoint(output.vout), lock))
+                }
+                OutputContent::Lock(_)
+                | OutputContent::Broadcaster
+                | OutputContent::Countersignatory
+                | OutputContent::Anchor
+                | OutputContent::LedgerHash
+                | OutputContent::Unrecognized => None,
+            })
+        })
     }
 }

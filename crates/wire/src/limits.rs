@@ -14,6 +14,8 @@ pub const SCRIPT_BYTES_MAX: usize = 34;
 pub const NOTE_BYTES_MAX: usize = 512;
 /// Inputs one side may bring to a funding transaction: keeps it below the standard weight with room to spare.
 pub const FUNDING_INPUTS_MAX: usize = 128;
+/// Stops that a lock may have ahead of it: what Lightning's senders use at most. Some 1,000 bytes.
+pub const HOPS_MAX: usize = 20;
 /// Bytes of a contract's parameters or of one action.
 pub const CONTRACT_BYTES_MAX: usize = 64 * 1024;
 

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::bounded::decode_at_most;
 use crate::limits::{OPERATIONS_BYTES_MAX, OPERATIONS_MAX};
-use crate::{ContractBytes, Reference};
+use crate::{ContractBytes, Reference, Route};
 
 /// Why the receiver of a lock gives it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -26,6 +26,15 @@ pub enum CancelReason {
     /// It failed further along its way.
     #[n(3)]
     Downstream,
+    /// No channel to the next node can carry it.
+    #[n(4)]
+    NoRoute,
+    /// Its amount or its expiry leaves the forwarder too little.
+    #[n(5)]
+    Terms,
+    /// The receiver, who waited to decide, does not want it.
+    #[n(6)]
+    Declined,
 }
 
 /// One change of the ledger. Each is proposed by a party and moves only what that party may move.
@@ -56,6 +65,9 @@ pub enum Operation {
         /// From this height on the offerer may take it back on chain.
         #[n(3)]
         expiry: BlockHeight,
+        /// Where the receiver is asked to pass it on to. The ledger does not look at it.
+        #[n(4)]
+        route: Route,
     },
     /// Takes a lock that the other party offered.
     #[n(2)]
@@ -115,10 +127,11 @@ impl Operation {
     #[must_use]
     pub fn encoded_len_max(&self) -> usize {
         const FRAMING: usize = 16;
+        const HOP_BYTES: usize = 1 + 35 + 9 + 5;
         FRAMING
             + match self {
                 Self::Pay { reference, .. } => 9 + reference.as_bytes().len(),
-                Self::AddLock { .. } => 9 + 9 + 34 + 5,
+                Self::AddLock { route, .. } => 9 + 9 + 34 + 5 + 1 + HOP_BYTES * route.hops().len(),
                 Self::ClaimLock { .. } => 9 + 34,
                 Self::CancelLock { .. } => 9 + 2,
                 Self::RaiseHeight { .. } => 5,

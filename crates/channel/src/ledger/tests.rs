@@ -19,6 +19,7 @@ fn rules() -> Rules {
     Rules {
         reserve: msat(1_000_000),
         locks_max: 3,
+        contract_locks_max: 3,
         lock_min: msat(1_000),
         dust_exposure_max: msat(600_000),
     }
@@ -44,6 +45,7 @@ fn add(id: u64, amount: u64) -> Operation {
         amount: msat(amount),
         payment_hash: PaymentHash::from_bytes(hash),
         expiry: BlockHeight::new(500),
+        route: strait_wire::Route::default(),
     }
 }
 

@@ -32,6 +32,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         amount: MilliSats::new(amount).unwrap(),
         payment_hash: PaymentHash::from_bytes([3; 32]),
         expiry: BlockHeight::new(700),
+        route: strait_wire::Route::default(),
     });
     let cancel = (0_u64..3)
         .prop_map(|id| Operation::CancelLock { lock: LockId(id), reason: CancelReason::Unknown });

@@ -16,6 +16,7 @@ fn lock(amount: u64, expiry: u32) -> Operation {
         amount: MilliSats::new(amount).unwrap(),
         payment_hash: PaymentHash::from_bytes([6; 32]),
         expiry: BlockHeight::new(expiry),
+        route: strait_wire::Route::default(),
     }
 }
 
@@ -267,6 +268,7 @@ fn a_lock_on_the_hash_of_a_revocation_secret_can_be_given_back() {
         amount: MilliSats::from_const(5_000_000),
         payment_hash: PaymentHash::from_bytes(shown.to_bytes()),
         expiry: BlockHeight::new(300),
+        route: strait_wire::Route::default(),
     };
     assert!(pair.request(Party::Opener, 1, vec![offer]));
     pair.settle();

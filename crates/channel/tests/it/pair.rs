@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use strait_channel::{
-    Channel, ChannelEvent, ContractPolicy, Link, Moment, Notice, Offer, OfferedLocks, Request,
-};
+use strait_channel::{Channel, ChannelEvent, ContractPolicy, Link, Moment, Notice, Offer, Request};
 use strait_contract::{ScriptedRuntime, Terms};
 use strait_primitives::{
     BlockHeight, Digest, FeeRate, MilliSats, Millis, Party, RequestKey, Sats, Timestamp,
@@ -42,7 +40,8 @@ pub struct World {
     /// What runs contracts: the opener's, the acceptor's.
     pub runtimes: [ScriptedRuntime; 2],
     pub taste: Taste,
-    pub offered_locks: OfferedLocks,
+    /// Claims and cancellations that whoever has locks wants proposed.
+    pub settlements: Vec<Operation>,
     pub fee_rate: FeeRate,
 }
 
@@ -54,7 +53,7 @@ impl World {
             entropy: 0,
             runtimes: [ScriptedRuntime::with_purse(), ScriptedRuntime::with_purse()],
             taste: Taste::Anything,
-            offered_locks: OfferedLocks::Held,
+            settlements: Vec::new(),
             fee_rate: FeeRate::from_sat_per_kvb(2_000),
         }
     }
@@ -72,7 +71,7 @@ impl World {
                 Party::Acceptor => acceptor,
             },
             policy: &self.taste,
-            offered_locks: self.offered_locks,
+            settlements: &self.settlements,
             close_fee_rate: self.fee_rate,
             entropy,
         }
@@ -168,7 +167,7 @@ impl Pair {
         }
     }
 
-    fn parts(&mut self, party: Party) -> (&mut Node, &mut World) {
+    pub fn parts(&mut self, party: Party) -> (&mut Node, &mut World) {
         match party {
             Party::Opener => (&mut self.opener, &mut self.world),
             Party::Acceptor => (&mut self.acceptor, &mut self.world),

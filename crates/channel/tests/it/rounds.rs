@@ -1,8 +1,8 @@
 //! Rounds: batches, turns, queues, and who is told what when.
 
-use strait_channel::{ChannelEvent, LedgerError, Notice, OfferedLocks, RequestError};
+use strait_channel::{ChannelEvent, LedgerError, Notice, RequestError};
 use strait_primitives::{BlockHeight, CommitmentNumber, MilliSats, Party, Side};
-use strait_wire::{Message, Operation, limits::OPERATIONS_MAX};
+use strait_wire::{CancelReason, Message, Operation, limits::OPERATIONS_MAX};
 
 use crate::pair::{BOTH, CAPACITY, Pair, contribution, irrevocable, key, pay, request};
 
@@ -195,6 +195,7 @@ fn lock(number: u64) -> Operation {
         amount: MilliSats::from_const(1_000_000),
         payment_hash: strait_primitives::PaymentHash::from_bytes([6; 32]),
         expiry: BlockHeight::new(200),
+        route: strait_wire::Route::default(),
     }
 }
 
@@ -208,7 +209,12 @@ fn locks_for_nobody_go_back_even_after_a_crash() {
     pair.assert_agreed();
     assert_eq!(pair.acceptor.live().rounds.ledger.locks().count(), 2);
     pair.acceptor.restart();
-    pair.world.offered_locks = OfferedLocks::Returned;
+    pair.world.settlements = (0..3)
+        .map(|id| Operation::CancelLock {
+            lock: strait_primitives::LockId(id),
+            reason: CancelReason::Unknown,
+        })
+        .collect();
     pair.connect();
     pair.settle();
     pair.assert_agreed();

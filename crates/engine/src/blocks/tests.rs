@@ -34,6 +34,7 @@ fn broadcasts(out: Step) -> Vec<Vec<Transaction>> {
     let packages = out.effects.into_iter().filter_map(|effect| match effect {
         Effect::Broadcast(package) => Some(package),
         Effect::Send(..)
+        | Effect::LookFor(_)
         | Effect::Disconnect(_)
         | Effect::KeepConnected(..)
         | Effect::Forget(_)
@@ -78,7 +79,7 @@ fn blocks_of_long_ago_broadcast_nothing_and_the_last_one_everything_once() {
         assert_eq!(broadcasts(out), Vec::<Vec<_>>::new(), "more blocks may follow");
     }
     let mut out = Step::default();
-    engine.handle_blocks_told(&mut out);
+    engine.handle_blocks_told(&moment, &mut out);
     assert_eq!(broadcasts(out), [[waiting]]);
 }
 

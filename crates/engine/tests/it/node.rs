@@ -33,6 +33,8 @@ pub struct Node {
     pub outbox: VecDeque<(NodeId, Message)>,
     pub answers: Vec<(CommandId, Outcome)>,
     pub broadcasts: Vec<Transaction>,
+    /// The same, as they left: alone, or a parent with its child.
+    pub packages: Vec<Vec<Transaction>>,
     pub reports: Vec<Report>,
     /// Whom it wanted to be rid of.
     pub hung_up: Vec<NodeId>,
@@ -43,9 +45,15 @@ pub struct Node {
 
 impl Node {
     pub fn new(byte: u8, now: Timestamp) -> Self {
+        Self::with(byte, now, |_| {})
+    }
+
+    /// A node with other settings.
+    pub fn with(byte: u8, now: Timestamp, set: impl FnOnce(&mut EngineConfig)) -> Self {
         let seed = seed_of(byte);
         let account = account_of(&seed);
-        let config = config_of(seed.node_key().node_id());
+        let mut config = config_of(seed.node_key().node_id());
+        set(&mut config);
         let genesis = account.genesis();
         let birthday = BlockPoint { height: genesis.height, hash: genesis.hash };
         let (engine, first) = Engine::create(config.clone(), seed, &account, birthday);
@@ -60,6 +68,7 @@ impl Node {
             outbox: VecDeque::new(),
             answers: Vec::new(),
             broadcasts: Vec::new(),
+            packages: Vec::new(),
             reports: Vec::new(),
             hung_up: Vec::new(),
             kept: Vec::new(),
@@ -86,6 +95,12 @@ impl Node {
     pub fn events(&self) -> Vec<Event> {
         let records = self.disk.durable_records();
         records.iter().map(|record| minicbor::decode(&record.payload).unwrap()).collect()
+    }
+
+    /// The process ends, and its operator changes its settings.
+    pub fn restart_with(&mut self, now: Timestamp, set: impl FnOnce(&mut EngineConfig)) {
+        set(&mut self.config);
+        self.restart(now);
     }
 
     /// The process ends and begins anew, with nothing but its disk.
@@ -146,7 +161,11 @@ impl Node {
                 Effect::Disconnect(peer) => self.hung_up.push(peer),
                 Effect::KeepConnected(peer, _) => self.kept.push(peer),
                 Effect::Forget(peer) => self.kept.retain(|kept| *kept != peer),
-                Effect::Broadcast(transactions) => self.broadcasts.extend(transactions),
+                Effect::Broadcast(transactions) => {
+                    self.packages.push(transactions.clone());
+                    self.broadcasts.extend(transactions);
+                }
+                Effect::LookFor(_) => {}
                 Effect::Reply(id, outcome) => self.answers.push((id, outcome)),
                 Effect::Report(report) => self.reports.push(report),
             }
@@ -200,7 +219,9 @@ fn config_of(node: NodeId) -> EngineConfig {
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(2_000),
+        locks: strait_engine::LockPolicy::default(),
         final_depth: BlockDelta::new(6),
+        address_gap: strait_wallet::AddressGap::DEFAULT,
     }
 }
 

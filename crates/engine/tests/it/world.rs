@@ -232,7 +232,7 @@ impl World {
 }
 
 /// A coin out of nowhere.
-fn payment(number: u32, script_pubkey: ScriptBuf) -> Transaction {
+pub fn payment(number: u32, script_pubkey: ScriptBuf) -> Transaction {
     Transaction {
         version: transaction::Version::TWO,
         lock_time: LockTime::ZERO,

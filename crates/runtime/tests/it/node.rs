@@ -84,7 +84,9 @@ fn config(node: NodeId) -> EngineConfig {
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
+        locks: strait_engine::LockPolicy::default(),
         final_depth: BlockDelta::new(6),
+        address_gap: strait_wallet::AddressGap::DEFAULT,
     }
 }
 

@@ -93,8 +93,8 @@ impl World {
             Effect::Send(_, message) => self.send(place, &message)?,
             Effect::Disconnect(_) => self.hang_up(place),
             Effect::KeepConnected(..) => self.keep_connected(place),
-            // A node of this world has one peer, and dials it as long as it lives.
-            Effect::Forget(_) => {}
+            // A node of this world has one peer, and dials it as long as it lives; nobody shows it the mempool.
+            Effect::Forget(_) | Effect::LookFor(_) => {}
             Effect::Broadcast(transactions) => {
                 let names: Vec<String> =
                     transactions.iter().map(|t| t.compute_txid().to_string()).collect();
@@ -188,6 +188,7 @@ pub(super) fn describe(message: &Message) -> String {
         | Message::RefuseContract(_)
         | Message::Shutdown(_)
         | Message::CloseOffer(_)
-        | Message::CloseSign(_) => name.to_owned(),
+        | Message::CloseSign(_)
+        | Message::CloseTerms(_) => name.to_owned(),
     }
 }

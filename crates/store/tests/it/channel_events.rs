@@ -2,7 +2,7 @@
 
 use strait_channel::{
     AbandonReason, Agreement, CarriedRequest, ChannelEvent, ContractChange, ForceReason,
-    FundingOutput, Signed, Spender,
+    FundingOutput, Recovery, Signed, Spender,
 };
 use strait_contract::{
     Collateral, Finality, Limits, Outcome, OutcomeLock, Params, Party, State, Terms,
@@ -13,8 +13,9 @@ use strait_primitives::{
     RevocationHash, RevocationSecret, Sats, SchnorrSignature,
 };
 use strait_wire::{
-    AcceptChannel, CancelReason, ChannelKeys, ContractBytes, Contribution, FundingInput,
-    OpenChannel, Operation, Operations, Parameters, Reference, ScriptBytes, TurnMove, TurnWish,
+    AcceptChannel, CancelReason, ChannelKeys, ContractBytes, Contribution, FundingInput, Hop,
+    OpenChannel, Operation, Operations, Parameters, Reference, Route, ScriptBytes, TurnMove,
+    TurnWish,
 };
 
 pub(crate) const CHANNEL: ChannelId = ChannelId::from_bytes([7; 32]);
@@ -80,12 +81,30 @@ fn accept() -> AcceptChannel {
     }
 }
 
+/// A way with one more stop.
+fn route() -> Route {
+    Route::new([Hop { node: PEER, amount: MilliSats::from_const(60_000), expiry: HEIGHT }]).unwrap()
+}
+
 /// One operation of every kind.
 fn operations() -> Operations {
     let (lock, amount) = (LockId(5), MilliSats::from_const(70_000));
     let all = vec![
         Operation::Pay { amount, reference: Reference::new(b"order 1").unwrap() },
-        Operation::AddLock { lock, amount, payment_hash: PAYMENT_HASH, expiry: HEIGHT },
+        Operation::AddLock {
+            lock,
+            amount,
+            payment_hash: PAYMENT_HASH,
+            expiry: HEIGHT,
+            route: Route::default(),
+        },
+        Operation::AddLock {
+            lock,
+            amount,
+            payment_hash: PAYMENT_HASH,
+            expiry: HEIGHT,
+            route: route(),
+        },
         Operation::ClaimLock { lock, preimage: PREIMAGE },
         Operation::CancelLock { lock, reason: CancelReason::Downstream },
         Operation::RaiseHeight { height: HEIGHT },
@@ -202,5 +221,10 @@ fn ends() -> Vec<ChannelEvent> {
         ChannelEvent::Spent { txid: DIGEST, height: HEIGHT, by: Spender::Cheater },
         ChannelEvent::Unspent,
         ChannelEvent::Resolved { by: Spender::Both },
+        ChannelEvent::RecoveryChosen { choice: Recovery::AskPeer },
+        ChannelEvent::RecoveryChosen {
+            choice: Recovery::ApproveClose { at_least: Sats::from_const(30) },
+        },
+        ChannelEvent::RecoveryChosen { choice: Recovery::AcceptLoss },
     ]
 }

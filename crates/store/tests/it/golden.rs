@@ -19,9 +19,9 @@ use strait_watcher::WatchEvent;
 use crate::{channel_events, node_events, watch_events};
 
 /// Kinds of the envelope, events of a channel, events of a watcher: every index up to the last one is in use.
-const KINDS: u16 = 10;
-const CHANNEL_EVENTS: u16 = 22;
-const WATCH_EVENTS: u16 = 5;
+const KINDS: u16 = 12;
+const CHANNEL_EVENTS: u16 = 23;
+const WATCH_EVENTS: u16 = 8;
 
 /// The kind of an event in its envelope. A new event does not compile before it has a place here, and so a sample.
 const fn kind(event: &Event) -> u16 {
@@ -36,6 +36,8 @@ const fn kind(event: &Event) -> u16 {
         Event::Watch { .. } => 7,
         Event::RequestsFailed { .. } => 8,
         Event::ClockNoted { .. } => 9,
+        Event::Payment(_) => 10,
+        Event::Restored { .. } => 11,
     }
 }
 
@@ -64,6 +66,7 @@ const fn channel_index(event: &ChannelEvent) -> u16 {
         ChannelEvent::Spent { .. } => 19,
         ChannelEvent::Unspent => 20,
         ChannelEvent::Resolved { .. } => 21,
+        ChannelEvent::RecoveryChosen { .. } => 22,
     }
 }
 
@@ -75,6 +78,9 @@ const fn watch_index(event: &WatchEvent) -> u16 {
         WatchEvent::BlockDisconnected { .. } => 2,
         WatchEvent::ClaimPlanned(_) => 3,
         WatchEvent::OutputLeft { .. } => 4,
+        WatchEvent::PreimageSeen { .. } => 5,
+        WatchEvent::ChildPlanned { .. } => 6,
+        WatchEvent::CloseLeft { .. } => 7,
     }
 }
 

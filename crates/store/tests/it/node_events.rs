@@ -8,12 +8,14 @@ use bitcoin::{
     Amount, Block, BlockHash, CompactTarget, Network, OutPoint, ScriptBuf, Sequence, Transaction,
     TxIn, TxMerkleNode, TxOut, Witness, transaction,
 };
-use strait_engine::{Event, RequestSubject};
-use strait_primitives::{BlockHeight, Sats, Timestamp};
+use strait_engine::{Event, LockKey, PaymentEvent, RequestSubject};
+use strait_primitives::{BlockHeight, LockId, Sats, Side, Timestamp};
 use strait_signer::{Seed, SeedWords};
 use strait_wallet::{Account, AddressGap, BlockPoint, Purpose, Wallet, WalletChange};
 
-use crate::channel_events::{CHANNEL, DIGEST, HEIGHT, KEY, MODULE, PEER};
+use strait_wire::CancelReason;
+
+use crate::channel_events::{CHANNEL, DIGEST, HEIGHT, KEY, MODULE, PEER, PREIMAGE};
 
 /// The words of a seed of zeros.
 const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon \
@@ -33,11 +35,30 @@ pub(crate) fn samples() -> Vec<Event> {
         Event::ModuleAdded { module: MODULE, size_bytes: 22_815 },
         Event::RequestsFailed { channel: CHANNEL, keys: vec![KEY, KEY] },
         Event::ClockNoted { now: Timestamp::from_unix_ms(29) },
+        Event::Restored {
+            backup_taken: Some(Timestamp::from_unix_ms(31)),
+            now: Timestamp::from_unix_ms(32),
+        },
+        Event::Restored { backup_taken: None, now: Timestamp::from_unix_ms(33) },
     ];
     let subjects = [RequestSubject::OpenChannel(CHANNEL), sent];
     all.extend(subjects.map(|subject| Event::RequestBegun { key: KEY, digest: KEY, subject }));
+    all.extend(payment_events().into_iter().map(Event::Payment));
     all.extend(wallet_changes().into_iter().map(Event::Wallet));
     all
+}
+
+/// Every decision about a lock, and what was learned of one.
+fn payment_events() -> [PaymentEvent; 6] {
+    let lock = LockKey { channel: CHANNEL, offerer: Side::Counterparty, id: LockId(5) };
+    [
+        PaymentEvent::Held { lock },
+        PaymentEvent::Forwarding { lock, channel: CHANNEL },
+        PaymentEvent::Claiming { lock, preimage: PREIMAGE },
+        PaymentEvent::Cancelling { lock, reason: CancelReason::Declined },
+        PaymentEvent::PreimageLearned { preimage: PREIMAGE },
+        PaymentEvent::OutgoingGone { lock },
+    ]
 }
 
 /// A wallet that is made, hands out an address, is paid in a block and outside of one, sets a coin aside, loses the block.

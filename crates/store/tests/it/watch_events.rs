@@ -66,7 +66,10 @@ pub(crate) fn samples() -> Vec<WatchEvent> {
         inputs: vec![outpoint()],
         destination: WalletScript::try_from(Script::from_bytes(&script)).unwrap(),
         fee_rate: FeeRate::from_sat_per_kvb(5_000),
+        fee: None,
+        tip: None,
     };
+    let told = ClaimPlan { fee: Some(Sats::from_const(700)), tip: Some(HEIGHT), ..plan.clone() };
     let ended = |path| WatchEvent::OutputSpent { content: lock(), spend: spend(path) };
     vec![
         funding_spent(SpendKind::Cooperative),
@@ -78,5 +81,9 @@ pub(crate) fn samples() -> Vec<WatchEvent> {
         WatchEvent::BlockDisconnected { height: HEIGHT },
         WatchEvent::ClaimPlanned(plan),
         WatchEvent::OutputLeft { outpoint: outpoint(), since: HEIGHT },
+        WatchEvent::ClaimPlanned(told),
+        WatchEvent::PreimageSeen { hash: PAYMENT_HASH, preimage: PREIMAGE },
+        WatchEvent::ChildPlanned { tip: HEIGHT, fee_rate: FeeRate::from_sat_per_kvb(9_000) },
+        WatchEvent::CloseLeft { since: HEIGHT },
     ]
 }

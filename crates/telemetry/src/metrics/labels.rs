@@ -49,6 +49,8 @@ pub enum ChannelPhase {
     ForceClosing,
     /// This node is behind; only the peer can close.
     Lost,
+    /// Its state comes from a backup; it waits for the operator.
+    Quarantined,
 }
 
 impl Label for ChannelPhase {
@@ -60,6 +62,7 @@ impl Label for ChannelPhase {
         Self::Closing,
         Self::ForceClosing,
         Self::Lost,
+        Self::Quarantined,
     ];
 
     fn value(self) -> &'static str {
@@ -70,6 +73,7 @@ impl Label for ChannelPhase {
             Self::Closing => "closing",
             Self::ForceClosing => "force_closing",
             Self::Lost => "lost",
+            Self::Quarantined => "quarantined",
         }
     }
 }
@@ -282,6 +286,10 @@ pub enum CommandName {
     OpenChannel,
     /// Close a channel.
     CloseChannel,
+    /// List the channels that are not trusted.
+    Recoveries,
+    /// End one of them.
+    Recover,
     /// Pay over a channel.
     Pay,
     /// List the modules.
@@ -298,6 +306,16 @@ pub enum CommandName {
     Act,
     /// Settle a contract.
     Settle,
+    /// Offer a lock.
+    OfferLock,
+    /// Claim a lock.
+    ClaimLock,
+    /// Give a lock back.
+    CancelLock,
+    /// List the locks.
+    Locks,
+    /// Look at a lock.
+    Lock,
     /// Look at the wallet.
     Wallet,
     /// Make an address.
@@ -316,6 +334,8 @@ impl Label for CommandName {
         Self::Channel,
         Self::OpenChannel,
         Self::CloseChannel,
+        Self::Recoveries,
+        Self::Recover,
         Self::Pay,
         Self::Modules,
         Self::AddModule,
@@ -324,6 +344,11 @@ impl Label for CommandName {
         Self::OpenContract,
         Self::Act,
         Self::Settle,
+        Self::OfferLock,
+        Self::ClaimLock,
+        Self::CancelLock,
+        Self::Locks,
+        Self::Lock,
         Self::Wallet,
         Self::NewAddress,
         Self::SendCoins,
@@ -338,6 +363,8 @@ impl Label for CommandName {
             Self::Channel => "channel",
             Self::OpenChannel => "open_channel",
             Self::CloseChannel => "close_channel",
+            Self::Recoveries => "recoveries",
+            Self::Recover => "recover",
             Self::Pay => "pay",
             Self::Modules => "modules",
             Self::AddModule => "add_module",
@@ -346,6 +373,11 @@ impl Label for CommandName {
             Self::OpenContract => "open_contract",
             Self::Act => "act",
             Self::Settle => "settle",
+            Self::OfferLock => "offer_lock",
+            Self::ClaimLock => "claim_lock",
+            Self::CancelLock => "cancel_lock",
+            Self::Locks => "locks",
+            Self::Lock => "lock",
             Self::Wallet => "wallet",
             Self::NewAddress => "new_address",
             Self::SendCoins => "send_coins",

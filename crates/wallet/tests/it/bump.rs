@@ -1,7 +1,9 @@
 //! Fees for transactions that carry none.
 
 use strait_primitives::{ChannelId, FeeRate, Sats, VBytes};
-use strait_wallet::{BUMP_COINS_MAX, BumpInputs, BumpRequest, FundError, Purpose, bump_reserve};
+use strait_wallet::{
+    BUMP_COINS_MAX, BumpInputs, BumpRequest, COMMITMENT_VBYTES, FundError, Purpose, bump_reserve,
+};
 
 use crate::world::{World, output, sats, spend};
 
@@ -136,24 +138,32 @@ fn a_parent_that_pays_enough_still_gets_a_child_that_relays() {
     assert_eq!(child.fee, FeeRate::RELAY_FLOOR.fee(child.size));
 }
 
+fn plain(channels: usize) -> Vec<VBytes> {
+    vec![COMMITMENT_VBYTES; channels]
+}
+
 #[test]
 fn the_reserve_counts_every_channel_and_asks_for_several_coins() {
     let check = |channels, amount, coins| {
-        let reserve = bump_reserve(channels, RATE);
+        let reserve = bump_reserve(&plain(channels), RATE);
         assert_eq!((reserve.amount, reserve.coins), (sats(amount), coins));
     };
     check(0, 0, 0);
     check(1, 12_520, 1);
     check(3, 37_560, 3);
     check(100, 1_252_000, BUMP_COINS_MAX);
-    assert_eq!(bump_reserve(usize::MAX, FeeRate::from_sat_per_kvb(u64::MAX)).amount, Sats::MAX);
+    assert_eq!(bump_reserve(&plain(2), FeeRate::from_sat_per_kvb(u64::MAX)).amount, Sats::MAX);
+    assert_eq!(bump_reserve(&[VBytes(7_992)], RATE).amount, sats(89_920), "locks are paid for too");
 
     let covers = |coins: &[u64], channels| {
-        World::with_coins(coins).wallet.covers(&bump_reserve(channels, RATE), &[])
+        World::with_coins(coins).wallet.covers(&bump_reserve(&plain(channels), RATE), &[])
     };
     let world = World::with_coins(&[20_000]);
-    assert!(!world.wallet.covers(&bump_reserve(2, RATE), &[]));
-    assert!(world.wallet.covers(&bump_reserve(2, RATE), &[sats(6_000)]), "with what is coming");
+    assert!(!world.wallet.covers(&bump_reserve(&plain(2), RATE), &[]));
+    assert!(
+        world.wallet.covers(&bump_reserve(&plain(2), RATE), &[sats(6_000)]),
+        "with what is coming"
+    );
     assert!(covers(&[], 0));
     assert!(covers(&[13_000], 1));
     assert!(!covers(&[12_000], 1));

@@ -11,8 +11,8 @@ use strait_onchain::{
     LockSpec, Role, WalletScript,
 };
 use strait_primitives::{
-    BlockDelta, BlockHeight, CommitmentNumber, LockId, MilliSats, Party, PaymentHash, Preimage,
-    RevocationHash, RevocationSecret, Sats, SchnorrSignature, Side,
+    BlockDelta, BlockHeight, CommitmentNumber, Digest, LockId, MilliSats, Party, PaymentHash,
+    Preimage, RevocationHash, RevocationSecret, Sats, SchnorrSignature, Side,
 };
 use strait_watcher::{ChannelFacts, Revocation};
 
@@ -73,6 +73,8 @@ pub(crate) struct TestLock {
 pub(crate) struct TestLedger {
     pub(crate) opener_sat: u64,
     pub(crate) locks: Vec<TestLock>,
+    /// The hash of the ledger, while a contract is live.
+    pub(crate) hash: Option<[u8; 32]>,
 }
 
 impl TestLedger {
@@ -88,15 +90,27 @@ impl TestLedger {
 pub(crate) struct Channel {
     /// The ledgers by number.
     pub(crate) ledgers: Vec<TestLedger>,
+    /// Which of many channels of one test it is: each pays wallets of its own.
+    row: u8,
     opener: CommitmentContext,
     acceptor: CommitmentContext,
     funding: FundingScript,
 }
 
+/// The script that holds every channel of these tests.
+pub(crate) fn funding_script() -> FundingScript {
+    let keys = [Party::Opener, Party::Acceptor].map(|party| Secrets::of(party).public().funding);
+    FundingScript::new(keys).unwrap()
+}
+
 impl Channel {
     pub(crate) fn new(ledgers: Vec<TestLedger>) -> Self {
-        let keys = [Party::Opener, Party::Acceptor].map(|party| Secrets::of(party).public());
-        let funding = FundingScript::new(keys.map(|keys| keys.funding)).unwrap();
+        Self::at(ledgers, funding_outpoint(), 0)
+    }
+
+    /// One of many channels.
+    pub(crate) fn at(ledgers: Vec<TestLedger>, funding_outpoint: OutPoint, row: u8) -> Self {
+        let funding = funding_script();
         let context = |party: Party| {
             let terms = CommitmentTerms {
                 broadcaster: Secrets::of(party).public(),
@@ -106,14 +120,15 @@ impl Channel {
                     Party::Acceptor => Role::Countersignatory,
                 },
                 delay: delay(party),
-                countersignatory_wallet: wallet(!party),
-                funding_outpoint: funding_outpoint(),
+                countersignatory_wallet: wallet_of(!party, row),
+                funding_outpoint,
                 capacity: CAPACITY,
             };
             CommitmentContext::new(terms, funding).unwrap()
         };
         Self {
             ledgers,
+            row,
             opener: context(Party::Opener),
             acceptor: context(Party::Acceptor),
             funding,
@@ -125,6 +140,11 @@ impl Channel {
             Party::Opener => &self.opener,
             Party::Acceptor => &self.acceptor,
         }
+    }
+
+    /// Where a side is paid.
+    pub(crate) fn wallet(&self, party: Party) -> WalletScript {
+        wallet_of(party, self.row)
     }
 
     pub(crate) fn funding_output(&self) -> TxOut {
@@ -161,7 +181,7 @@ impl Channel {
             broadcaster_balance: msat(broadcaster),
             countersignatory_balance: msat(!broadcaster),
             locks: &locks,
-            ledger_hash: None,
+            ledger_hash: ledger.hash.map(Digest::from_bytes),
         };
         let commitment = context.build(&spec).unwrap();
         let message = context.sighash(&commitment);
@@ -289,7 +309,11 @@ pub(crate) fn funding_outpoint() -> OutPoint {
 }
 
 pub(crate) fn wallet(party: Party) -> WalletScript {
-    let (key, _) = keypair(&[9, byte(party)]).x_only_public_key();
+    wallet_of(party, 0)
+}
+
+fn wallet_of(party: Party, row: u8) -> WalletScript {
+    let (key, _) = keypair(&[9, byte(party), row]).x_only_public_key();
     let script = ScriptBuf::new_p2tr(&secp(), key, None);
     WalletScript::try_from(script.as_script()).unwrap()
 }

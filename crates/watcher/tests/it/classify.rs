@@ -3,7 +3,7 @@
 use bitcoin::Amount;
 use strait_onchain::Role;
 use strait_primitives::{BlockHeight, CommitmentNumber, Party, Sats, Side};
-use strait_watcher::{OutputContent, SpendKind, Standing, Watcher};
+use strait_watcher::{LEFT_BLOCKS, OutputContent, SpendKind, Standing, Watcher};
 
 use crate::channel::{Channel, Knowledge, TestLedger, TestLock, View};
 use crate::node::{Node, World};
@@ -11,9 +11,9 @@ use crate::node::{Node, World};
 const LOCK: TestLock = TestLock { id: 1, offered_by: Party::Opener, sat: 50_000, expiry: 140 };
 
 fn channel() -> Channel {
-    let ledger = |opener_sat| TestLedger { opener_sat, locks: vec![LOCK] };
+    let ledger = |opener_sat| TestLedger { hash: None, opener_sat, locks: vec![LOCK] };
     let mut ledgers: Vec<_> = (0..8).map(|number| ledger(100_000 + number * 10_000)).collect();
-    ledgers.push(TestLedger { opener_sat: 400_000, locks: Vec::new() });
+    ledgers.push(TestLedger { hash: None, opener_sat: 400_000, locks: Vec::new() });
     Channel::new(ledgers)
 }
 
@@ -119,8 +119,11 @@ fn a_lock_whose_preimage_may_yet_come_keeps_its_channel_until_it_has_long_expire
     let spend = world.channel.commitment(Party::Opener, 3);
     world.mine(&[spend]);
     // To the acceptor all is over but the lock offered to it: its balance is in its wallet, the rest is the opener's.
-    for tip in 101..=LOCK.expiry + 20 {
+    let over = LOCK.expiry + LEFT_BLOCKS.to_u32() - 1;
+    for (tip, expected) in
+        [(101, false), (LOCK.expiry + 20, false), (over - 1, false), (over, true)]
+    {
         let is_resolved = world.nodes[0].is_resolved(&world.channel, BlockHeight::new(tip));
-        assert_eq!(is_resolved, tip >= LOCK.expiry + 5, "at {tip}");
+        assert_eq!(is_resolved, expected, "at {tip}");
     }
 }

@@ -8,10 +8,17 @@
 #![expect(clippy::indexing_slicing, reason = "helpers of tests")]
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
 
+mod bitcoin_core;
 mod chain;
 mod channel;
+mod child;
 mod classify;
+mod contested;
 mod fees;
+mod mempool;
 mod node;
+mod pinned;
+mod real_chain;
 mod reorganisation;
 mod settlement;
+mod twins;

@@ -1,6 +1,7 @@
 //! One side's watcher with its log, and two of them on one chain.
 
 use bitcoin::{Block, Transaction};
+use strait_onchain::ClaimTransaction;
 use strait_primitives::{BlockHeight, FeeRate, Party};
 use strait_watcher::{
     BlockSpends, DEPTH_DEFAULT, Plan, PollRequest, Standing, WatchEvent, Watcher, WatcherState,
@@ -26,9 +27,22 @@ impl Node {
     }
 
     pub(crate) fn connect(&mut self, channel: &Channel, block: &Block, height: BlockHeight) {
+        self.see(channel, &BlockSpends::new(block), height);
+    }
+
+    /// As [`Self::connect`], of a block that was read already.
+    pub(crate) fn see(&mut self, channel: &Channel, spends: &BlockSpends<'_>, height: BlockHeight) {
         let view = View { channel, knowledge: &self.knowledge };
-        let events = self.watcher.handle_block(&BlockSpends::new(block), height, &view);
+        let events = self.watcher.handle_block(spends, height, &view);
         self.save(events);
+    }
+
+    /// Shows it a transaction that waits for a block.
+    pub(crate) fn hear(&mut self, channel: &Channel, transaction: &Transaction) -> Vec<WatchEvent> {
+        let view = View { channel, knowledge: &self.knowledge };
+        let events = self.watcher.handle_mempool(transaction, &view);
+        self.save(events.clone());
+        events
     }
 
     pub(crate) fn disconnect(&mut self, height: BlockHeight) {
@@ -38,7 +52,7 @@ impl Node {
 
     pub(crate) fn plan(&mut self, channel: &Channel, tip: BlockHeight, fee_rate: FeeRate) -> Plan {
         let view = View { channel, knowledge: &self.knowledge };
-        let destination = wallet(self.knowledge.party);
+        let destination = channel.wallet(self.knowledge.party);
         let request = PollRequest { tip, fee_rate, destination };
         let plan = self.watcher.poll(&request, &view);
         let again = self.watcher.poll(&request, &view);
@@ -59,6 +73,19 @@ impl Node {
         plan.claims.iter().map(|claim| sign(&claim.transaction, party)).collect()
     }
 
+    /// Its claim of one output of this value, alone.
+    pub(crate) fn single(&self, channel: &Channel, tip: BlockHeight, sat: u64) -> Transaction {
+        let mut fresh = self.watcher.clone();
+        let destination = channel.wallet(self.knowledge.party);
+        let request = PollRequest { tip, fee_rate: RATE, destination };
+        let view = View { channel, knowledge: &self.knowledge };
+        let plan = fresh.poll(&request, &view);
+        let mut claims = plan.claims.iter().flat_map(|claim| claim.transaction.claims());
+        let one = claims.find(|claim| claim.coin().value.to_sat() == sat).unwrap();
+        let alone = ClaimTransaction::new(vec![one.clone()], destination, RATE).unwrap();
+        sign(&alone, self.knowledge.party)
+    }
+
     pub(crate) fn standing(&self, channel: &Channel) -> Option<Standing> {
         self.watcher.standing(&View { channel, knowledge: &self.knowledge })
     }
@@ -69,7 +96,7 @@ impl Node {
     }
 
     /// Logs events, notes what they reveal, and checks the law of the fold.
-    fn save(&mut self, events: Vec<WatchEvent>) {
+    pub(crate) fn save(&mut self, events: Vec<WatchEvent>) {
         for event in events {
             let bytes = minicbor::to_vec(&event).unwrap();
             assert_eq!(minicbor::decode::<WatchEvent>(&bytes).unwrap(), event);

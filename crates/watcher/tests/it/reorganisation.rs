@@ -11,7 +11,7 @@ const CLAIMED: TestLock = TestLock { id: 1, offered_by: Party::Opener, sat: 50_0
 const REFUNDED: TestLock = TestLock { id: 2, offered_by: Party::Opener, sat: 60_000, expiry: 120 };
 
 fn world() -> World {
-    let ledger = |opener_sat| TestLedger { opener_sat, locks: vec![CLAIMED, REFUNDED] };
+    let ledger = |opener_sat| TestLedger { hash: None, opener_sat, locks: vec![CLAIMED, REFUNDED] };
     let channel = Channel::new(vec![ledger(500_000), ledger(300_000)]);
     let mut acceptor = Knowledge::at(Party::Acceptor, 1);
     acceptor.preimages.insert(payment_hash(CLAIMED.id));

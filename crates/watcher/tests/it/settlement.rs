@@ -52,7 +52,7 @@ fn ledgers(locks: Locks) -> Vec<TestLedger> {
             vec![CLAIMED_BY_ACCEPTOR, REFUNDED_TO_OPENER, CLAIMED_BY_OPENER, REFUNDED_TO_ACCEPTOR]
         }
     };
-    let ledger = |opener_sat| TestLedger { opener_sat, locks: locks.clone() };
+    let ledger = |opener_sat| TestLedger { hash: None, opener_sat, locks: locks.clone() };
     vec![ledger(600_000), ledger(300_000), ledger(400_000), ledger(350_000)]
 }
 

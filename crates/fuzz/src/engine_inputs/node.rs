@@ -102,6 +102,7 @@ impl Node {
             | Effect::Disconnect(_)
             | Effect::KeepConnected(..)
             | Effect::Forget(_)
+            | Effect::LookFor(_)
             | Effect::Report(_) => None,
         });
         answers.flatten().map(|view| view.contract).collect()
@@ -181,6 +182,7 @@ impl Node {
             | Effect::Disconnect(_)
             | Effect::KeepConnected(..)
             | Effect::Forget(_)
+            | Effect::LookFor(_)
             | Effect::Report(_) => {}
         }
     }
@@ -201,6 +203,7 @@ impl Node {
             | Message::AgreeContract(_)
             | Message::RefuseContract(_)
             | Message::Shutdown(_)
+            | Message::CloseTerms(_)
             | Message::CloseOffer(_)
             | Message::CloseSign(_)
             | Message::Reestablish(_) => return,
@@ -233,6 +236,7 @@ fn config_of(node: NodeId) -> EngineConfig {
             parameters: Parameters {
                 delay: BlockDelta::new(6),
                 locks_max: 30,
+                contract_locks_max: 0,
                 lock_min: MilliSats::from_const(1_000_000),
                 dust_exposure_max: MilliSats::from_const(5_000_000),
                 depth: BlockDelta::new(3),

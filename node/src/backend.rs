@@ -11,16 +11,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use strait_api::{
-    ApiError, Backend, ConnectPeer, Follow, OpenChannel, OpenContract, Pay, SendCoins, SendHowMuch,
+    ApiError, Backend, ConnectPeer, Follow, OpenChannel, OpenContract, Pay, Recover, SendCoins,
+    SendHowMuch,
 };
 use strait_api_types::{
     ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
     CloseMode, Contract, ContractList, ErrorCode, Event, LogStatus, Module, ModuleList,
-    PaymentResponse, Peer, PeerConnection, PeerList, SendResponse, SettleResponse, StatusResponse,
-    WalletResponse,
+    PaymentResponse, Peer, PeerConnection, PeerList, Recovery, RecoveryList, SendResponse,
+    SettleResponse, StatusResponse, WalletResponse,
 };
 use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
-use strait_engine::{Answer, ChannelView, Command, ContractView, Payment, PaymentDone, SendAmount};
+use strait_engine::{
+    Answer, ChannelView, Command, ContractView, Payment, PaymentDone, RecoveryChoice, SendAmount,
+};
 use strait_primitives::{
     ChannelId, ContractId, EventSeq, ModuleHash, NodeId, RequestKey, Timestamp,
 };
@@ -29,7 +32,7 @@ use strait_store_sqlite::Reader;
 use strait_telemetry::{Component, Health, Metrics, Standing};
 use strait_wire::{ContractBytes, Reference};
 
-use self::answers::{channel_answer, contract_answer, count, peer_answer};
+use self::answers::{channel_answer, contract_answer, count, peer_answer, recovery_answer};
 use self::refusals::{refused, wrong_kind};
 use crate::config::Network;
 use crate::feed;
@@ -131,7 +134,10 @@ impl Backend for NodeBackend {
                 opening: count(view.channels_opening + view.channels_awaiting_funding),
                 open: count(view.channels_open),
                 closing: count(
-                    view.channels_closing + view.channels_force_closing + view.channels_lost,
+                    view.channels_closing
+                        + view.channels_force_closing
+                        + view.channels_lost
+                        + view.channels_quarantined,
                 ),
                 closed: count(view.channels_closed),
             },
@@ -206,6 +212,31 @@ impl Backend for NodeBackend {
         };
         let command = Command::CloseChannel { key, channel, mode };
         Ok(channel_answer(&self.ask_channel(command).await?))
+    }
+
+    async fn recoveries(&self) -> Result<RecoveryList, ApiError> {
+        let Answer::Recoveries(views) = self.ask(Command::Recoveries).await? else {
+            return Err(wrong_kind());
+        };
+        Ok(RecoveryList { channels: views.iter().map(recovery_answer).collect() })
+    }
+
+    async fn recover(
+        &self,
+        _key: RequestKey,
+        channel: ChannelId,
+        request: Recover,
+    ) -> Result<Recovery, ApiError> {
+        // Each choice is idempotent by itself: its key decides nothing.
+        let choice = match request {
+            Recover::AskPeer => RecoveryChoice::AskPeer,
+            Recover::ApproveClose { at_least } => RecoveryChoice::ApproveClose { at_least },
+            Recover::AcceptLoss { may_lose } => RecoveryChoice::AcceptLoss { may_lose },
+        };
+        let Answer::Recovery(view) = self.ask(Command::Recover { channel, choice }).await? else {
+            return Err(wrong_kind());
+        };
+        Ok(recovery_answer(&view))
     }
 
     async fn pay(&self, key: RequestKey, request: Pay) -> Result<PaymentResponse, ApiError> {
@@ -345,6 +376,9 @@ impl Backend for NodeBackend {
             spendable_sat: view.confirmed.saturating_sub(view.fee_reserve).to_sat(),
             held_sat: view.reserved.to_sat(),
             reserve_sat: view.fee_reserve.to_sat(),
+            reserve_coins: u32::try_from(view.reserve_coins).unwrap_or(u32::MAX),
+            reserve_coins_wanted: u32::try_from(view.reserve_coins_wanted).unwrap_or(u32::MAX),
+            reserve_coin_sat_min: view.reserve_coin_min.to_sat(),
             tip_height: view.height.to_u32(),
         })
     }

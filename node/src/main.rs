@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use strait_node::cli::{Cli, CliError, Command, Exit, run_client_command, run_config_command};
+use strait_node::cli::{
+    Cli, CliError, Command, Exit, run_backup, run_client_command, run_config_command, run_restore,
+};
 use strait_node::{demo, devnet_command, run_node};
 use tokio::runtime::{Builder, Runtime};
 
@@ -25,6 +27,8 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Config(command) => {
             run_config_command(&cli.globals, command, std::env::vars(), data, words)
         }
+        Command::Backup(args) => run_backup(&cli.globals, args, data, words),
+        Command::Restore(args) => run_restore(&cli.globals, args, data, words),
         Command::Client(command) => {
             runtime()?.block_on(run_client_command(&cli.globals, command, data, words))
         }

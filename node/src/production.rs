@@ -14,7 +14,7 @@ use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
 use strait_contract::ContractRuntime;
-use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, LockPolicy, ReserveRule};
+use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, LockPolicy, Moment, ReserveRule};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
 use strait_primitives::{
@@ -107,8 +107,8 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(metrics_of(&config, started));
-    let api_options = api_options(&config, &metrics)?;
     let health = Arc::new(Health::new());
+    let api_options = api_options(&config, &metrics, &health)?;
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
     let vitals = vitals::of(&metrics, &health);
@@ -315,16 +315,20 @@ fn recover(
     let settings = engine_config(config, key.node_id(), network);
     let (engine, first) = match log {
         LogState::Present => {
-            let engine = Engine::restore(settings, seed, &account, state, head)?;
-            (engine, None)
+            let mut engine = Engine::restore(settings, seed, &account, state, head)?;
+            let taken = store.backup_taken();
+            let first = taken.map(|taken| begin_restored(&mut engine, taken, vm.as_ref()));
+            (engine, first.transpose()?)
         }
         LogState::Empty => {
-            // The last block that cannot hold coins of this seed.
-            let birthday = match origin {
-                SeedOrigin::New => recent,
-                SeedOrigin::Found => genesis_block(network),
+            let (engine, first) = match origin {
+                // The last block that cannot hold coins of this seed.
+                SeedOrigin::New => Engine::create(settings, seed, &account, recent),
+                SeedOrigin::Found => {
+                    let genesis = genesis_block(network);
+                    Engine::create_from_seed(settings, seed, &account, genesis, now())
+                }
             };
-            let (engine, first) = Engine::create(settings, seed, &account, birthday);
             (engine, Some(first))
         }
     };
@@ -343,6 +347,25 @@ fn recover(
         files,
         missing_modules,
     })
+}
+
+/// A log that was restored from a backup goes on with that as its first event.
+fn begin_restored(
+    engine: &mut Engine,
+    taken: Timestamp,
+    contracts: &dyn ContractRuntime,
+) -> Result<strait_log::Unsaved<strait_engine::Event, strait_engine::Effect>, InitError> {
+    let mut entropy = [0; 32];
+    getrandom::fill(&mut entropy).map_err(InitError::Entropy)?;
+    let moment = Moment { now: now(), entropy, contracts };
+    let first = engine.note_restored(taken, &moment);
+    let quarantined = engine.recovery_views().len();
+    tracing::warn!(
+        quarantined,
+        backup_taken_at_ms = taken.to_unix_ms(),
+        "the log was restored from a backup: `strait recover` shows what to decide"
+    );
+    Ok(first)
 }
 
 /// A block well below the tip: where a new node begins, so that a reorganisation does not take away the only block it
@@ -421,7 +444,11 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
     }
 }
 
-fn api_options(config: &Config, metrics: &Arc<Metrics>) -> Result<strait_api::Options, InitError> {
+fn api_options(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+) -> Result<strait_api::Options, InitError> {
     let listen = if config.api.allow_remote {
         Listen::remote(config.api.listen)
     } else {
@@ -431,7 +458,7 @@ fn api_options(config: &Config, metrics: &Arc<Metrics>) -> Result<strait_api::Op
         strait_api::token::load_or_create(&config.api.token_file).map_err(InitError::Token)?;
     let mut options = strait_api::Options::new(listen, token);
     options.answer_within = config.api.answer_within;
-    options.on_answer = vitals::on_answer(metrics);
+    options.on_answer = vitals::on_answer(metrics, health);
     Ok(options)
 }
 
@@ -483,6 +510,8 @@ fn parameters(config: &Config) -> strait_wire::Parameters {
         delay: config.channel.delay,
         // Half as many as rust-lightning's, and a third of what a commitment can hold: who is left alone settles them.
         locks_max: 30,
+        // Nothing tells a node the preimage of a contract's lock: whoever is to receive it would lose it.
+        contract_locks_max: 0,
         lock_min: MilliSats::from_const(1_000_000),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: config.channel.confirmations,

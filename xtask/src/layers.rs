@@ -2,8 +2,8 @@
 //!
 //! Levels stand in each manifest under `[package.metadata.strait]`; `ARCHITECTURE.md` explains them. Normal and build
 //! dependencies count, dev-dependencies do not: a test may look down on what it tests from anywhere.
-//! Two rules about manifests that cargo knows nothing of are checked beside: every one inherits the workspace's lints,
-//! and `anyhow` stays out of libraries.
+//! Three rules about manifests that cargo knows nothing of are checked beside: the workspace forbids `unsafe`, which no
+//! crate can lift; every crate inherits the workspace's lints; and `anyhow` stays out of libraries.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +22,9 @@ const PROGRAMS_LEVEL_MIN: u16 = 50;
 /// If a rule is broken; each breach has been printed.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let mut breaches = find_breaches(&workspace.packages);
+    let root = fs::read_to_string(workspace.root.join("Cargo.toml"))
+        .context("could not read the workspace's manifest")?;
+    breaches.extend(unsafe_breach(&root)?);
     for package in &workspace.packages {
         let manifest = fs::read_to_string(&package.manifest_path)
             .with_context(|| format!("could not read {}", package.manifest_path.display()))?;
@@ -73,6 +76,15 @@ fn find_breaches(packages: &[Package]) -> Vec<String> {
     breaches
 }
 
+/// What is forbidden cannot be allowed again further down; what is merely denied can.
+fn unsafe_breach(root: &str) -> Result<Option<String>> {
+    let root: toml::Table = root.parse().context("the workspace's manifest is not TOML")?;
+    let lints = root.get("workspace").and_then(|workspace| workspace.get("lints"));
+    let level = lints.and_then(|lints| lints.get("rust")?.get("unsafe_code")?.as_str());
+    let is_forbidden = level == Some("forbid");
+    Ok((!is_forbidden).then(|| "the workspace's lints lack unsafe_code = \"forbid\"".to_owned()))
+}
+
 fn lints_breach(name: &str, manifest: &str) -> Result<Option<String>> {
     let manifest: toml::Table =
         manifest.parse().with_context(|| format!("the manifest of {name} is not TOML"))?;
@@ -97,7 +109,11 @@ mod tests {
             manifest_path: PathBuf::new(),
             dependencies: dependencies
                 .iter()
-                .map(|(name, kind)| Dependency { name: (*name).into(), kind: kind.map(Into::into) })
+                .map(|(name, kind)| Dependency {
+                    name: (*name).into(),
+                    kind: kind.map(Into::into),
+                    path: None,
+                })
                 .collect(),
             metadata: Some(Metadata { strait: level.map(|level| Placement { level }) }),
         }
@@ -133,6 +149,15 @@ mod tests {
         check(Some(41), &[("anyhow", None)], &["anyhow is for programs"]);
         check(Some(41), &[("anyhow", Some("dev"))], &[]);
         check(Some(50), &[("anyhow", None)], &[]);
+    }
+
+    #[test]
+    fn unsafe_code_is_forbidden_and_not_merely_denied() {
+        for (level, is_breach) in [("forbid", false), ("deny", true), ("warn", true)] {
+            let root = format!("[workspace.lints.rust]\nunsafe_code = '{level}'\n");
+            assert_eq!(unsafe_breach(&root).unwrap().is_some(), is_breach, "{level}");
+        }
+        assert!(unsafe_breach("[workspace]\n").unwrap().is_some());
     }
 
     #[test]

@@ -5,8 +5,11 @@
 //!
 //! **Invariant:** nothing here is needed to build or run the node.
 
+mod audit;
 mod bitcoind;
 mod contracts;
+mod deny;
+mod fuzz;
 mod layers;
 mod mutate;
 mod process;
@@ -17,6 +20,7 @@ mod workspace;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -36,6 +40,8 @@ struct Arguments {
 enum Chore {
     /// Runs every check that CI runs, in order, and stops at the first that fails.
     Test,
+    /// Checks that what `audit/` points at exists, and that every dependency has its paragraph there.
+    Audit,
     /// Prints the path of a usable bitcoind; builds one if there is none.
     Bitcoind,
     /// Rebuilds the example contracts from source, and replaces their checked-in modules.
@@ -43,6 +49,20 @@ enum Chore {
         /// Only compares; fails when a rebuild differs.
         #[arg(long)]
         check: bool,
+    },
+    /// Checks licences, sources and duplicates of dependencies, and looks up what is known to be vulnerable.
+    Deny,
+    /// Holds the fuzzers' corpora against their floors, and lets each fuzzer search.
+    Fuzz {
+        /// Only those whose name contains this.
+        #[arg(default_value = "")]
+        name: String,
+        /// How long each searches.
+        #[arg(long, default_value_t = 1)]
+        minutes: u64,
+        /// Takes what searches have found into the corpora instead, minimised, and writes their floors.
+        #[arg(long)]
+        keep: bool,
     },
     /// Checks that crates import only crates of lower levels, and that manifests follow the house rules.
     Layers,
@@ -72,6 +92,7 @@ fn main() -> ExitCode {
 fn perform(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Test => test::run(&Workspace::load()?),
+        Chore::Audit => audit::check(&Workspace::load()?),
         Chore::Bitcoind => {
             let found = bitcoind::locate()?;
             writeln!(io::stdout(), "{}", found.exe.display())?;
@@ -79,6 +100,19 @@ fn perform(chore: &Chore) -> Result<()> {
         }
         Chore::Contracts { check: true } => contracts::run(contracts::Mode::Check).map(drop),
         Chore::Contracts { check: false } => contracts::run(contracts::Mode::Write).map(drop),
+        Chore::Deny => {
+            if let deny::Outcome::LeftOut(why) =
+                deny::run(&Workspace::load()?, deny::Scope::Everything)?
+            {
+                process::say(&format!("left out: {why}"));
+            }
+            Ok(())
+        }
+        Chore::Fuzz { name, minutes, keep } => {
+            let time = Duration::from_secs(minutes.saturating_mul(60));
+            let work = if *keep { fuzz::Work::Keep } else { fuzz::Work::Search(time) };
+            fuzz::run(&Workspace::load()?, work, name)
+        }
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
         Chore::Replay(replay) => replay::run(&Workspace::load()?.root, replay),

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::process::{self, Stopwatch, say};
+use crate::process::{self, Stopwatch};
 
 /// The list, from the root.
 const LIST: &str = "xtask/mutations.toml";

@@ -12,7 +12,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::bitcoind::{self, Origin};
 use crate::process::{self, Stopwatch, say};
 use crate::workspace::Workspace;
-use crate::{contracts, layers, tidy};
+use crate::{audit, contracts, deny, fuzz, layers, tidy};
+
+/// How long each fuzzer searches.
+const FUZZ_TIME: Duration = Duration::from_secs(10);
 
 /// Runs the steps one after the other and keeps their times.
 struct Steps {
@@ -31,6 +34,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     steps.step("format", || process::run(cargo(workspace).args(["fmt", "--all", "--check"])))?;
     steps.step("layers", || layers::check(workspace))?;
     steps.step("tidy", || tidy::check(&workspace.root))?;
+    steps.step("audit", || audit::check(workspace))?;
+    let denied = steps.step("dependencies", || deny::run(workspace, deny::Scope::Change))?;
+    if let deny::Outcome::LeftOut(why) = denied {
+        steps
+            .left_out
+            .push(format!("licences and sources of dependencies were not checked: {why}"));
+    }
     steps.step("shell scripts", || check_shell_scripts(&workspace.root))?;
     let bitcoind = steps.step("bitcoind", prepare_bitcoind)?;
     steps.step("clippy", || {
@@ -52,6 +62,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     steps.step("documentation tests", || {
         process::run(cargo(workspace).args(["test", "--locked", "--workspace", "--doc"]))
     })?;
+    steps.step("fuzzers", || fuzz::run(workspace, fuzz::Work::Search(FUZZ_TIME), ""))?;
     // Asking for examples makes cargo resolve dev-dependencies too. Without them the features of our dependencies would
     // differ from those of the steps above, and cargo would check most of them again.
     steps.step("documentation", || {

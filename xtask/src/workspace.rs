@@ -13,6 +13,8 @@ pub(crate) struct Workspace {
     /// The directory of the root manifest.
     #[serde(rename = "workspace_root")]
     pub(crate) root: PathBuf,
+    /// Where builds go.
+    pub(crate) target_directory: PathBuf,
     /// The members, in cargo's order.
     pub(crate) packages: Vec<Package>,
 }
@@ -37,6 +39,8 @@ pub(crate) struct Dependency {
     pub(crate) name: String,
     /// `None` for a normal one, else `dev` or `build`.
     pub(crate) kind: Option<String>,
+    /// Where it lies, if it is one of ours.
+    pub(crate) path: Option<PathBuf>,
 }
 
 /// `[package.metadata]`.

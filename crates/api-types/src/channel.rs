@@ -52,6 +52,8 @@ pub enum ChannelPhase {
     ForceClosing,
     /// The counterparty proved that this node is behind; it never broadcasts and waits to be paid.
     DataLost,
+    /// Its state comes from a backup: nothing is signed until the operator says how it ends.
+    Quarantined,
     /// Every output is settled and buried.
     Closed,
     /// The opening was given up; its coins are free.

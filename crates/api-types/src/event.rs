@@ -42,6 +42,12 @@ pub enum ChannelOutcome {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub enum EventKind {
+    /// The node began to run on a restored log: its channels are quarantined.
+    NodeRestored {
+        /// When the backup was made, in milliseconds since 1970; left out if there was only the seed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backup_taken_at_ms: Option<u64>,
+    },
     /// An opening began.
     ChannelOpening {
         /// The channel, in hex.

@@ -17,6 +17,7 @@ mod event;
 mod limits;
 mod payment;
 mod peer;
+mod recovery;
 mod status;
 mod wallet;
 
@@ -37,5 +38,6 @@ pub use limits::{
 };
 pub use payment::{PaymentItem, PaymentRequest, PaymentResponse};
 pub use peer::{ConnectPeerRequest, Peer, PeerConnection, PeerList};
+pub use recovery::{RecoverRequest, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList};
 pub use status::{ChainState, ChainStatus, ChannelCounts, LogStatus, Network, StatusResponse};
 pub use wallet::{AddressResponse, SendAll, SendAmount, SendRequest, SendResponse, WalletResponse};

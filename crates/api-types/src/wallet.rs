@@ -18,6 +18,12 @@ pub struct WalletResponse {
     pub held_sat: u64,
     /// What is set aside to pay the fees of closing all channels at once.
     pub reserve_sat: u64,
+    /// Confirmed coins that are each large enough to pay for closing one channel.
+    pub reserve_coins: u32,
+    /// How many of these there should be. With fewer, split a large coin: send parts of it to addresses of this wallet.
+    pub reserve_coins_wanted: u32,
+    /// What such a coin holds at least.
+    pub reserve_coin_sat_min: u64,
     /// Height of the last block the wallet has read.
     pub tip_height: u32,
 }

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use futures::Stream;
 use strait_api_types::{
     ActResponse, AddressResponse, Channel, ChannelList, CloseMode, Contract, ContractList, Event,
-    Module, ModuleList, PaymentResponse, Peer, PeerList, SendResponse, SettleResponse,
-    StatusResponse, WalletResponse,
+    Module, ModuleList, PaymentResponse, Peer, PeerList, Recovery, RecoveryList, SendResponse,
+    SettleResponse, StatusResponse, WalletResponse,
 };
 use strait_primitives::{ChannelId, ContractId, EventSeq, RequestKey};
 
-use crate::{ApiError, ConnectPeer, OpenChannel, OpenContract, Pay, SendCoins};
+use crate::{ApiError, ConnectPeer, OpenChannel, OpenContract, Pay, Recover, SendCoins};
 
 /// Whether a stream of events goes on after what the log holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +67,17 @@ pub trait Backend: Send + Sync + 'static {
         channel: ChannelId,
         mode: CloseMode,
     ) -> impl Answer<Channel>;
+
+    /// All channels whose state is not trusted, by id.
+    fn recoveries(&self) -> impl Answer<RecoveryList>;
+
+    /// Says how such a channel is to end; answers when the choice is durable. Asked again it goes on.
+    fn recover(
+        &self,
+        key: RequestKey,
+        channel: ChannelId,
+        request: Recover,
+    ) -> impl Answer<Recovery>;
 
     /// Pays a batch as a whole or not at all; answers when it is irrevocable.
     fn pay(&self, key: RequestKey, request: Pay) -> impl Answer<PaymentResponse>;

@@ -24,7 +24,7 @@ const CONNECTIONS_MAX: u32 = 64;
 /// The text format of Prometheus, version 0.0.4.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Something that keeps a verdict from passing.
+/// A part that is not at its best: it keeps a verdict from passing, or is named beside one that passes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cause {
     /// The component: `store`, `chain`, `net`.
@@ -33,11 +33,13 @@ pub struct Cause {
     pub message: String,
 }
 
-/// The answer of a probe: it passes if nothing is wrong.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// What is wrong.
-    pub causes: Vec<Cause>,
+/// The answer of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes; these are nevertheless worth a look.
+    Pass(Vec<Cause>),
+    /// No, because of these.
+    Fail(Vec<Cause>),
 }
 
 /// What the server tells, asked anew for every request. Each must answer at once.
@@ -125,10 +127,9 @@ struct Told {
 }
 
 fn told(verdict: Verdict) -> Response {
-    let (code, status) = if verdict.causes.is_empty() {
-        (StatusCode::OK, "pass")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "fail")
+    let (code, status, causes) = match verdict {
+        Verdict::Pass(causes) => (StatusCode::OK, "pass", causes),
+        Verdict::Fail(causes) => (StatusCode::SERVICE_UNAVAILABLE, "fail", causes),
     };
-    (code, Json(Told { status, causes: verdict.causes })).into_response()
+    (code, Json(Told { status, causes })).into_response()
 }

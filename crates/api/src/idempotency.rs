@@ -16,6 +16,7 @@ const HEADER: &str = "idempotency-key";
 pub(crate) enum Operation {
     OpenChannel,
     CloseChannel,
+    Recover,
     Pay,
     OpenContract,
     Act,
@@ -29,6 +30,7 @@ impl Operation {
         match self {
             Self::OpenChannel => "open_channel",
             Self::CloseChannel => "close_channel",
+            Self::Recover => "recover",
             Self::Pay => "pay",
             Self::OpenContract => "open_contract",
             Self::Act => "act",

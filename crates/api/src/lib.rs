@@ -38,6 +38,7 @@ pub use error::ApiError;
 pub use health::{Cause, HealthServer, Verdict, Vitals};
 pub use openapi::openapi_json;
 pub use request::{
-    ConnectPeer, ContractTerms, OpenChannel, OpenContract, Pay, Payment, SendCoins, SendHowMuch,
+    ConnectPeer, ContractTerms, OpenChannel, OpenContract, Pay, Payment, Recover, SendCoins,
+    SendHowMuch,
 };
 pub use server::{Listen, Options, Server, ServerError};

@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::routes::{channels, contracts, events, node, payments, wallet};
+use crate::routes::{channels, contracts, events, node, payments, recovery, wallet};
 
 /// Collects the paths; their schemas come along.
 #[derive(OpenApi)]
@@ -22,6 +22,8 @@ use crate::routes::{channels, contracts, events, node, payments, wallet};
         channels::open_channel,
         channels::channel,
         channels::close_channel,
+        recovery::recoveries,
+        recovery::recover,
         payments::pay,
         contracts::modules,
         contracts::add_module,

@@ -99,6 +99,42 @@ pub struct SendCoins {
     pub fee_rate: Option<FeeRate>,
 }
 
+/// Says how a channel whose state is not trusted is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recover {
+    /// The peer closes by force.
+    AskPeer,
+    /// A close together that brings so much.
+    ApproveClose {
+        /// The least; zero is an approval of anything.
+        at_least: Sats,
+    },
+    /// This node's commitment is published.
+    AcceptLoss {
+        /// What the caller says may be lost.
+        may_lose: Sats,
+    },
+}
+
+impl TryFrom<api::RecoverRequest> for Recover {
+    type Error = ApiError;
+
+    fn try_from(raw: api::RecoverRequest) -> Result<Self, ApiError> {
+        Ok(match raw {
+            api::RecoverRequest::AskPeer => Self::AskPeer,
+            api::RecoverRequest::ApproveClose { at_least_sat: 0 } => {
+                Self::ApproveClose { at_least: Sats::ZERO }
+            }
+            api::RecoverRequest::ApproveClose { at_least_sat } => {
+                Self::ApproveClose { at_least: sats("at_least_sat", at_least_sat)? }
+            }
+            api::RecoverRequest::AcceptLoss { may_lose_sat } => {
+                Self::AcceptLoss { may_lose: sats("may_lose_sat", may_lose_sat)? }
+            }
+        })
+    }
+}
+
 impl TryFrom<api::ConnectPeerRequest> for ConnectPeer {
     type Error = ApiError;
 

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::idempotency::Asked;
 use crate::limits::{CALLERS_MAX, LAST_ANSWERS_WITHIN, QUESTIONS_MAX, STREAMS_MAX, WAITING_MAX};
-use crate::routes::{channels, contracts, events, node, payments, wallet};
+use crate::routes::{channels, contracts, events, node, payments, recovery, wallet};
 use crate::token::Token;
 use crate::waiting::{Crowded, Waiting};
 use crate::{ApiError, Backend, OnAnswer, answered};
@@ -173,6 +173,8 @@ pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router 
         .route("/v1/channels", get(channels::channels::<B>).post(channels::open_channel::<B>))
         .route("/v1/channels/{channel_id}", get(channels::channel::<B>))
         .route("/v1/channels/{channel_id}/close", post(channels::close_channel::<B>))
+        .route("/v1/recovery", get(recovery::recoveries::<B>))
+        .route("/v1/recovery/{channel_id}", post(recovery::recover::<B>))
         .route("/v1/payments", post(payments::pay::<B>))
         .route(
             "/v1/contracts/modules",

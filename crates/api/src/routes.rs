@@ -5,6 +5,7 @@ pub(crate) mod contracts;
 pub(crate) mod events;
 pub(crate) mod node;
 pub(crate) mod payments;
+pub(crate) mod recovery;
 pub(crate) mod wallet;
 
 use axum::extract::{FromRequestParts, Path};

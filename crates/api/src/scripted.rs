@@ -12,7 +12,8 @@ use strait_api_types::{
     ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
     ChannelPhase, ChannelRole, CloseMode, Contract, ContractList, ContractPhase, ErrorCode, Event,
     EventKind, LogStatus, Module, ModuleList, Network, PaymentResponse, Peer, PeerConnection,
-    PeerList, SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    PeerList, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList, SendResponse, SettleResponse,
+    StatusResponse, WalletResponse,
 };
 use strait_primitives::{
     ChannelId, ContractId, EventSeq, MilliSats, ModuleHash, NodeId, RequestKey, Sats,
@@ -20,7 +21,8 @@ use strait_primitives::{
 use tokio::sync::watch;
 
 use crate::{
-    ApiError, Backend, ConnectPeer, Follow, OpenChannel, OpenContract, Pay, SendCoins, SendHowMuch,
+    ApiError, Backend, ConnectPeer, Follow, OpenChannel, OpenContract, Pay, Recover, SendCoins,
+    SendHowMuch,
 };
 
 /// The one channel the node has.
@@ -152,6 +154,25 @@ fn found<T: PartialEq>(given: &T, known: &T, code: ErrorCode) -> Result<(), ApiE
     Err(ApiError::new(code, "there is no such thing", "list what there is"))
 }
 
+/// A channel whose state is not trusted, with what was chosen for it.
+fn sample_recovery(choice: Option<RecoveryChoice>, approved_sat: Option<u64>) -> Recovery {
+    Recovery {
+        channel_id: CHANNEL.to_string(),
+        peer_node_id: format!("02{}", "ab".repeat(32)),
+        peer_connection: PeerConnection::Connected,
+        phase: ChannelPhase::Quarantined,
+        doubt: RecoveryDoubt::Restored,
+        backup_taken_at_ms: Some(1_700_000_000_000),
+        commitment_number: 7,
+        peer_commitment_number: Some(9),
+        capacity_sat: 1_000_000,
+        holder_balance_msat: 400_000_000,
+        close_brings_sat: Some(399_000),
+        choice,
+        approved_sat,
+    }
+}
+
 fn sample_channel(spendable: MilliSats, phase: ChannelPhase) -> Channel {
     Channel {
         channel_id: CHANNEL.to_string(),
@@ -258,6 +279,29 @@ impl Backend for ScriptedNode {
         Ok(sample_channel(self.spendable(), phase))
     }
 
+    async fn recoveries(&self) -> Result<RecoveryList, ApiError> {
+        Ok(RecoveryList { channels: vec![sample_recovery(None, None)] })
+    }
+
+    async fn recover(
+        &self,
+        _key: RequestKey,
+        channel: ChannelId,
+        request: Recover,
+    ) -> Result<Recovery, ApiError> {
+        found(&channel, &CHANNEL, ErrorCode::ChannelNotFound)?;
+        self.asked(format!("recover {request:?}"));
+        Ok(match request {
+            Recover::AskPeer => sample_recovery(Some(RecoveryChoice::AskPeer), None),
+            Recover::ApproveClose { at_least } => {
+                sample_recovery(Some(RecoveryChoice::ApproveClose), Some(at_least.to_sat()))
+            }
+            Recover::AcceptLoss { may_lose: _ } => {
+                sample_recovery(Some(RecoveryChoice::AcceptLoss), None)
+            }
+        })
+    }
+
     async fn pay(&self, key: RequestKey, request: Pay) -> Result<PaymentResponse, ApiError> {
         found(&request.channel, &CHANNEL, ErrorCode::ChannelNotFound)?;
         self.asked(format!("pay {} in {}", request.total, request.payments.len()));
@@ -336,6 +380,9 @@ impl Backend for ScriptedNode {
             spendable_sat: 90_000,
             held_sat: 0,
             reserve_sat: 10_000,
+            reserve_coins: 2,
+            reserve_coins_wanted: 1,
+            reserve_coin_sat_min: 3_000,
             tip_height: 101,
         })
     }

@@ -47,6 +47,9 @@ pub(crate) struct NetworkInfo {
     pub(crate) version: u64,
     #[serde(default)]
     pub(crate) localrelay: Option<bool>,
+    /// Peers; every bitcoind since long ago says how many.
+    #[serde(default)]
+    pub(crate) connections: Option<u64>,
 }
 
 /// `getblockheader`.

@@ -327,10 +327,14 @@ impl ChainSource for BitcoindSource {
 
     fn download(&mut self) -> Result<Download, ChainError> {
         if self.network == Network::Regtest {
-            // Nothing is downloaded there, yet bitcoind calls itself downloading while its tip is a day old.
+            // Nothing is downloaded there, from nobody, yet bitcoind calls itself downloading while its tip is a day old.
             return Ok(Download::Over);
         }
         let progress: DownloadProgress = self.client.call("getblockchaininfo", json!([]))?;
-        Ok(if progress.initialblockdownload { Download::Running } else { Download::Over })
+        if progress.initialblockdownload {
+            return Ok(Download::Running);
+        }
+        let info: NetworkInfo = self.client.call("getnetworkinfo", json!([]))?;
+        Ok(if info.connections == Some(0) { Download::Alone } else { Download::Over })
     }
 }

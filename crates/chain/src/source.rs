@@ -98,6 +98,8 @@ pub enum FeeAnswer {
 pub enum Download {
     /// It is in its initial download.
     Running,
+    /// It has no peer: whatever it says of its tip, nobody else has said so, and nothing it is given goes any further.
+    Alone,
     /// Its tip is the network's, as far as it can tell.
     Over,
 }

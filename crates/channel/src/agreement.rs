@@ -50,6 +50,7 @@ impl Channel {
         let Some(live) = self.state.live() else {
             return Err(RequestError::NotOpen { state: self.state.phase.name() });
         };
+        self.check_stores()?;
         if !live.is_running() {
             return Err(RequestError::NotOpen { state: "closing" });
         }

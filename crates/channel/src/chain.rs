@@ -8,7 +8,7 @@ use crate::channel::Channel;
 use crate::decision::{Decision, Notice};
 use crate::event::{AbandonReason, ChannelEvent, Spender};
 use crate::limits::UNFUNDED_BLOCKS;
-use crate::state::{Funded, Live};
+use crate::state::Funded;
 
 impl Channel {
     /// The funding output was mined.
@@ -71,17 +71,28 @@ impl Channel {
     #[must_use]
     pub fn is_overdue(&self, tip: BlockHeight) -> bool {
         self.state.live().is_some_and(|live| {
-            live.is_forsakable() && tip >= live.signed_at.saturating_add(UNFUNDED_BLOCKS)
+            live.is_unfunded_guest() && tip >= live.signed_at.saturating_add(UNFUNDED_BLOCKS)
         })
     }
 
     /// Forgets a signed channel that was never funded and in which this node has nothing; says nothing about others.
     pub fn forsake(&mut self, reason: AbandonReason, out: &mut Decision) {
-        if self.state.live().is_some_and(Live::is_forsakable) {
+        if self.may_forsake(reason) {
             self.record(ChannelEvent::Abandoned { reason }, out);
             self.refuse_queue("abandoned", out);
             out.notice(Notice::Abandoned);
         }
+    }
+
+    /// True if the channel may be forgotten for this reason: one restored from a backup only because its time is over.
+    #[must_use]
+    pub fn may_forsake(&self, reason: AbandonReason) -> bool {
+        self.state.live().is_some_and(|live| match reason {
+            AbandonReason::Expired => live.is_unfunded_guest(),
+            AbandonReason::Peer | AbandonReason::Operator | AbandonReason::Conflicted => {
+                live.is_forsakable()
+            }
+        })
     }
 
     /// Forgets a channel whose funding transaction can never be mined: the caller has seen its coins spent by another, at

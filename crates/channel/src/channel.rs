@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bitcoin::hashes::{Hash, sha256};
 use strait_primitives::{
-    ChannelId, Digest, Millis, NodeId, RequestKey, SchnorrSignature, Timestamp,
+    ChannelId, CommitmentNumber, Digest, Millis, NodeId, RequestKey, SchnorrSignature, Timestamp,
 };
 use strait_signer::ChannelSigner;
 use strait_wire::{Fault, FaultCode, Message, Note, Operations, Propose, TurnWish};
@@ -27,6 +27,8 @@ pub enum Link {
     Greeting,
     /// Both have said where they stand: rounds may run.
     Up,
+    /// Both have said where they stand, and the store of one is not whole: no round runs, but a close may be agreed.
+    Restoring,
 }
 
 /// Operations of one caller, carried out by one round or not at all.
@@ -77,6 +79,8 @@ pub(crate) struct Volatile {
     pub(crate) opening_since: Option<Timestamp>,
     /// The operator has asked for a cooperative close.
     pub(crate) close_wanted: bool,
+    /// How far the peer said it is, while this node's own account is not trusted.
+    pub(crate) told_number: Option<CommitmentNumber>,
     /// Nonces and offers of a cooperative close.
     pub(crate) close: CloseSession,
     /// Nonces made since the last start: with the entropy of the moment it makes each one new.
@@ -98,6 +102,7 @@ impl Volatile {
             stalled_since: None,
             opening_since: None,
             close_wanted: false,
+            told_number: None,
             close: CloseSession::default(),
             nonces: 0,
         }
@@ -202,6 +207,7 @@ impl Channel {
         let Phase::Live(live) = &self.state.phase else {
             return Err(RequestError::NotOpen { state: self.state.phase.name() });
         };
+        self.check_stores()?;
         // While something live forbids the close that is wanted, it is requests that end it.
         let closes = self.volatile.close_wanted && live.rounds.ledger.is_plain();
         if !live.is_running() || closes {
@@ -249,6 +255,7 @@ impl Channel {
                     self.wait_on(now);
                 }
                 out.send(self.reestablish_message());
+                self.ask_peer(out);
             }
             Phase::Answered(_) | Phase::Abandoned | Phase::Resolved => {}
         }
@@ -278,7 +285,8 @@ impl Channel {
 
     /// The channel acts: asks for the turn, proposes, starts or goes on with a close.
     pub fn poll(&mut self, moment: &Moment<'_>, out: &mut Decision) {
-        if self.state.live().is_none() || self.volatile.link == Link::Down {
+        if self.state.live().is_none() || matches!(self.volatile.link, Link::Down | Link::Restoring)
+        {
             return;
         }
         if self.volatile.link == Link::Greeting {
@@ -362,11 +370,11 @@ impl Channel {
 
     /// Decides to close without the peer, on this node's latest commitment.
     ///
-    /// Says nothing if the channel cannot be closed so: it is not live, lost, or closing so already. An agreed close is
+    /// Says nothing if the channel cannot be closed so: it is not live, quarantined, or closing so already. An agreed close is
     /// final, pays for itself and is better for both than a commitment: only the operator gives it up, never what a
     /// peer says or leaves undone.
     pub fn force_close(&mut self, reason: ForceReason, out: &mut Decision) {
-        let Some(live) = self.state.live() else { return };
+        let Some(live) = self.state.live().filter(|live| !live.is_quarantined()) else { return };
         match (&live.closing, reason) {
             (Closing::Forced(_) | Closing::Lost, _)
             | (
@@ -429,6 +437,7 @@ impl Channel {
             Message::Shutdown(m) => self.handle_shutdown(&m, moment, out),
             Message::CloseOffer(m) => self.handle_close_offer(&m, moment, out),
             Message::CloseSign(m) => self.handle_close_sign(&m, out),
+            Message::CloseTerms(m) => self.handle_close_terms(m),
             Message::Reestablish(m) => self.handle_reestablish(&m, moment, out),
             Message::Hello(_)
             | Message::Fault(_)
@@ -484,6 +493,9 @@ impl Phase {
 impl Live {
     /// True if the peer has something to do as soon as it is connected: end a round, or go on with a close.
     pub(crate) const fn owes(&self) -> bool {
+        if self.is_quarantined() {
+            return false;
+        }
         match self.closing {
             Closing::Running => {
                 self.rounds.outstanding.is_some() && !matches!(self.funded, Funded::Spent { .. })
@@ -509,7 +521,7 @@ pub(crate) fn proposal_digest(signature: &SchnorrSignature) -> Digest {
 }
 
 /// Tells the peer what was wrong with a message that was judged late.
-fn fault(channel: ChannelId, reaction: &Reaction) -> Fault {
+pub(crate) fn fault(channel: ChannelId, reaction: &Reaction) -> Fault {
     let code = match reaction {
         Reaction::Close(_) | Reaction::Retry(_) => FaultCode::Violation,
         Reaction::Refuse { code, .. } => *code,

@@ -9,15 +9,15 @@
 
 use bitcoin::Transaction;
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use strait_onchain::{ClosingShare, ClosingTerms, ClosingTransaction};
-use strait_primitives::{FeeRate, Party, Sats, Side};
+use strait_onchain::{ClosingTerms, ClosingTransaction};
+use strait_primitives::{ChannelId, FeeRate, Party, Sats, Side};
 use strait_signer::{
-    ClosingNonce, ClosingSession, ClosingSessionError, PartialSignature, PublicNonce,
+    Close, ClosingNonce, ClosingSession, ClosingSessionError, PartialSignature, PublicNonce,
 };
-use strait_wire::{CloseOffer, CloseSign, ScriptBytes, Shutdown};
+use strait_wire::{CloseOffer, CloseSign, CloseTerms, ScriptBytes, Shutdown};
 use zeroize::Zeroizing;
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Link};
 use crate::commitments::wallet_script;
 use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation};
 use crate::event::ChannelEvent;
@@ -30,13 +30,17 @@ use crate::state::{Closing, Funded, Live, Phase};
 #[derive(Debug, Default)]
 pub(crate) struct CloseSession {
     /// The nonce this node showed, to complete the peer's next offer with.
-    nonce: Option<ClosingNonce>,
+    pub(crate) nonce: Option<ClosingNonce>,
     /// The nonce the peer showed, to make the next offer with.
     peer_nonce: Option<PublicNonce>,
     /// The offer this node has made.
     offer: Option<Offered>,
     /// Offers on this connection, whoever made them.
     offers: u32,
+    /// What a close brings by the peer's ledger, for a node that cannot trust its own.
+    pub(crate) told: Option<CloseTerms>,
+    /// The peer's offer that waits for the operator's approval.
+    pub(crate) pending: Option<CloseOffer>,
 }
 
 /// A closing transaction that this node has offered.
@@ -46,6 +50,9 @@ struct Offered {
     transaction: ClosingTransaction,
     session: ClosingSession,
 }
+
+/// What both computed from one ledger: a side that pays less than it has is left with something.
+const PAYABLE: &str = "the larger balance pays a fee that leaves it an output";
 
 impl Channel {
     /// Wants a cooperative close. It begins when nothing is in flight; until then no new request is taken, unless the
@@ -57,6 +64,7 @@ impl Channel {
         let Phase::Live(live) = &self.state.phase else {
             return Err(RequestError::NotOpen { state: self.state.phase.name() });
         };
+        self.check_stores()?;
         match live.closing {
             Closing::Running | Closing::ShuttingDown { .. } | Closing::Agreed { .. } => {}
             Closing::Forced(_) => return Err(RequestError::NotOpen { state: "closing by force" }),
@@ -87,12 +95,12 @@ impl Channel {
         }
     }
 
-    fn may_shut_down(&self, live: &Live) -> bool {
+    pub(crate) fn may_shut_down(&self, live: &Live) -> bool {
         live.rounds.outstanding.is_none() && live.rounds.ledger.is_plain()
     }
 
     /// Records this node's `Shutdown` unless it has, and says it with a fresh nonce.
-    fn say_shutdown(&mut self, moment: &Moment<'_>, out: &mut Decision) {
+    pub(crate) fn say_shutdown(&mut self, moment: &Moment<'_>, out: &mut Decision) {
         let live = self.live();
         let script = match &live.closing {
             Closing::ShuttingDown { holder: Some(script), .. }
@@ -134,11 +142,13 @@ impl Channel {
         moment: &Moment<'_>,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
-        let live = self.expect_up("Shutdown")?;
+        let live = self.expect_closing("Shutdown")?;
         wallet_script(&shutdown.script)?;
+        let is_quarantined = live.is_quarantined();
         match &live.closing {
             Closing::Running | Closing::ShuttingDown { counterparty: None, .. } => {
-                if !self.may_shut_down(live) {
+                // A ledger that is not trusted says nothing about what is live now.
+                if !is_quarantined && !self.may_shut_down(live) {
                     return Err(unexpected("Shutdown", live.round_name()));
                 }
                 let script = shutdown.script.clone();
@@ -152,6 +162,10 @@ impl Channel {
             }
             Closing::Forced(_) | Closing::Lost => return Ok(()),
         }
+        if is_quarantined {
+            // The peer offers, and this node's nonce is shown once its operator approves.
+            return Ok(());
+        }
         self.volatile.close.peer_nonce = Some(PublicNonce(shutdown.nonce));
         if self.volatile.close.nonce.is_none() {
             self.say_shutdown(moment, out);
@@ -163,23 +177,26 @@ impl Channel {
     fn offer_close(&mut self, moment: &Moment<'_>, out: &mut Decision) -> Result<(), Reaction> {
         let live = self.live();
         let Some(payer) = live.close_payer() else { return Ok(()) };
-        if payer != live.setup.party || self.volatile.close.offer.is_some() {
+        let is_restored = self.volatile.link == Link::Restoring;
+        if (payer != live.setup.party && !is_restored) || self.volatile.close.offer.is_some() {
             return Ok(());
         }
         let fee = live.affordable_fee(payer, moment.close_fee_rate);
         let Some(peer_nonce) = self.volatile.close.peer_nonce.take() else { return Ok(()) };
         self.count_offer()?;
-        let transaction = self
-            .closing_transaction(payer, fee)
-            .expect("the larger balance pays a fee that leaves it an output");
+        if is_restored {
+            self.tell_terms(moment, out);
+        }
+        let close = self.close_at(fee).expect(PAYABLE);
         let nonce = self.fresh_nonce(moment);
         let public = nonce.public().0;
         let session = self
-            .close_session(nonce, &peer_nonce, &transaction)
+            .close_session(nonce, &peer_nonce, &close)
             .map_err(|_| Violation::Close { what: "a nonce that is no point" })?;
         let partial = session.partial_signature().0;
         self.wait_on(moment.now);
         out.send(CloseOffer { channel: self.id(), fee, nonce: public, partial });
+        let transaction = close.transaction;
         self.volatile.close.offer = Some(Offered { fee, transaction, session });
         Ok(())
     }
@@ -200,9 +217,12 @@ impl Channel {
         moment: &Moment<'_>,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
-        let live = self.expect_up("CloseOffer")?;
+        let live = self.expect_closing("CloseOffer")?;
         if live.is_past_agreeing() {
             return Ok(());
+        }
+        if live.is_quarantined() {
+            return self.keep_offer(offer, moment, out);
         }
         let Some(payer) = live.close_payer() else {
             return Err(unexpected("CloseOffer", "not shut down"));
@@ -210,6 +230,20 @@ impl Channel {
         if payer == live.setup.party {
             return Err(Violation::Close { what: "the other side pays and offers" }.into());
         }
+        let Some(close) = self.close_at(offer.fee) else {
+            return Err(Violation::Close { what: "a fee that cannot be paid" }.into());
+        };
+        self.complete_offer(offer, close, moment, out)
+    }
+
+    /// Signs the close that the peer offered, and has it brought on chain.
+    pub(crate) fn complete_offer(
+        &mut self,
+        offer: &CloseOffer,
+        close: Close,
+        moment: &Moment<'_>,
+        out: &mut Decision,
+    ) -> Result<(), Reaction> {
         if offer.fee < ClosingTransaction::fee_at(FeeRate::RELAY_FLOOR) {
             return Err(Violation::Close { what: "a fee that no node relays at" }.into());
         }
@@ -217,19 +251,15 @@ impl Channel {
         let Some(nonce) = self.volatile.close.nonce.take() else {
             return Err(Violation::Close { what: "an offer before a nonce was shown" }.into());
         };
-        let Some(transaction) = self.closing_transaction(payer, offer.fee) else {
-            return Err(Violation::Close { what: "a fee that cannot be paid" }.into());
-        };
         let wrong = || Reaction::Close(Violation::Close { what: "a wrong half signature" });
-        let session = self
-            .close_session(nonce, &PublicNonce(offer.nonce), &transaction)
-            .map_err(|_| wrong())?;
+        let session =
+            self.close_session(nonce, &PublicNonce(offer.nonce), &close).map_err(|_| wrong())?;
         let partial = session.partial_signature().0;
         let theirs = PartialSignature(offer.partial);
         let signature = session.complete(&theirs).map_err(|_| wrong())?;
         let next = self.fresh_nonce(moment);
         self.answered();
-        self.agree_close(&transaction.finalize(&signature), out);
+        self.agree_close(&close.transaction.finalize(&signature), out);
         out.send(CloseSign { channel: self.id(), fee: offer.fee, partial, nonce: next.public().0 });
         self.volatile.close.nonce = Some(next);
         Ok(())
@@ -241,7 +271,7 @@ impl Channel {
         sign: &CloseSign,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
-        if self.expect_up("CloseSign")?.is_past_agreeing() {
+        if self.expect_closing("CloseSign")?.is_past_agreeing() {
             return Ok(());
         }
         let Some(Offered { fee, transaction, session }) = self.volatile.close.offer.take() else {
@@ -259,27 +289,20 @@ impl Channel {
         Ok(())
     }
 
-    fn closing_transaction(&self, payer: Party, fee: Sats) -> Option<ClosingTransaction> {
+    /// The close by this node's ledger, once both have named their scripts.
+    fn close_at(&self, fee: Sats) -> Option<Close> {
         let live = self.live();
-        let (holder, counterparty) = live.closing.scripts()?;
-        let own = live.setup.party;
-        let share = |party| {
-            let script: &ScriptBytes = if party == own { holder } else { counterparty };
-            Some(ClosingShare {
-                wallet: wallet_script(script).ok()?,
-                balance: live.rounds.ledger.balance(party),
-            })
-        };
-        let terms = ClosingTerms {
-            funding_outpoint: live.setup.funding.outpoint(),
-            capacity: live.setup.funding.value,
-            opener: share(Party::Opener)?,
-            acceptor: share(Party::Acceptor)?,
-            payer,
-            fee,
-        };
+        live.closing.scripts()?;
+        let own = live.own_terms(self.id(), FeeRate::RELAY_FLOOR);
+        self.close_of(&live.closing_terms(&own, fee).ok()?)
+    }
+
+    /// The close on these terms.
+    pub(crate) fn close_of(&self, terms: &ClosingTerms) -> Option<Close> {
+        let holder_output = terms.output_of(self.live().setup.party).ok()?;
         let commitments = self.commitments.as_ref()?;
-        ClosingTransaction::new(&terms, commitments.funding()).ok()
+        let transaction = ClosingTransaction::new(terms, commitments.funding()).ok()?;
+        Some(Close { transaction, holder_output })
     }
 
     /// A nonce that was never used: the entropy is new after each start, the count within one run. A nonce that signs
@@ -299,11 +322,11 @@ impl Channel {
         &self,
         nonce: ClosingNonce,
         theirs: &PublicNonce,
-        transaction: &ClosingTransaction,
+        close: &Close,
     ) -> Result<ClosingSession, ClosingSessionError> {
         let commitments = self.commitments.as_ref().expect("a live channel builds commitments");
         let signing = &self.live().signing;
-        self.signer.sign_closing(signing, nonce, commitments.funding(), theirs, transaction)
+        self.signer.sign_closing(signing, nonce, commitments.funding(), theirs, close)
     }
 
     /// A closing transaction is complete: saves it, broadcasts it, tells.
@@ -330,7 +353,7 @@ impl Closing {
 
 impl Live {
     /// True once this node goes its own way: what the peer says about a close was under way before it knew.
-    const fn is_past_agreeing(&self) -> bool {
+    pub(crate) const fn is_past_agreeing(&self) -> bool {
         matches!(self.closing, Closing::Forced(_) | Closing::Lost)
     }
 
@@ -340,6 +363,14 @@ impl Live {
         let ledger = &self.rounds.ledger;
         let opener = ledger.balance(Party::Opener) >= ledger.balance(Party::Acceptor);
         Some(if opener { Party::Opener } else { Party::Acceptor })
+    }
+
+    /// What a close brings by this node's ledger, at this rate.
+    pub(crate) fn own_terms(&self, channel: ChannelId, rate: FeeRate) -> CloseTerms {
+        let ledger = &self.rounds.ledger;
+        let (opener, acceptor) = (ledger.balance(Party::Opener), ledger.balance(Party::Acceptor));
+        let payer = if opener >= acceptor { Party::Opener } else { Party::Acceptor };
+        CloseTerms { channel, opener, acceptor, fee: self.affordable_fee(payer, rate) }
     }
 
     /// The fee at this rate, never below what nodes relay at, or what leaves the payer the smallest output.

@@ -117,15 +117,15 @@ pub enum RequestError {
         /// The best block's height.
         tip: BlockHeight,
     },
-    /// The request was taken back before a round carried it.
-    #[error("the request was withdrawn")]
-    Withdrawn,
     /// The channel is not open for rounds.
     #[error("the channel is {state}")]
     NotOpen {
         /// What it is instead.
         state: &'static str,
     },
+    /// A later state than this node's may exist: only its operator ends the channel.
+    #[error("the channel is quarantined: a later state of it may exist")]
+    Quarantined,
     /// Something of the kind is known already, and differs.
     #[error("contract {contract} is known already")]
     KnownContract {

@@ -11,6 +11,7 @@ use strait_signer::SignedCommitment;
 use strait_wire::{AcceptChannel, OpenChannel, Operations, ScriptBytes, TurnMove, TurnWish};
 
 use crate::ledger::{Agreement, ContractChange};
+use crate::recovery::Recovery;
 use crate::setup::FundingOutput;
 
 /// A signature of this node on a commitment of the counterparty, and the hash that it signs: one number is never signed
@@ -345,5 +346,12 @@ pub enum ChannelEvent {
         /// Whose the transaction was that closed it.
         #[n(0)]
         by: Spender,
+    },
+    /// The operator chose how a quarantined channel ends; the last choice counts.
+    #[n(22)]
+    RecoveryChosen {
+        /// How.
+        #[n(0)]
+        choice: Recovery,
     },
 }

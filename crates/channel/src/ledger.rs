@@ -52,6 +52,9 @@ pub struct Rules {
     /// The most value that may stand in trimmed locks.
     #[n(3)]
     pub dust_exposure_max: MilliSats,
+    /// The most locks in each direction that contracts' outcomes ask for, all together.
+    #[n(4)]
+    pub contract_locks_max: u16,
 }
 
 impl Rules {

@@ -12,7 +12,7 @@
 //! sees to that. After each batch of inputs the engine calls [`Channel::poll`], which proposes a round if there is
 //! something to propose.
 //!
-//! One file per mechanism: `opening`, `round`, `agreement` (contracts), `reestablish`, `closing`. The law of the ledger
+//! One file per mechanism: `opening`, `round`, `agreement` (contracts), `reestablish`, `closing`, `recovery`. The law of the ledger
 //! is in `ledger`, the fold in `state`.
 //!
 //! **Invariant:** nothing here reads a clock, makes entropy, or knows of blocks, sockets and disks. What the peer sends
@@ -30,6 +30,7 @@ mod ledger;
 mod limits;
 mod opening;
 mod party;
+mod recovery;
 mod reestablish;
 mod round;
 mod setup;
@@ -48,6 +49,7 @@ pub use ledger::{
 };
 pub use opening::{Answer, Offer, OpeningPolicy, channel_id};
 pub use party::{Pair, channel_party, contract_party};
+pub use recovery::{Recovery, RecoveryError};
 pub use setup::{FundingOutput, Setup};
 pub use state::{
     Answered as AnsweredState, ChannelState, Closing, Ended, Ending, Funded, Live, LockHistory,

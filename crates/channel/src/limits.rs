@@ -12,6 +12,9 @@ pub(crate) const STALLS_MAX: u32 = 10;
 pub(crate) const STALLED_WITHIN: Millis = Millis(3_600_000);
 /// Blocks by which a proposal may lead this node's tip before waiting for them counts against the peer: one day.
 pub(crate) const HEIGHT_LEAD_MAX: BlockDelta = BlockDelta::new(144);
+/// Bytes of a proposal that waits in a channel whose funding output is not mined: anybody may have such channels for
+/// nothing. Enough for a hundred payments of a peer that sees a block before this node does.
+pub(crate) const HELD_UNFUNDED_BYTES_MAX: usize = 4_096;
 /// How long an opening may take from the first message to both signatures.
 pub(crate) const OPENING_WITHIN: Millis = Millis(600_000);
 /// The smallest delay a node may demand (protocol section 4).

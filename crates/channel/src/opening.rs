@@ -277,7 +277,10 @@ impl Channel {
             Phase::Live(live)
                 if live.rounds.number == CommitmentNumber::FIRST && live.is_running() =>
             {
-                self.repeat_signature(out);
+                // Once on each connection: it costs this node a signature, and its opener nothing.
+                if self.volatile.link != Link::Up {
+                    self.repeat_signature(out);
+                }
                 Ok(())
             }
             Phase::Live(_) => Err(out_of_place("SignOpening")),

@@ -11,17 +11,19 @@
 //! | proposed n+1 | agreed n | send the proposal again unless the peer has accepted it: then it sends `Accept` again |
 //! | accepted n+1 | agreed n, proposed n+1 | our `Accept` was lost: send it again |
 //! | accepted n+1 | agreed n+1 | it sends its `Finalize` again |
-//! | any | a secret of ours that we do not know to have revealed | we have lost data: never broadcast |
+//! | any | a secret of ours that we do not know to have revealed | we have lost data: never broadcast, ask for a close |
+//! | any | its store was restored, and it is not ahead of us | run no round, wait for its operator |
 //! | any | anything else | close |
 
 use strait_primitives::{CommitmentNumber, Digest};
-use strait_wire::{OutstandingRound, Propose, Reestablish, RoundRole};
+use strait_signer::Standing;
+use strait_wire::{OutstandingRound, Propose, Reestablish, RoundRole, StoreState};
 
 use crate::channel::{Channel, Link, proposal_digest};
 use crate::decision::{Decision, Moment, Reaction, Violation};
 use crate::event::{ChannelEvent, ForceReason};
 use crate::round::{out_of_place, secret_hash};
-use crate::state::{Closing, Live, Outstanding};
+use crate::state::{Live, Outstanding};
 
 /// What to do about a peer's account.
 enum Step {
@@ -56,6 +58,7 @@ impl Channel {
             agreed: rounds.agreed(),
             outstanding,
             last_secret: self.state().last_secret(),
+            store: self.store_state(),
         }
     }
 
@@ -73,23 +76,32 @@ impl Channel {
         if self.volatile.link != Link::Greeting {
             return Err(out_of_place("Reestablish"));
         }
-        if live.closing == Closing::Lost {
+        if live.signing.standing() != Standing::Current {
+            self.note_account(theirs, moment, out);
             return Ok(());
         }
         if let Some(proven) = self.proof_of_loss(theirs) {
             self.record(ChannelEvent::DataLost { proven }, out);
-            self.volatile.waiting_since = None;
             self.refuse_queue("lost", out);
+            self.note_account(theirs, moment, out);
+            self.ask_peer(out);
             return Ok(());
         }
-        let Some(step) = step(live, theirs) else {
-            let ours = live.rounds.agreed();
-            if theirs.agreed < ours {
-                // It has forgotten what it revoked: it must not broadcast, so this node closes for both.
-                self.force_close(ForceReason::PeerLost, out);
+        let (ours, step) = (live.rounds.agreed(), step(live, theirs));
+        match (theirs.store, &step) {
+            (_, None) if theirs.agreed >= ours => {
+                return Err(Violation::Mismatch { theirs: theirs.agreed, ours }.into());
+            }
+            (StoreState::Restored, _) => {
+                self.await_restored(moment, out);
                 return Ok(());
             }
-            return Err(Violation::Mismatch { theirs: theirs.agreed, ours }.into());
+            (StoreState::Whole, _) => {}
+        }
+        let Some(step) = step else {
+            // It has forgotten what it revoked: it must not broadcast, so this node closes for both.
+            self.force_close(ForceReason::PeerLost, out);
+            return Ok(());
         };
         self.volatile.link = Link::Up;
         if self.live().owes() {
@@ -113,7 +125,7 @@ impl Channel {
     }
 
     /// A number that the peer proves this node has revoked, though this node's log does not know of it.
-    fn proof_of_loss(&self, theirs: &Reestablish) -> Option<CommitmentNumber> {
+    pub(crate) fn proof_of_loss(&self, theirs: &Reestablish) -> Option<CommitmentNumber> {
         let (number, secret) = theirs.last_secret.as_ref()?;
         let live = self.state.live()?;
         let genuine = secret_hash(secret) == self.signer.revocation_hash(*number);

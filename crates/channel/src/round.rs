@@ -18,11 +18,11 @@ use strait_wire::{
 
 use crate::channel::{Channel, Link};
 use crate::commitments::Content;
-use crate::decision::{Decision, Moment, Notice, Reaction, Violation};
+use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, Violation};
 use crate::draft::is_due;
 use crate::event::ChannelEvent;
 use crate::ledger::{Contracts, LedgerError, RoundContext};
-use crate::limits::HEIGHT_LEAD_MAX;
+use crate::limits::{HEIGHT_LEAD_MAX, HELD_UNFUNDED_BYTES_MAX};
 use crate::state::{Closing, Funded, Live, Outstanding};
 
 impl Channel {
@@ -124,6 +124,12 @@ impl Channel {
         }
         let height = highest(&propose);
         if !live.is_deep(moment.tip) || height > moment.tip {
+            if live.funded == Funded::Waiting && is_bulky(&propose) {
+                // A peer that knows of blocks before this node says it again; one that has paid for no channel gets no
+                // memory for it.
+                out.effects.push(ChannelEffect::Disconnect);
+                return Ok(());
+            }
             // It is this node that waits for blocks, unless the peer names one that nobody has.
             if height <= moment.tip.saturating_add(HEIGHT_LEAD_MAX) {
                 self.pause_waiting(moment.now);
@@ -324,15 +330,25 @@ impl Channel {
     }
 
     /// The live part, if the connection has got so far that rounds may run. A message outside that is left over from
-    /// another connection or hostile; it moves nothing, and no channel is worth closing for it. One that has lost data
+    /// another connection or hostile; it moves nothing, and no channel is worth closing for it. One that is quarantined
     /// takes part in nothing any more, for it would sign what it has signed otherwise before.
     pub(crate) fn expect_up(&self, message: &'static str) -> Result<&Live, Reaction> {
         match self.state.live() {
-            Some(live) if self.volatile.link == Link::Up && live.closing != Closing::Lost => {
-                Ok(live)
-            }
+            Some(live) if self.volatile.link == Link::Up && !live.is_quarantined() => Ok(live),
             Some(_) => Err(out_of_place(message)),
             None => Err(unexpected(message, self.state.phase.name())),
+        }
+    }
+
+    /// The live part, if a close may be agreed: as [`Self::expect_up`], or where one of the two stores is not whole.
+    pub(crate) fn expect_closing(&self, message: &'static str) -> Result<&Live, Reaction> {
+        match self.state.live() {
+            Some(live)
+                if self.volatile.link == Link::Restoring && live.closing != Closing::Lost =>
+            {
+                Ok(live)
+            }
+            Some(_) | None => self.expect_up(message),
         }
     }
 
@@ -384,6 +400,12 @@ fn highest(propose: &Propose) -> BlockHeight {
         | Operation::SettleContract { .. } => None,
     });
     heights.max().unwrap_or_default()
+}
+
+/// True if a proposal takes more memory than a channel that is not on the chain is given.
+fn is_bulky(propose: &Propose) -> bool {
+    let operations = propose.operations.as_slice();
+    operations.iter().map(Operation::encoded_len_max).sum::<usize>() > HELD_UNFUNDED_BYTES_MAX
 }
 
 /// A peer's operation that the ledger refuses is a violation; one that this node cannot judge is not.

@@ -4,8 +4,8 @@ use hyper::Method;
 use strait_api_types::{
     ActRequest, ActResponse, AddressResponse, Channel, ChannelList, CloseChannelRequest, CloseMode,
     ConnectPeerRequest, Contract, ContractList, EventPage, Module, ModuleList, OpenChannelRequest,
-    OpenContractRequest, PaymentRequest, PaymentResponse, Peer, PeerList, SendRequest,
-    SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    OpenContractRequest, PaymentRequest, PaymentResponse, Peer, PeerList, RecoverRequest, Recovery,
+    RecoveryList, SendRequest, SendResponse, SettleResponse, StatusResponse, WalletResponse,
 };
 
 use crate::client::Content;
@@ -58,6 +58,22 @@ impl Client {
         let path = format!("/v1/channels/{}/close", segment(channel_id));
         let content = Content::json(&CloseChannelRequest { mode });
         self.ask(Method::POST, &path, Some(key), content).await
+    }
+
+    /// All channels whose state is not trusted.
+    pub async fn recoveries(&self) -> Result<RecoveryList, ClientError> {
+        self.get("/v1/recovery").await
+    }
+
+    /// Says how such a channel is to end; answers when the choice is durable.
+    pub async fn recover(
+        &self,
+        key: &IdempotencyKey,
+        channel_id: &str,
+        request: &RecoverRequest,
+    ) -> Result<Recovery, ClientError> {
+        let path = format!("/v1/recovery/{}", segment(channel_id));
+        self.ask(Method::POST, &path, Some(key), Content::json(request)).await
     }
 
     /// Pays once or in a batch; answers when it is irrevocable.

@@ -24,6 +24,7 @@ mod locks;
 mod mempool;
 mod mining;
 mod node;
+mod offline;
 mod regtest;
 mod reject;
 mod rpc;
@@ -32,4 +33,5 @@ mod server;
 mod standard;
 
 pub use devnet::{Devnet, DevnetError, Options, RpcAuth};
+pub use offline::Offline;
 pub use regtest::{Regtest, Submission};

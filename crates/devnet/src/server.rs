@@ -77,7 +77,7 @@ enum Dialect {
 }
 
 /// Answers a body: one request or a batch.
-fn answer_body(context: &Context, body: &[u8]) -> (StatusCode, Value) {
+pub(crate) fn answer_body(context: &Context, body: &[u8]) -> (StatusCode, Value) {
     let Ok(request) = serde_json::from_slice::<Value>(body) else {
         let error = RpcError::new(RpcCode::Parse, "Parse error");
         let reply = failure(&Dialect::Old, Value::Null, &error);

@@ -1,7 +1,7 @@
 //! What commands are answered with.
 
 use bitcoin::{ScriptBuf, Txid};
-use strait_channel::RequestError;
+use strait_channel::{RecoveryError, RequestError};
 use strait_payment::LockKey;
 use strait_primitives::{
     BlockHeight, ChannelId, CommitmentNumber, ContractId, FeeRate, MilliSats, ModuleHash, NodeId,
@@ -11,6 +11,7 @@ use strait_wallet::FundError;
 use thiserror::Error;
 
 use crate::lock_views::LockView;
+use crate::quarantine::RecoveryView;
 use crate::views::{ChannelView, ContractView, NodeView, PeerView, WalletView};
 
 /// Operations that a round carried out, irrevocably.
@@ -37,6 +38,10 @@ pub enum Answer {
     Channels(Vec<ChannelView>),
     /// One channel.
     Channel(Box<ChannelView>),
+    /// All channels whose state is not trusted.
+    Recoveries(Vec<RecoveryView>),
+    /// One of them.
+    Recovery(Box<RecoveryView>),
     /// Operations are irrevocable.
     Done(PaymentDone),
     /// Modules that contracts may use, with their lengths in bytes.
@@ -93,6 +98,9 @@ pub enum CommandError {
         /// The most.
         max: BlockHeight,
     },
+    /// Since its start this node has not yet seen the chain as far as it goes: it cannot judge an expiry.
+    #[error("the chain is not known up to its tip yet")]
+    ChainBehind,
     /// No module of this hash was added.
     #[error("no module {0}: add it first, and allow it if the configuration lists modules")]
     UnknownModule(ModuleHash),
@@ -119,6 +127,25 @@ pub enum CommandError {
         /// Why.
         #[source]
         source: RequestError,
+    },
+    /// The channel cannot be ended so.
+    #[error("channel {channel} is not ended so")]
+    Recovery {
+        /// Which.
+        channel: ChannelId,
+        /// Why.
+        #[source]
+        source: RecoveryError,
+    },
+    /// The operator did not say what may be lost.
+    #[error("all {may_lose} in channel {channel} may be lost, and {confirmed} was confirmed")]
+    LossNotConfirmed {
+        /// Which.
+        channel: ChannelId,
+        /// What the channel holds.
+        may_lose: Sats,
+        /// What was confirmed.
+        confirmed: Sats,
     },
     /// The channel closed while the request waited for its round; nothing of it was done.
     #[error("channel {0} closed before the request's round")]

@@ -49,6 +49,7 @@ impl Engine {
         self.meet_lock_deadlines(moment, out);
         self.claim(out);
         self.rebroadcast(out);
+        self.look_for_preimages(out);
     }
 
     fn find_fundings(
@@ -146,21 +147,29 @@ impl Engine {
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
-        self.note_own(transaction, moment, out);
+        // A claim of this node's own is its watcher's to replace; the wallet hears of it when it is mined.
+        if !self.takes_from_commitment(transaction) {
+            self.note_own(transaction, moment, out);
+        }
         self.watch_mempool(transaction, out);
         self.learn_from_chain(transaction, out);
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
         self.note_time(moment, out);
+        self.weigh_waiting(moment, out);
         let overview = Report::Overview(Box::new(self.overview()));
         out.effects.push(Effect::Report(overview));
         let due = |channel: &&Channel| channel.deadline().is_some_and(|at| at <= moment.now);
         let ids: Vec<ChannelId> = self.channels.values().filter(due).map(Channel::id).collect();
         for id in ids {
+            let peer = self.channels.get(&id).map(Channel::peer);
             self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.handle_time(moment.now, decision);
             });
+            if let Some(peer) = peer.filter(|_| !self.channels.contains_key(&id)) {
+                self.tell_given_up(peer, id, "the opening took too long", out);
+            }
         }
     }
 

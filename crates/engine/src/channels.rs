@@ -7,7 +7,7 @@ use strait_channel::{
 };
 use strait_primitives::{ChannelId, NodeId};
 use strait_wallet::Purpose;
-use strait_wire::{Fault, FaultCode, Message, Operations};
+use strait_wire::{Fault, FaultCode, Message, Note, OfferContract, Operations, RefuseContract};
 
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Policy, Step};
@@ -23,6 +23,13 @@ impl Engine {
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
+        let before = out.events.len();
+        self.hear(peer, message, moment, out);
+        let events = out.events.len().saturating_sub(before);
+        self.note_heard(peer, events, moment.now, out);
+    }
+
+    fn hear(&mut self, peer: NodeId, message: Message, moment: &Moment<'_>, out: &mut Step) {
         match (self.greeting(&peer), &message) {
             // What is left of a connection that is gone.
             (None | Some(Greeting::Dismissed), _) => {}
@@ -48,14 +55,22 @@ impl Engine {
         }
         if self.channels.get(&id).is_none_or(|channel| channel.peer() != peer) {
             let what = format!("{} for a channel that is not known here", message.name());
-            self.fault(peer, Some(id), FaultCode::UnknownChannel, &what, out);
+            let code = self.code_for_unknown(&id, &message);
+            self.fault(peer, Some(id), code, &what, out);
             // It hears why, in case it has a channel that this node has settled and forgotten.
             if self.is_stranger(peer) {
                 self.dismiss(peer, out);
             }
             return;
         }
-        if let Message::AcceptChannel(accept) = message {
+        if let Message::OfferContract(OfferContract { contract, .. }) = message
+            && self.is_named_elsewhere(id, &contract)
+        {
+            let note = Note::cut("another channel has a contract of this name");
+            crate::peers::send(peer, RefuseContract { channel: id, contract, note }, out);
+        } else if let Message::Propose(propose) = message {
+            self.weigh_proposal(peer, propose, moment, out);
+        } else if let Message::AcceptChannel(accept) = message {
             self.handle_accept_channel(id, accept, moment, out);
         } else if let Message::SignOpening(sign) = message {
             self.handle_sign_opening(id, &sign, moment, out);
@@ -67,7 +82,7 @@ impl Engine {
     }
 
     /// Hands a message to its channel, and carries out what a fault of the peer asks for.
-    fn pass_on(
+    pub(crate) fn pass_on(
         &mut self,
         peer: NodeId,
         id: ChannelId,
@@ -211,6 +226,7 @@ impl Engine {
             self.dirty.remove(&id);
             self.last_rounds_told.remove(&id);
             self.proposed_payments.remove(&id);
+            self.forget_waiting(id);
             self.funding_outputs.retain(|_, channel| *channel != id);
             if self.is_stranger(peer) {
                 out.effects.push(Effect::Forget(peer));

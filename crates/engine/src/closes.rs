@@ -1,6 +1,6 @@
 //! Closing channels.
 
-use strait_channel::{AbandonReason, Channel, Closing, ForceReason, Funded, Live};
+use strait_channel::{AbandonReason, Channel, Closing, ForceReason, Funded, Live, RequestError};
 use strait_primitives::{ChannelId, ContractId, RequestKey};
 
 use crate::answer::CommandError;
@@ -22,6 +22,10 @@ impl Engine {
         let Some(machine) = self.channels.get_mut(&channel) else {
             return reply(id, Err(CommandError::UnknownChannel(channel)), out);
         };
+        if machine.state().live().is_some_and(Live::is_quarantined) {
+            let source = RequestError::Quarantined;
+            return reply(id, Err(CommandError::Channel { channel, source }), out);
+        }
         match mode {
             CloseMode::Cooperative => match machine.close() {
                 Err(source) => reply(id, Err(CommandError::Channel { channel, source }), out),
@@ -54,8 +58,7 @@ impl Engine {
         moment: &Moment<'_>,
         out: &mut Step,
     ) {
-        let live = self.channels.get(&channel).and_then(|channel| channel.state().live());
-        if !live.is_some_and(Live::is_forsakable) {
+        if !self.channels.get(&channel).is_some_and(|channel| channel.may_forsake(reason)) {
             return;
         }
         self.tell_closing(channel, out);

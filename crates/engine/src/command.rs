@@ -39,6 +39,23 @@ pub enum CloseMode {
     Force,
 }
 
+/// How to end a channel whose state is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryChoice {
+    /// Ask the peer to close by force.
+    AskPeer,
+    /// Sign the close that the peer offers by its ledger, if it brings this node so much.
+    ApproveClose {
+        /// The least.
+        at_least: Sats,
+    },
+    /// Publish this node's commitment: if it was revoked, the peer takes everything.
+    AcceptLoss {
+        /// The operator's own word for what may be lost; it must be all that is in the channel.
+        may_lose: Sats,
+    },
+}
+
 /// One request. Those that move money carry a key: the same key asked again is answered, not done again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -76,6 +93,15 @@ pub enum Command {
         channel: ChannelId,
         /// How.
         mode: CloseMode,
+    },
+    /// All channels whose state is not trusted.
+    Recoveries,
+    /// End such a channel.
+    Recover {
+        /// Which.
+        channel: ChannelId,
+        /// How.
+        choice: RecoveryChoice,
     },
     /// Pay, all or nothing.
     Pay {

@@ -30,6 +30,9 @@ impl Engine {
             Command::CloseChannel { key, channel, mode } => {
                 self.command_close(id, key, channel, mode, moment, out);
             }
+            Command::Recover { channel, choice } => {
+                self.command_recover(id, channel, choice, moment, out);
+            }
             Command::Pay { key, channel, payments } => {
                 self.command_pay(id, key, channel, &payments, out);
             }
@@ -64,6 +67,7 @@ impl Engine {
             | Command::Peers
             | Command::Channels
             | Command::Channel(_)
+            | Command::Recoveries
             | Command::Modules
             | Command::Contracts
             | Command::Contract(_)
@@ -86,6 +90,7 @@ impl Engine {
                 let view = self.channel_view(channel);
                 Answer::Channel(Box::new(view.ok_or(CommandError::UnknownChannel(*channel))?))
             }
+            Command::Recoveries => Answer::Recoveries(self.recovery_views()),
             Command::Modules => {
                 let modules = self.book.modules.iter();
                 Answer::Modules(modules.map(|(module, size)| (*module, *size)).collect())
@@ -108,6 +113,7 @@ impl Engine {
             Command::ConnectPeer { .. }
             | Command::OpenChannel { .. }
             | Command::CloseChannel { .. }
+            | Command::Recover { .. }
             | Command::Pay { .. }
             | Command::AddModule { .. }
             | Command::OpenContract { .. }

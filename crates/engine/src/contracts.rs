@@ -157,6 +157,12 @@ impl Engine {
         all.into_iter().find(|view| view.contract == *contract)
     }
 
+    /// True if a channel other than this one has a contract of this name. Users name contracts alone: with two of one name,
+    /// what they do in one of them would be done in the other, on terms of whoever chose the name.
+    pub(crate) fn is_named_elsewhere(&self, channel: ChannelId, contract: &ContractId) -> bool {
+        self.channels.values().any(|other| other.id() != channel && holds(other, contract))
+    }
+
     /// The channel that a contract lives in. Looked up once: with thousands of channels, calls come faster than a search.
     fn home_of(&mut self, contract: ContractId) -> Option<ChannelId> {
         let known = self.contract_homes.get(&contract);

@@ -1,6 +1,6 @@
 //! Everything a node can do to the world. Sealed until the events before it are saved.
 
-use bitcoin::Transaction;
+use bitcoin::{OutPoint, Transaction};
 use strait_primitives::{ChannelId, MilliSats, NodeId};
 use strait_watcher::Standing;
 use strait_wire::Message;
@@ -20,6 +20,8 @@ pub enum Effect {
     Forget(NodeId),
     /// Bring transactions on chain: one, or a parent and the child that pays for it.
     Broadcast(Vec<Transaction>),
+    /// Look for waiting transactions that spend any of these outputs, these alone from now on, and tell each once.
+    LookFor(Vec<OutPoint>),
     /// Answer a command.
     Reply(CommandId, Result<Answer, CommandError>),
     /// For counters and logs.

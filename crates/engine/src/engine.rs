@@ -11,7 +11,7 @@ use strait_primitives::{
     BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
 };
 use strait_signer::Seed;
-use strait_wallet::{Account, Wallet, WalletState};
+use strait_wallet::{Account, AddressGap, Wallet, WalletState};
 use strait_watcher::{Watcher, WatcherState};
 use strait_wire::Operation;
 use thiserror::Error;
@@ -24,6 +24,7 @@ use crate::input::Input;
 use crate::locks::LockDesk;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
+use crate::work::Work;
 
 /// What a step may look at beside the node itself.
 #[derive(Clone, Copy)]
@@ -78,12 +79,16 @@ pub struct Engine {
     pub(crate) contract_homes: BTreeMap<ContractId, ChannelId>,
     /// Channels whose funding output's spend is so deep that the end of their last round was told.
     pub(crate) last_rounds_told: BTreeSet<ChannelId>,
+    /// Outputs whose spends are looked for among waiting transactions, as last asked.
+    pub(crate) looked_for: Vec<OutPoint>,
     /// When the log was last told the time.
     pub(crate) clock_noted: Option<Timestamp>,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
     /// What a restart forgets of locks.
     pub(crate) locks: LockDesk,
+    /// What peers' contracts have cost of late.
+    pub(crate) work: Work,
     next: EventSeq,
 }
 
@@ -95,15 +100,43 @@ impl Engine {
         account: &Account,
         birthday: BlockPoint,
     ) -> (Self, Unsaved<Event, Effect>) {
+        let gap = config.address_gap;
+        let (mut engine, out) = Self::begin(config, seed, account, birthday, gap);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    /// A node of which nothing is left but the seed. It looks for coins of all its addresses, and asks peers that know a
+    /// channel with it for a close.
+    pub fn create_from_seed(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+        now: Timestamp,
+    ) -> (Self, Unsaved<Event, Effect>) {
+        let gap = AddressGap::seed_alone(config.channels_max);
+        let (mut engine, mut out) = Self::begin(config, seed, account, birthday, gap);
+        engine.record(Event::Restored { backup_taken: None, now }, &mut out);
+        let unsaved = engine.seal(out);
+        (engine, unsaved)
+    }
+
+    fn begin(
+        config: EngineConfig,
+        seed: Seed,
+        account: &Account,
+        birthday: BlockPoint,
+        gap: AddressGap,
+    ) -> (Self, Step) {
         let point = strait_wallet::BlockPoint { height: birthday.height, hash: birthday.hash };
-        let (wallet, change) = Wallet::create(account, point, config.address_gap);
+        let (wallet, change) = Wallet::create(account, point, gap);
         let mut engine = Self::with_wallet(config, seed, wallet, EventSeq::ZERO.next());
         let mut out = Step::default();
         engine.record(Event::Wallet(change), &mut out);
         let BlockPoint { height, hash } = birthday;
         engine.record(Event::BlockConnected { height, hash }, &mut out);
-        let unsaved = engine.seal(out);
-        (engine, unsaved)
+        (engine, out)
     }
 
     /// Takes a node up again; `state` is the fold of its log, whose last event is `head`.
@@ -154,8 +187,10 @@ impl Engine {
             funding_outputs: BTreeMap::new(),
             contract_homes: BTreeMap::new(),
             last_rounds_told: BTreeSet::new(),
+            looked_for: Vec::new(),
             clock_noted: None,
             answered_openings: VecDeque::new(),
+            work: Work::default(),
             next,
         }
     }
@@ -298,7 +333,7 @@ impl Engine {
         self.seal(out)
     }
 
-    fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
+    pub(crate) fn seal(&mut self, out: Step) -> Unsaved<Event, Effect> {
         let first = self.next;
         self.next = first.advanced(out.events.len() as u64);
         Unsaved::new(first, out.events, out.effects)

@@ -115,6 +115,16 @@ pub enum Event {
     /// Something was decided about a lock, or learned of its preimage.
     #[n(10)]
     Payment(#[n(0)] PaymentEvent),
+    /// The log was restored: no channel in it is trusted from here on, and there may be channels that it does not know.
+    #[n(11)]
+    Restored {
+        /// When the backup was made; none if there was only the seed.
+        #[n(0)]
+        backup_taken: Option<Timestamp>,
+        /// When the node began to run on it.
+        #[n(1)]
+        now: Timestamp,
+    },
     /// It was this time, and requests have come to their end since it was last told: what makes them age.
     #[n(9)]
     ClockNoted {

@@ -80,7 +80,7 @@ impl Engine {
                 let commitment = channel.holder_transaction();
                 let purse = Purse {
                     capacity: live.setup.funding.value,
-                    stake: live.stake(),
+                    stake: self.stake_with_locks(live, &id),
                     is_plain: live.rounds.ledger.is_plain(),
                 };
                 let package = self.with_child(id, commitment, &purse, out);
@@ -183,7 +183,7 @@ impl Engine {
                 Err(error @ FundError::Unworthy { .. }) if fee_rate > self.fee_rate() => {
                     failed = Some(error);
                 }
-                Err(error) => return Err(failed.unwrap_or(error)),
+                Err(error) => return Err(error),
             }
         }
         Err(failed.expect("the rate wanted was tried"))

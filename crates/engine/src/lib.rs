@@ -13,10 +13,12 @@
 //! (`strait-log`). After a batch of inputs the runtime calls [`Engine::poll`], which lets channels begin rounds.
 //!
 //! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
-//! `locks` (in use), `lock_deadlines`, `coins`, `reserve`, `fee_bump`, `on_chain` (watchers). The durable state and its fold are in `state`.
+//! `locks` (in use), `lock_deadlines`, `coins`, `reserve`, `fee_bump`, `on_chain` (watchers), `quarantine` (restored
+//! logs). The durable state and its fold are in `state`.
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
+mod admission;
 mod answer;
 mod blocks;
 mod channels;
@@ -40,15 +42,17 @@ mod on_chain;
 mod openings;
 mod payments;
 mod peers;
+mod quarantine;
 mod requests;
 mod reserve;
 #[cfg(test)]
 mod rig;
 mod state;
 mod views;
+mod work;
 
 pub use answer::{Answer, CommandError, PaymentDone};
-pub use command::{CloseMode, Command, CommandId, Payment, SendAmount};
+pub use command::{CloseMode, Command, CommandId, Payment, RecoveryChoice, SendAmount};
 pub use config::{EngineConfig, Inbound, ReserveRule};
 pub use effect::{Effect, Report};
 pub use ended::{EndedChannel, EndedChannels};
@@ -57,6 +61,7 @@ pub use event::{Event, RequestSubject};
 pub use input::Input;
 pub use limits::RECENT_BLOCKS;
 pub use lock_views::{LockRole, LockStage, LockView};
+pub use quarantine::{Doubt, RecoveryView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
 pub use strait_payment::{Forwarding, LockKey, LockPolicy, ParseLockKeyError, PaymentEvent};

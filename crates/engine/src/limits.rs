@@ -22,6 +22,29 @@ pub(crate) const OPENINGS_PER_PEER_MAX: usize = 20;
 pub(crate) const OPENINGS_MAX: usize = 100;
 /// The time in which so many are answered: an hour, so that the log grows by five megabytes a day at most.
 pub(crate) const OPENINGS_WITHIN: Millis = Millis(3_600_000);
+/// One part in so many of the room for never-funded channels is not for strangers, however many of them come.
+pub(crate) const UNFUNDED_KEPT_PART: usize = 4;
+/// Blocks that a stranger's signed channel keeps its place for sure while others wait for one: an hour, in which a
+/// transaction that pays what others pay is mined.
+pub(crate) const STRANGERS_FUND_WITHIN: BlockDelta = BlockDelta::new(6);
+/// Messages of one connection that led to no event, less [`IDLE_PER_STEP`] for each that did, after which it is ended: a
+/// peer asks for the turn once a round, and repeats itself only after a reconnection.
+pub(crate) const IDLE_MESSAGES_MAX: u32 = 1_000;
+/// What each channel with the peer adds to [`IDLE_MESSAGES_MAX`]: each says where it stands, and asks for its turn.
+pub(crate) const IDLE_PER_CHANNEL: u32 = 8;
+/// See [`IDLE_MESSAGES_MAX`].
+pub(crate) const IDLE_PER_STEP: u32 = 4;
+/// Fuel that one peer's proposals earn back in a millisecond: a quarter of what the thread could burn, at 2 ns each.
+pub(crate) const FUEL_OF_PEER_PER_MS: u64 = 125_000;
+/// Fuel that all peers' proposals together earn back in a millisecond: two thirds of what the thread could burn.
+pub(crate) const FUEL_OF_ALL_PER_MS: u64 = 333_000;
+/// How far a peer may be ahead of what it earned: the costliest round, 8 s of earning, is then answered well within the
+/// 30 s that its proposer waits.
+pub(crate) const FUEL_AHEAD_OF_PEER: Millis = Millis(2_000);
+/// How far all may be ahead together, before whoever owes anything waits.
+pub(crate) const FUEL_AHEAD_OF_ALL: Millis = Millis(2_000);
+/// A peer that has said nothing for so long waits for nothing.
+pub(crate) const SILENT_AFTER: Millis = Millis(5_000);
 /// Faults and complaints of one connection after which it is ended, whoever the peer is: an honest one has a few.
 pub(crate) const FAULTS_MAX: u32 = 64;
 /// Channels that are over and still shown: about 200 bytes each. Part of the fold, so a constant.

@@ -2,7 +2,7 @@
 //!
 //! A watcher borrows facts from its channel and decides by itself; here its claims are signed and sent.
 
-use bitcoin::{Script, Transaction};
+use bitcoin::{OutPoint, Script, Transaction};
 use strait_channel::{Channel, Outstanding, Spender};
 use strait_onchain::{CommitmentContext, LockSpec, Role, WalletScript};
 use strait_payment::PaymentBook;
@@ -158,6 +158,21 @@ impl Engine {
         }
     }
 
+    /// True if it spends an output of a commitment on chain.
+    pub(crate) fn takes_from_commitment(&self, transaction: &Transaction) -> bool {
+        let spent = |txid| self.watchers.values().any(|watcher| watcher.is_spent_by(txid));
+        transaction.input.iter().any(|input| spent(input.previous_output.txid))
+    }
+
+    /// Asks for waiting transactions that may show the preimages of locks this node offered.
+    pub(crate) fn look_for_preimages(&mut self, out: &mut Step) {
+        let all: Vec<OutPoint> = self.watchers.values().flat_map(Watcher::awaited_spends).collect();
+        if all != self.looked_for {
+            self.looked_for.clone_from(&all);
+            out.effects.push(Effect::LookFor(all));
+        }
+    }
+
     pub(crate) fn unwatch_block(&mut self, height: BlockHeight, out: &mut Step) {
         let mut all = Vec::new();
         for (id, watcher) in &mut self.watchers {
@@ -296,5 +311,7 @@ fn destination(channel: &Channel) -> Option<WalletScript> {
     WalletScript::try_from(Script::from_bytes(script.as_bytes())).ok()
 }
 
+#[cfg(test)]
+mod old_states;
 #[cfg(test)]
 mod tests;

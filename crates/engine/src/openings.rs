@@ -2,22 +2,21 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Script, Weight};
-use strait_channel::{
-    AbandonReason, Answer as Answering, Channel, Decision, Funded, Offer, Reaction,
-};
-use strait_primitives::{ChannelId, Digest, FeeRate, KeySalt, NodeId, RequestKey, Sats, Timestamp};
+use strait_channel::{AbandonReason, Answer as Answering, Channel, Decision, Offer, Reaction};
+use strait_primitives::{ChannelId, Digest, FeeRate, KeySalt, NodeId, RequestKey, Sats};
 use strait_wallet::{FundError, Purpose, SelectRequest};
 use strait_wire::{
-    AcceptChannel, Contribution, FaultCode, FundingInput, OpenChannel, ScriptBytes, SignOpening,
+    AcceptChannel, Contribution, Fault, FaultCode, FundingInput, Note, OpenChannel, ScriptBytes,
+    SignOpening,
 };
 
+use crate::admission::Place;
 use crate::answer::{Answer, CommandError};
 use crate::command::CommandId;
+use crate::ended::EndedChannel;
 use crate::engine::{Engine, Moment, Step, derive_entropy};
 use crate::event::{Event, RequestSubject};
-use crate::limits::{
-    CAPACITY_MIN, INPUTS_MAX, OPENINGS_MAX, OPENINGS_PER_PEER_MAX, OPENINGS_WITHIN,
-};
+use crate::limits::{CAPACITY_MIN, INPUTS_MAX};
 use crate::payments::{reply, short};
 use crate::peers::Greeting;
 use crate::requests::RequestFate;
@@ -67,8 +66,11 @@ impl Engine {
         };
         let state = self.channels.get(&channel).map(Channel::state);
         match state {
+            None if self.book.ended.find(&channel).is_some_and(EndedChannel::is_settled) => {
+                self.reply_channel(id, channel, out);
+            }
             None => {
-                let reason = "the opening came to nothing, or the channel is settled".into();
+                let reason = "the opening came to nothing".into();
                 reply(id, Err(CommandError::OpeningFailed { channel, reason }), out);
             }
             Some(state) if state.live().is_none() => {
@@ -190,53 +192,23 @@ impl Engine {
                 channel.handle_open_again(&open, &mut decision)
             }
             Some(_) => return,
-            None => match self.refuse_opening(peer, moment.now) {
-                Some(note) => {
+            None => match self.admit_opening(peer, moment.now) {
+                Err(note) => {
                     return self.fault(peer, Some(id), FaultCode::Refused, &note, out);
                 }
-                None => self.answer_open(peer, open, moment, &mut decision, out),
+                Ok(place) => {
+                    let answered = self.answer_open(peer, open, moment, &mut decision, out);
+                    if let (Ok(()), Place::Of(victim)) = (&answered, place) {
+                        self.give_place(victim, moment, out);
+                    }
+                    answered
+                }
             },
         };
         if let Err(reaction) = done {
             self.report_fault(peer, id, &reaction, out);
         }
         self.absorb(id, decision, moment, out);
-    }
-
-    /// Why this node takes no further channel, whatever it looks like.
-    fn refuse_opening(&mut self, peer: NodeId, now: Timestamp) -> Option<String> {
-        if self.config.inbound == crate::Inbound::Refused {
-            return Some("this node takes no channels from others".into());
-        }
-        let most = self.config.channels_max;
-        if self.channels.len() >= most {
-            return Some(format!("this node has {most} channels already"));
-        }
-        let most = self.config.channels_per_peer_max;
-        let with_peer = self.channels.values().filter(|channel| channel.peer() == peer);
-        if with_peer.count() >= most {
-            return Some(format!("this node has {most} channels with this peer already"));
-        }
-        if let Some(note) = self.refuse_for_reserve() {
-            return Some(note);
-        }
-        let most = self.config.unfunded_max;
-        let unfunded = |channel: &&Channel| {
-            let funded = channel.state().live().map(|live| live.funded);
-            matches!(funded, None | Some(Funded::Waiting))
-        };
-        if self.channels.values().filter(unfunded).count() >= most {
-            return Some(format!("{most} channels wait for their funding already"));
-        }
-        self.is_hasty(peer, now).then(|| "too many openings came to nothing of late".into())
-    }
-
-    /// True if the peer, or all peers together, began as many openings of late as the log has room for.
-    fn is_hasty(&mut self, peer: NodeId, now: Timestamp) -> bool {
-        let answered = &mut self.answered_openings;
-        answered.retain(|(at, _, _)| now.since(*at) < OPENINGS_WITHIN);
-        let of_peer = answered.iter().filter(|(_, by, _)| *by == peer).count();
-        answered.len() >= OPENINGS_MAX || of_peer >= OPENINGS_PER_PEER_MAX
     }
 
     /// Judges a peer's request, and only then promises it anything: what is refused leaves no trace in log or wallet.
@@ -347,6 +319,14 @@ impl Engine {
         for command in self.waiters.openings.remove(&id).unwrap_or_default() {
             let reason = why.to_owned();
             reply(command, Err(CommandError::OpeningFailed { channel: id, reason }), out);
+        }
+    }
+
+    /// The peer of an opening that this node gave up hears of it, so that it need not find out by itself.
+    pub(crate) fn tell_given_up(&self, peer: NodeId, id: ChannelId, why: &str, out: &mut Step) {
+        if self.greeting(&peer) == Some(Greeting::Done) {
+            let (channel, code, note) = (Some(id), FaultCode::UnknownChannel, Note::cut(why));
+            crate::peers::send(peer, Fault { channel, code, note }, out);
         }
     }
 

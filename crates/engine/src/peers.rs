@@ -1,13 +1,13 @@
 //! Connections: greeting, and what each channel with the peer says after it.
 
-use strait_primitives::{ChannelId, NodeId};
+use strait_primitives::{ChannelId, NodeId, Timestamp};
 use strait_wire::{Fault, FaultCode, Hello, Message, Note};
 
 use crate::command::CommandId;
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
-use crate::limits::FAULTS_MAX;
+use crate::limits::{FAULTS_MAX, IDLE_MESSAGES_MAX, IDLE_PER_CHANNEL, IDLE_PER_STEP};
 use crate::views::{PeerLink, PeerView};
 use crate::{Answer, CommandError};
 
@@ -42,20 +42,30 @@ pub(crate) struct Connection {
     told: Vec<Told>,
     /// Faults and complaints so far.
     faults: u32,
+    /// Messages that led to nothing, as far as others have not made up for them.
+    idle: u32,
+    /// When it last said something.
+    heard_at: Timestamp,
 }
 
 impl Connection {
-    const fn new() -> Self {
-        Self { greeting: Greeting::Awaited, told: Vec::new(), faults: 0 }
+    const fn new(now: Timestamp) -> Self {
+        let greeting = Greeting::Awaited;
+        Self { greeting, told: Vec::new(), faults: 0, idle: 0, heard_at: now }
+    }
+
+    pub(crate) const fn heard_at(&self) -> Timestamp {
+        self.heard_at
     }
 }
 
 impl Engine {
     pub(crate) fn handle_connected(&mut self, peer: NodeId, moment: &Moment<'_>, out: &mut Step) {
-        self.connected.insert(peer, Connection::new());
+        self.connected.insert(peer, Connection::new(moment.now));
         let chain = self.config.opening.chain;
         send(peer, Hello { version: VERSION, chain }, out);
         for id in self.channels_of(peer) {
+            self.forget_waiting(id);
             self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.handle_connected(moment.now, decision);
             });
@@ -70,6 +80,7 @@ impl Engine {
     ) {
         self.connected.remove(&peer);
         for id in self.channels_of(peer) {
+            self.forget_waiting(id);
             self.with_channel(id, moment, out, |channel, moment, decision| {
                 channel.handle_disconnected(moment.now, decision);
             });
@@ -133,6 +144,34 @@ impl Engine {
             out.effects.push(Effect::Report(report));
         }
         if too_many {
+            self.dismiss(peer, out);
+        }
+    }
+
+    /// A message was heard, and led to so many events. Each takes this node's time, which belongs to all its peers: whoever
+    /// goes on saying what leads nowhere is hung up on.
+    pub(crate) fn note_heard(
+        &mut self,
+        peer: NodeId,
+        events: usize,
+        now: Timestamp,
+        out: &mut Step,
+    ) {
+        let Some(connection) = self.connected.get_mut(&peer) else { return };
+        connection.heard_at = now;
+        if events > 0 {
+            connection.idle = connection.idle.saturating_sub(IDLE_PER_STEP);
+            return;
+        }
+        connection.idle = connection.idle.saturating_add(1);
+        let idle = connection.idle;
+        if idle <= IDLE_MESSAGES_MAX || connection.greeting == Greeting::Dismissed {
+            return;
+        }
+        let channels = u32::try_from(self.channels_of(peer).len()).unwrap_or(u32::MAX);
+        let limit = IDLE_MESSAGES_MAX.saturating_add(channels.saturating_mul(IDLE_PER_CHANNEL));
+        if idle > limit {
+            self.fault(peer, None, FaultCode::Violation, "too many messages lead nowhere", out);
             self.dismiss(peer, out);
         }
     }

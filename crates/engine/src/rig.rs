@@ -11,6 +11,7 @@ use bitcoin::{
 };
 use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
+use strait_log::Unsaved;
 use strait_primitives::{
     BlockDelta, ChannelId, Digest, FeeRate, MilliSats, NodeId, RequestKey, Sats, Timestamp,
 };
@@ -21,18 +22,20 @@ use strait_wire::{Fault, FaultCode, Message, Note, Parameters, Reference};
 use crate::engine::Step;
 use crate::{
     Answer, BlockPoint, CloseMode, Command, CommandError, CommandId, Effect, Engine, EngineConfig,
-    Inbound, Input, Moment, NodeState, Payment, ReserveRule,
+    Event, Inbound, Input, Moment, NodeState, Payment, ReserveRule,
 };
 
 /// What channels hold.
 pub(crate) const CAPACITY: Sats = Sats::from_const(1_000_000);
+/// When the backups of these tests were made.
+pub(crate) const BACKUP_TAKEN: Timestamp = Timestamp::from_unix_ms(1_600_000_000_000);
 /// Messages after which two nodes that still talk are taken to talk for ever.
 const DELIVERIES_MAX: usize = 1_000;
 
 /// One node: its engine, the fold of its events, and what it did.
 pub(crate) struct Rig {
     pub(crate) engine: Engine,
-    state: NodeState,
+    pub(crate) state: NodeState,
     now: Timestamp,
     steps: u64,
     contracts: ScriptedRuntime,
@@ -49,8 +52,31 @@ impl Rig {
         Self::with(byte, coins, |_| ())
     }
 
-    /// The same with other settings.
+    /// A node of which only the seed is left.
+    pub(crate) fn from_seed(byte: u8) -> Self {
+        Self::begin(
+            byte,
+            |_| (),
+            |config, seed, account, birthday| {
+                Engine::create_from_seed(config, seed, account, birthday, BACKUP_TAKEN)
+            },
+        )
+    }
+
+    /// The same as [`Self::new`] with other settings.
     pub(crate) fn with(byte: u8, coins: usize, set: impl FnOnce(&mut EngineConfig)) -> Self {
+        let mut rig = Self::begin(byte, set, Engine::create);
+        let coins = (0..coins).map(|_| rig.payment(10_000_000)).collect();
+        rig.mine(coins);
+        rig
+    }
+
+    /// A node without a coin or a block.
+    fn begin(
+        byte: u8,
+        set: impl FnOnce(&mut EngineConfig),
+        make: impl FnOnce(EngineConfig, Seed, &Account, BlockPoint) -> (Engine, Unsaved<Event, Effect>),
+    ) -> Self {
         let seed = Seed::new(&SeedWords::generate(&Zeroizing::new([byte; 32])), Network::Regtest);
         let (fingerprint, xpub) = seed.wallet_account();
         let account = Account::new(Network::Regtest, fingerprint, xpub).unwrap();
@@ -58,10 +84,10 @@ impl Rig {
         let birthday = BlockPoint { height: genesis.height, hash: genesis.hash };
         let mut config = config(seed.node_key().node_id());
         set(&mut config);
-        let (engine, first) = Engine::create(config, seed, &account, birthday);
+        let (engine, first) = make(config, seed, &account, birthday);
         let mut state = NodeState::default();
         first.events().iter().for_each(|event| state.apply(event));
-        let mut rig = Self {
+        Self {
             engine,
             state,
             now: Timestamp::from_unix_ms(1_700_000_000_000),
@@ -71,9 +97,39 @@ impl Rig {
             outbox: VecDeque::new(),
             broadcasts: Vec::new(),
             replies: Vec::new(),
-        };
-        let coins = (0..coins).map(|_| rig.payment(10_000_000)).collect();
-        rig.mine(coins);
+        }
+    }
+
+    /// All that its log says now.
+    pub(crate) fn log(&self) -> NodeState {
+        self.state.clone()
+    }
+
+    /// This node's process on another log of its own, with the chain where that log knows it.
+    pub(crate) fn on(&self, byte: u8, log: NodeState) -> Self {
+        let seed = Seed::new(&SeedWords::generate(&Zeroizing::new([byte; 32])), Network::Regtest);
+        let (fingerprint, xpub) = seed.wallet_account();
+        let account = Account::new(Network::Regtest, fingerprint, xpub).unwrap();
+        let config = self.engine.config.clone();
+        let head = self.engine.head();
+        let engine = Engine::restore(config, seed, &account, log.clone(), head).unwrap();
+        Self {
+            engine,
+            state: log,
+            now: self.now,
+            steps: self.steps + (1 << 20),
+            contracts: ScriptedRuntime::with_purse(),
+            blocks: self.blocks.clone(),
+            outbox: VecDeque::new(),
+            broadcasts: Vec::new(),
+            replies: Vec::new(),
+        }
+    }
+
+    /// As [`Self::on`], on a log that was restored from a backup.
+    pub(crate) fn restored(&self, byte: u8, backup: NodeState) -> Self {
+        let mut rig = self.on(byte, backup);
+        rig.step(|engine, moment, out| engine.restored(BACKUP_TAKEN, moment, out));
         rig
     }
 
@@ -96,7 +152,8 @@ impl Rig {
                 Effect::Send(peer, message) => self.outbox.push_back((peer, *message)),
                 Effect::Broadcast(transactions) => self.broadcasts.push(transactions),
                 Effect::Reply(_, answer) => self.replies.push(answer),
-                Effect::Disconnect(_)
+                Effect::LookFor(_)
+                | Effect::Disconnect(_)
                 | Effect::KeepConnected(..)
                 | Effect::Forget(_)
                 | Effect::Report(_) => {}
@@ -247,6 +304,11 @@ pub(crate) fn key(number: u8) -> RequestKey {
     RequestKey::from_bytes([number; 16])
 }
 
+/// A transaction of somebody else that pays a script.
+pub(crate) fn paying(script: ScriptBuf, sat: u64) -> Transaction {
+    pay(OutPoint::new(Txid::from_byte_array([0xef; 32]), 0), sat, script)
+}
+
 fn pay(from: OutPoint, sat: u64, script_pubkey: ScriptBuf) -> Transaction {
     Transaction {
         version: transaction::Version::TWO,
@@ -270,6 +332,7 @@ pub(crate) fn config(node: NodeId) -> EngineConfig {
             parameters: Parameters {
                 delay: BlockDelta::new(6),
                 locks_max: 30,
+                contract_locks_max: 0,
                 lock_min: MilliSats::from_const(1_000_000),
                 dust_exposure_max: MilliSats::from_const(5_000_000),
                 depth: BlockDelta::new(3),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bitcoin::BlockHash;
 use strait_channel::{CarriedRequest, ChannelEvent, ChannelState};
 use strait_payment::PaymentBook;
-use strait_primitives::{BlockHeight, ChannelId, ModuleHash, NodeId};
+use strait_primitives::{BlockHeight, ChannelId, ModuleHash, NodeId, Timestamp};
 use strait_wallet::WalletState;
 use strait_watcher::WatcherState;
 
@@ -43,6 +43,9 @@ pub struct Book {
     /// Channels that are over, the last ones.
     #[n(4)]
     pub ended: EndedChannels,
+    /// When this log was last restored; there may be channels that it does not know.
+    #[n(5)]
+    pub restored: Option<Timestamp>,
 }
 
 /// All that a node must not forget.
@@ -77,6 +80,12 @@ impl NodeState {
                 self.watchers.entry(*channel).or_default().apply(event);
             }
             Event::Wallet(change) => self.wallet.apply(change),
+            Event::Restored { backup_taken, now: _ } => {
+                self.book.apply(event);
+                if let Some(taken) = backup_taken {
+                    self.channels.values_mut().for_each(|channel| channel.quarantine(*taken));
+                }
+            }
             Event::Payment(event) => self.payments.apply(event),
             Event::BlockConnected { .. }
             | Event::BlockDisconnected { .. }
@@ -138,6 +147,7 @@ impl Book {
             }
             Event::RequestsFailed { channel, keys: _ } => self.requests.fail(*channel),
             Event::ClockNoted { now } => self.requests.note_time(*now),
+            Event::Restored { backup_taken: _, now } => self.restored = Some(*now),
             Event::Channel { .. } | Event::Watch { .. } | Event::Wallet(_) | Event::Payment(_) => {}
         }
     }

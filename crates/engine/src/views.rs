@@ -35,6 +35,8 @@ pub struct NodeView {
     pub channels_force_closing: usize,
     /// Channels that only the peer can close, because this node is behind.
     pub channels_lost: usize,
+    /// Channels whose state comes from a backup, and that wait for the operator's word.
+    pub channels_quarantined: usize,
     /// Peers connected.
     pub peers_connected: usize,
     /// Contracts live.
@@ -93,6 +95,8 @@ pub enum ChannelStage {
     ForceClosing,
     /// This node is behind and waits for the peer to close.
     Lost,
+    /// Its state comes from a backup: it waits for the operator's word.
+    Quarantined,
     /// Settled at depth.
     Closed,
     /// Given up before it lived.
@@ -205,8 +209,12 @@ impl ChannelStage {
         match (&live.closing, live.funded) {
             (Closing::Lost, _) => Self::Lost,
             (Closing::Forced(_), _) => Self::ForceClosing,
-            (Closing::Agreed { .. } | Closing::ShuttingDown { .. }, _) => Self::Closing,
+            (Closing::Agreed { .. }, _) => Self::Closing,
             (Closing::Running, Funded::Spent { .. }) => Self::ForceClosing,
+            (Closing::Running | Closing::ShuttingDown { .. }, _) if live.is_quarantined() => {
+                Self::Quarantined
+            }
+            (Closing::ShuttingDown { .. }, _) => Self::Closing,
             (Closing::Running, _) if live.is_deep(tip) => Self::Open,
             (Closing::Running, _) => Self::AwaitingFunding,
         }
@@ -292,6 +300,7 @@ impl Engine {
             channels_closed: self.book.ended.iter().filter(|channel| channel.is_settled()).count(),
             channels_force_closing: 0,
             channels_lost: 0,
+            channels_quarantined: 0,
             peers_connected: self.connected.len(),
             contracts_open: 0,
             balance_in_channels: MilliSats::ZERO,
@@ -343,6 +352,7 @@ impl NodeView {
             ChannelStage::Closing => self.channels_closing += 1,
             ChannelStage::ForceClosing => self.channels_force_closing += 1,
             ChannelStage::Lost => self.channels_lost += 1,
+            ChannelStage::Quarantined => self.channels_quarantined += 1,
             ChannelStage::Closed | ChannelStage::Abandoned => {}
         }
     }

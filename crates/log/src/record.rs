@@ -6,6 +6,11 @@ use strait_primitives::{EventSeq, Timestamp};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKind(pub u16);
 
+impl RecordKind {
+    /// The event that a log restored from a backup goes on with. A store that holds such a log takes no other first.
+    pub const RESTORED: Self = Self(11);
+}
+
 /// Which layout of that kind the payload has; readers keep every layout ever released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordVersion(pub u16);

@@ -72,6 +72,8 @@ pub enum DisconnectReason {
     WriteStalled,
     /// The peer read so much less than others that the room of its queue was needed for theirs.
     CrowdedOut,
+    /// A stranger that had its time made room for a newcomer.
+    MadeRoom,
     /// The peer opened a second stream.
     StreamFlood,
     /// The peer answers no pings.
@@ -91,6 +93,7 @@ impl DisconnectReason {
             | Self::Shutdown
             | Self::WriteStalled
             | Self::CrowdedOut
+            | Self::MadeRoom
             | Self::PingTimeout => false,
         }
     }
@@ -108,6 +111,7 @@ impl fmt::Display for DisconnectReason {
             Self::FrameStalled => "the peer did not finish a frame",
             Self::WriteStalled => "the peer does not read",
             Self::CrowdedOut => "the room of its unread messages was needed for others",
+            Self::MadeRoom => "its place was needed for a newcomer",
             Self::StreamFlood => "the peer opened more than one stream",
             Self::PingTimeout => "the peer answers no pings",
         })
@@ -141,8 +145,8 @@ pub(crate) enum Room {
     Free,
     /// [`NetEvent::Disconnected`] gives the link's room back.
     Link(OwnedSemaphorePermit),
-    /// [`NetEvent::Frame`]: of the peer's budget, and of all peers'.
-    Frame(OwnedSemaphorePermit, OwnedSemaphorePermit),
+    /// [`NetEvent::Frame`]: a place among the peer's frames, bytes of its budget, and of all peers'.
+    Frame([OwnedSemaphorePermit; 3]),
 }
 
 /// The consumer's end of the queue. While nobody takes events, peers are not read.

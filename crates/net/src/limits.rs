@@ -79,6 +79,9 @@ pub(crate) const CONNECTIONS_PENDING_MAX: u32 = 64;
 /// Hosts whose dials are remembered; the stalest is forgotten for a new one.
 pub(crate) const HOSTS_REMEMBERED_MAX: usize = 4096;
 
+/// How long a stranger's connection stays for sure while others want its place: time to ask for a channel.
+pub(crate) const STRANGER_STAYS: Duration = Duration::from_secs(10);
+
 /// Streams of one connection that may be in negotiation at once. Identify, ping and the channel need three.
 pub(crate) const STREAMS_NEGOTIATING_MAX: usize = 16;
 
@@ -123,6 +126,9 @@ pub struct Limits {
     pub incoming_per_peer_bytes: usize,
     /// Bytes of all peers that may wait for the consumer. Default 64 MiB.
     pub incoming_total_bytes: usize,
+    /// Frames of one peer that may wait for the consumer, however small; then its stream is not read. Default 256:
+    /// thousands of a peer's frames would stand before every other peer's, and each may take the consumer a while.
+    pub incoming_per_peer_frames: usize,
     /// Bytes one peer may send in a second, after a burst of a quarter of that. Default 64 MiB: 100,000 payments a
     /// second in full rounds are 13 MB.
     pub incoming_bytes_per_second: u64,
@@ -147,6 +153,7 @@ impl Default for Limits {
             outgoing_total_bytes: 64 << 20,
             incoming_per_peer_bytes: 4 << 20,
             incoming_total_bytes: 64 << 20,
+            incoming_per_peer_frames: 256,
             incoming_bytes_per_second: 64 << 20,
             incoming_frames_per_second: 100_000,
             connections_max: 256,
@@ -185,6 +192,7 @@ impl Limits {
         ]
         .map(|(name, actual, least)| (name, wide(actual), wide(least), wide(MEMORY_MAX)));
         let rates = [
+            ("incoming_per_peer_frames", wide(self.incoming_per_peer_frames), 1, 1 << 20),
             ("incoming_bytes_per_second", self.incoming_bytes_per_second, 1024, 1 << 40),
             ("incoming_frames_per_second", self.incoming_frames_per_second, 4, 1_000_000_000),
             ("connections_max", self.connections_max.into(), 1, 65_536),

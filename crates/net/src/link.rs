@@ -33,6 +33,8 @@ pub(crate) struct Link {
     outgoing: Mutex<Outgoing>,
     /// Room for frames of this peer that wait for the consumer.
     pub(crate) incoming_room: Arc<Semaphore>,
+    /// One permit for each of them, however small.
+    pub(crate) incoming_places: Arc<Semaphore>,
     /// Told once, when the gate is shut.
     pub(crate) closing: Notify,
     /// The last round trip of a ping, in microseconds; zero before the first.
@@ -137,6 +139,7 @@ impl Link {
             gate: Mutex::new(Some(Gate { events, room })),
             outgoing: Mutex::default(),
             incoming_room: Arc::new(Semaphore::new(limits.incoming_per_peer_bytes)),
+            incoming_places: Arc::new(Semaphore::new(limits.incoming_per_peer_frames)),
             closing: Notify::new(),
             round_trip_us: AtomicU64::new(0),
         }

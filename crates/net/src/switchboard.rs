@@ -234,17 +234,18 @@ impl LiveLink {
     /// Waits until the consumer has room for `frame`: that is the back-pressure on the peer.
     pub(crate) async fn room_for(&self, frame: &Frame) -> Room {
         let charge = u32::try_from(charge_of(frame)).expect("a frame's charge is near its limit");
-        let take = async |room: &Arc<Semaphore>| {
+        let take = async |room: &Arc<Semaphore>, permits: u32| {
             let room = Arc::clone(room);
-            match Arc::clone(&room).try_acquire_many_owned(charge) {
+            match Arc::clone(&room).try_acquire_many_owned(permits) {
                 Ok(permit) => permit,
                 Err(_) => {
-                    room.acquire_many_owned(charge).await.expect("these semaphores never close")
+                    room.acquire_many_owned(permits).await.expect("these semaphores never close")
                 }
             }
         };
-        let own = take(&self.link.incoming_room).await;
-        Room::Frame(own, take(&self.board.incoming_room).await)
+        let place = take(&self.link.incoming_places, 1).await;
+        let own = take(&self.link.incoming_room, charge).await;
+        Room::Frame([place, own, take(&self.board.incoming_room, charge).await])
     }
 }
 

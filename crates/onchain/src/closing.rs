@@ -66,6 +66,23 @@ pub enum ClosingError {
     NothingLeft,
 }
 
+impl ClosingTerms {
+    /// What a side's output holds; nothing if that is dust.
+    ///
+    /// # Errors
+    /// [`ClosingError::Unaffordable`] if the side pays a fee that it does not own.
+    pub fn output_of(&self, party: Party) -> Result<Sats, ClosingError> {
+        let share = match party {
+            Party::Opener => self.opener,
+            Party::Acceptor => self.acceptor,
+        };
+        let balance = share.balance.floor_sats();
+        let fee = if party == self.payer { self.fee } else { Sats::ZERO };
+        let value = balance.checked_sub(fee).ok_or(ClosingError::Unaffordable { fee, balance })?;
+        Ok(if value >= DUST_LIMIT { value } else { Sats::ZERO })
+    }
+}
+
 /// An unsigned cooperative close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosingTransaction {
@@ -88,11 +105,8 @@ impl ClosingTransaction {
         }
         let mut output = Vec::with_capacity(2);
         for (party, share) in [(Party::Opener, terms.opener), (Party::Acceptor, terms.acceptor)] {
-            let balance = share.balance.floor_sats();
-            let fee = if party == terms.payer { terms.fee } else { Sats::ZERO };
-            let value =
-                balance.checked_sub(fee).ok_or(ClosingError::Unaffordable { fee, balance })?;
-            if value >= DUST_LIMIT {
+            let value = terms.output_of(party)?;
+            if value > Sats::ZERO {
                 output.push(TxOut {
                     value: Amount::from_sat(value.to_sat()),
                     script_pubkey: share.wallet.to_script_buf(),

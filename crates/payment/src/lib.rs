@@ -41,3 +41,6 @@ pub use lock::{
 };
 pub use policy::{Forwarding, LockPolicy};
 pub use round::hash_of;
+
+#[cfg(test)]
+mod tests;

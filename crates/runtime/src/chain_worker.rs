@@ -1,8 +1,9 @@
 //! The chain's thread: follows the best chain for the engine, and brings transactions on it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use bitcoin::Transaction;
+use bitcoin::{Transaction, Txid};
 use strait_chain::{ChainError, ChainSource, ChainStep, Download, FeeAnswer, Follower};
 use strait_engine::Input;
 use strait_primitives::BlockDelta;
@@ -36,6 +37,8 @@ pub(crate) struct ChainWorker {
     owed: Owed,
     /// When the fee estimate came.
     estimated: Option<Instant>,
+    /// Waiting transactions that the engine was told of and that still wait.
+    told: BTreeSet<Txid>,
 }
 
 /// What a chain's thread is made of.
@@ -94,8 +97,18 @@ impl ChainWorker {
     /// the last run is then decided on the chain as it is now.
     pub(crate) fn new(options: Options) -> Self {
         let Options { source, follower, orders, inbox, poll_interval, observer } = options;
-        let (line, owed, estimated) = (Line::default(), Owed::Blocks, None);
-        Self { source, follower, orders, inbox, poll_interval, observer, line, owed, estimated }
+        Self {
+            source,
+            follower,
+            orders,
+            inbox,
+            poll_interval,
+            observer,
+            line: Line::default(),
+            owed: Owed::Blocks,
+            estimated: None,
+            told: BTreeSet::new(),
+        }
     }
 
     /// Runs until the engine is gone.
@@ -125,6 +138,7 @@ impl ChainWorker {
             }
         }
         self.estimate()?;
+        self.look_for_spends()?;
         if self.owed != Owed::Nothing {
             self.inbox.put_blocking(Input::BlocksTold)?;
             self.owed = Owed::Nothing;
@@ -139,6 +153,7 @@ impl ChainWorker {
             match self.source.download()? {
                 Download::Over => self.observer.chain_agrees(height),
                 Download::Running => self.observer.chain_downloads(height),
+                Download::Alone => self.observer.chain_alone(height),
             }
             return Ok(Progress::Agreed);
         }
@@ -181,6 +196,30 @@ impl ChainWorker {
                 Ok(())
             }
         }
+    }
+
+    /// Tells the engine of waiting transactions that spend what it looks for, each once while it waits.
+    fn look_for_spends(&mut self) -> Result<(), EngineGone> {
+        let wanted = self.orders.looked_for();
+        if wanted.is_empty() {
+            self.told.clear();
+            return Ok(());
+        }
+        let found = match self.source.mempool_spends(&wanted) {
+            Ok(found) => found,
+            Err(error) => {
+                self.observer.chain_failed(&error);
+                return Ok(());
+            }
+        };
+        let known = core::mem::take(&mut self.told);
+        for transaction in found {
+            let txid = transaction.compute_txid();
+            if self.told.insert(txid) && !known.contains(&txid) {
+                self.inbox.put_blocking(Input::MempoolTransaction(Box::new(transaction)))?;
+            }
+        }
+        Ok(())
     }
 
     /// Submits what is in line. Success is never taken as propagation: the engine repeats itself every block until it

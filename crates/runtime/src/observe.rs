@@ -227,10 +227,14 @@ impl Observer {
             (ChannelPhase::Closing, node.channels_closing),
             (ChannelPhase::ForceClosing, node.channels_force_closing),
             (ChannelPhase::Lost, node.channels_lost),
+            (ChannelPhase::Quarantined, node.channels_quarantined),
         ];
         for (phase, count) in phases {
             self.metrics.set_channels(phase, count as u64);
         }
+        let in_doubt = node.channels_lost + node.channels_quarantined;
+        let concern = || format!("{in_doubt} channels wait for the operator: strait recover list");
+        self.health.concerns(Component::Store, (in_doubt > 0).then(concern));
         self.metrics.set_peers_connected(node.peers_connected as u64);
         self.metrics.set_chain_height(node.height);
         self.metrics.set_channel_balance(Side::Holder, node.balance_in_channels.floor_sats());
@@ -271,6 +275,14 @@ impl Observer {
         self.metrics.set_chain_height(height);
         let now = now();
         let detail = format!("the chain source is still downloading the chain, at height {height}");
+        self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
+    }
+
+    /// The follower stands at the tip of a source that nobody else talks to.
+    pub(crate) fn chain_alone(&self, height: BlockHeight) {
+        self.metrics.set_chain_height(height);
+        let now = now();
+        let detail = format!("the chain source has no peers, at height {height}");
         self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
     }
 

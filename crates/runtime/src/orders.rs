@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bitcoin::{Transaction, Txid};
+use bitcoin::{OutPoint, Transaction, Txid};
 
-/// Orders that may wait: one for each output of a hundred channels that close at once, and some.
-const ORDERS_MAX: usize = 1_024;
+/// Orders that may wait: one for each of a side's locks in a hundred full commitments that are on chain at once. Most take
+/// a few hundred bytes; and where the oldest went, it would go again with each block.
+const ORDERS_MAX: usize = 10_000;
 
 /// A transaction, or a parent and the child that pays for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     line: Line,
+    /// Outputs whose spends are looked for.
+    looked_for: Vec<OutPoint>,
     is_closed: bool,
 }
 
@@ -100,6 +103,13 @@ impl Orders {
     }
 }
 
+impl Orders {
+    /// Looks for spends of these outputs from now on.
+    pub(crate) fn look_for(&self, outputs: Vec<OutPoint>) {
+        self.shared.lock().looked_for = outputs;
+    }
+}
+
 impl Drop for Orders {
     fn drop(&mut self) {
         self.shared.lock().is_closed = true;
@@ -108,6 +118,11 @@ impl Drop for Orders {
 }
 
 impl OrderTaker {
+    /// The outputs whose spends are looked for now.
+    pub(crate) fn looked_for(&self) -> Vec<OutPoint> {
+        self.shared.lock().looked_for.clone()
+    }
+
     /// Moves all waiting orders into a line; waits so long for the first. `None` if there is none and none will come.
     pub(crate) fn take(&self, patience: Duration, line: &mut Line) -> Option<()> {
         let waiting = self.shared.lock();

@@ -124,6 +124,7 @@ impl WriterWorker {
             Effect::KeepConnected(peer, addresses) => self.keep_connected(peer, &addresses),
             Effect::Forget(peer) => self.net.forget(peer),
             Effect::Broadcast(transactions) => self.chain.broadcast(transactions),
+            Effect::LookFor(outputs) => self.chain.look_for(outputs),
             Effect::Reply(command, answer) => {
                 self.observer.replied(&answer);
                 self.desk.answer(command, answer);

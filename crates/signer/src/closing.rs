@@ -17,7 +17,7 @@ use musig2::{
     SecNonceSpices, aggregate_partial_signatures, sign_partial, verify_partial,
 };
 use strait_onchain::{ClosingTransaction, FundingScript};
-use strait_primitives::SchnorrSignature;
+use strait_primitives::{Sats, SchnorrSignature};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -49,6 +49,15 @@ pub enum ClosingSessionError {
         /// Its funding key.
         key: PublicKey,
     },
+}
+
+/// A close to be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    /// It, unsigned.
+    pub transaction: ClosingTransaction,
+    /// What it brings us; nothing if that is dust.
+    pub holder_output: Sats,
 }
 
 /// Our nonce for one close offer. Not clonable, never printed, consumed by signing.
@@ -127,9 +136,9 @@ impl ChannelSigner {
         nonce: ClosingNonce,
         funding: &FundingScript,
         their_nonce: &PublicNonce,
-        transaction: &ClosingTransaction,
+        close: &Close,
     ) -> Result<ClosingSession, ClosingSessionError> {
-        state.check_sign_closing()?;
+        state.check_sign_closing(close.holder_output)?;
         let our_key = self.funding().public_key();
         let [first, second] = funding.keys();
         let their_key = if first == our_key { second } else { first };
@@ -138,7 +147,7 @@ impl ChannelSigner {
             PubNonce::from_bytes(&their_nonce.0).map_err(|_| ClosingSessionError::Nonce)?;
         let nonces = AggNonce::sum([nonce.public, their_nonce.clone()]);
         let keys = funding.key_agg_context();
-        let message = transaction.sighash();
+        let message = close.transaction.sighash();
         let our_part: Scalar = sign_partial(
             &keys,
             self.funding().secret_key(),

@@ -21,7 +21,7 @@ mod verify;
 
 pub use channel_signer::{ChannelSigner, SignedCommitment};
 pub use closing::{
-    ClosingNonce, ClosingSession, ClosingSessionError, PartialSignature, PublicNonce,
+    Close, ClosingNonce, ClosingSession, ClosingSessionError, PartialSignature, PublicNonce,
 };
 pub use node_key::NodeKey;
 pub use psbt::PsbtError;

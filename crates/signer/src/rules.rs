@@ -14,13 +14,13 @@
 //!
 //! Laws: a counterparty's number is signed with one content only; numbers are not skipped; a secret is given away only
 //! while a newer commitment of ours is signed; what is revoked, or about to be, is not published; what is published is
-//! not revoked; a restored or outdated state signs no commitment.
+//! not revoked; a restored or outdated state signs no commitment, and a close only that brings what the operator approved.
 //!
 //! Spec: protocol, sections 6, 8 and 9.
 
 mod refusal;
 
-use strait_primitives::{CommitmentNumber, Digest};
+use strait_primitives::{CommitmentNumber, Digest, Sats};
 
 pub use self::refusal::Refusal;
 
@@ -90,6 +90,11 @@ pub enum SigningEvent {
     Restored,
     /// The operator accepts that publishing a restored state may lose everything.
     LossAccepted,
+    /// The operator approves a close, by the counterparty's ledger, that brings us this much or more.
+    CloseApproved {
+        /// The least that our output holds.
+        at_least: Sats,
+    },
     /// The counterparty proved that newer states exist.
     DataLost,
 }
@@ -129,6 +134,9 @@ pub struct SigningState {
     /// How far the store may be trusted.
     #[n(6)]
     standing: Standing,
+    /// What a close must bring us at least, while the state is not trusted; the operator's last word.
+    #[n(7)]
+    approved: Option<Sats>,
 }
 
 impl Default for SigningState {
@@ -149,6 +157,7 @@ impl SigningState {
             published: None,
             rounds: Rounds::Open,
             standing: Standing::Current,
+            approved: None,
         }
     }
 
@@ -186,6 +195,12 @@ impl SigningState {
     #[must_use]
     pub const fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// What a close must bring us at least, while the state is not trusted.
+    #[must_use]
+    pub const fn approved(&self) -> Option<Sats> {
+        self.approved
     }
 
     /// Whether there may be further rounds.
@@ -271,14 +286,14 @@ impl SigningState {
         Ok(())
     }
 
-    /// Whether a cooperative close may be signed.
+    /// Whether a cooperative close may be signed whose output to us holds `output`.
     ///
-    /// A store that may not hold the latest state does not know which rounds are outstanding: there the operator has
-    /// approved the amounts.
+    /// A store that may not hold the latest state does not know which rounds are outstanding, nor what is ours: there the
+    /// operator says how much it must be.
     ///
     /// # Errors
-    /// [`Refusal`] unless rounds have ended and none is outstanding.
-    pub fn check_sign_closing(&self) -> Result<(), Refusal> {
+    /// [`Refusal`] unless rounds have ended and none is outstanding, or the operator approved so much.
+    pub fn check_sign_closing(&self, output: Sats) -> Result<(), Refusal> {
         if self.rounds == Rounds::Open {
             return Err(Refusal::RoundsOpen);
         }
@@ -289,10 +304,12 @@ impl SigningState {
                     holder: self.holder_verified,
                 })
             }
-            Standing::Current
-            | Standing::Quarantined
-            | Standing::LossAccepted
-            | Standing::DataLost => Ok(()),
+            Standing::Current => Ok(()),
+            Standing::Quarantined | Standing::DataLost => match self.approved {
+                Some(approved) if output >= approved => Ok(()),
+                approved => Err(Refusal::NotApproved { approved, output }),
+            },
+            Standing::LossAccepted => Err(Refusal::Standing { standing: self.standing }),
         }
     }
 
@@ -304,6 +321,13 @@ impl SigningState {
                 Err(Refusal::Standing { standing: self.standing })
             }
         }
+    }
+
+    /// True if a later state than a copy of this one may exist. After a shutdown between rounds, or a decision to publish,
+    /// we sign no commitment and give no secret away any more: then a copy, however old, holds the last state.
+    fn may_be_outdated(&self) -> bool {
+        let is_outstanding = self.counterparty_signed() != self.holder_verified;
+        self.published.is_none() && (self.rounds == Rounds::Open || is_outstanding)
     }
 
     /// Folds what happened.
@@ -341,8 +365,13 @@ impl SigningState {
             }
             SigningEvent::Shutdown => self.rounds = Rounds::Ended,
             SigningEvent::Restored => match self.standing {
-                Standing::Current | Standing::LossAccepted => self.standing = Standing::Quarantined,
-                Standing::Quarantined | Standing::DataLost => {}
+                Standing::Current | Standing::LossAccepted if self.may_be_outdated() => {
+                    self.standing = Standing::Quarantined;
+                }
+                Standing::Current
+                | Standing::LossAccepted
+                | Standing::Quarantined
+                | Standing::DataLost => {}
             },
             SigningEvent::LossAccepted => {
                 assert_eq!(
@@ -351,6 +380,13 @@ impl SigningState {
                     "only a restored state is at risk"
                 );
                 self.standing = Standing::LossAccepted;
+            }
+            SigningEvent::CloseApproved { at_least } => {
+                assert!(
+                    matches!(self.standing, Standing::Quarantined | Standing::DataLost),
+                    "only a state that is not trusted needs an approval"
+                );
+                self.approved = Some(at_least);
             }
             SigningEvent::DataLost => self.standing = Standing::DataLost,
         }

@@ -55,6 +55,13 @@ pub(crate) struct Share {
     pub(crate) locks: Vec<(LockKey, MilliSats)>,
 }
 
+impl Share {
+    /// All that is in locks.
+    pub(crate) fn locked_sat(&self) -> u64 {
+        self.locks.iter().map(|(_, amount)| amount.floor_sats().to_sat()).sum()
+    }
+}
+
 /// Whether a channel goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StakeLife {
@@ -263,8 +270,8 @@ impl Durable {
             ChannelEvent::ForceClosed {
                 reason: ForceReason::Violation | ForceReason::PeerLost,
             } => self.accused(channel, event)?,
-            // No disk here loses what it held, so nobody can have proved it.
-            ChannelEvent::DataLost { .. } => {
+            // No disk here loses what it held, so nobody can have proved it, and no operator has anything to choose.
+            ChannelEvent::DataLost { .. } | ChannelEvent::RecoveryChosen { .. } => {
                 let (node, what) = (self.place.to_string(), format!("{event:?}"));
                 return Err(Violation::Accused { node, what });
             }
@@ -350,6 +357,7 @@ impl Durable {
             | Message::Fault(_)
             | Message::RequestTurn(_)
             | Message::RefuseContract(_)
+            | Message::CloseTerms(_)
             | Message::Reestablish(_) => true,
         };
         if is_explained {

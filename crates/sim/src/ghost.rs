@@ -159,6 +159,7 @@ fn broadcast_of(effect: Effect) -> Option<Vec<Transaction>> {
         | Effect::Disconnect(_)
         | Effect::KeepConnected(..)
         | Effect::Forget(_)
+        | Effect::LookFor(_)
         | Effect::Reply(..)
         | Effect::Report(_) => None,
     }

@@ -367,6 +367,7 @@ fn config_of(node: NodeId, set: Settings) -> EngineConfig {
             parameters: Parameters {
                 delay: set.delay,
                 locks_max: 30,
+                contract_locks_max: 0,
                 lock_min: MilliSats::from_const(1_000_000),
                 dust_exposure_max: MilliSats::from_const(5_000_000),
                 depth: set.depth,

@@ -78,12 +78,34 @@ fn inspect_open(
     if found == SchemaVersion::NONE {
         return Err(damaged(EventSeq::ZERO, "the log has tables and no schema version"));
     }
+    check_length(connection, database)?;
     let head = tail(connection)?.last;
     check_mark(connection, head, mark)?;
     if snapshots::newest_place(connection, head)? > head {
         return Err(damaged(head, "the log ends before its newest snapshot"));
     }
     Ok(Holds::Log)
+}
+
+/// Checks that the database is as long as it says. SQLite reads what is missing of its last page as zeros: rows that a copy
+/// has lost would be rows that never were. Beside a write-ahead file the database itself may be shorter.
+fn check_length(connection: &Connection, database: &Path) -> Result<(), OpenError> {
+    if !is_empty(&journal_path(database))? {
+        return Ok(());
+    }
+    let failed = |error| opening(EventSeq::ZERO, error);
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, u32>(0));
+    let pages = number("page_count").map_err(failed)?;
+    let page_bytes = number("page_size").map_err(failed)?;
+    let found = fs::metadata(database)
+        .map_err(|source| OpenError::Directory { path: database.into(), source })?
+        .len();
+    let is_short = found < u64::from(pages).saturating_mul(u64::from(page_bytes));
+    // A writer may have begun its write-ahead file between the looks.
+    if is_short && is_empty(&journal_path(database))? {
+        return Err(damaged(EventSeq::ZERO, "the file ends within a page"));
+    }
+    Ok(())
 }
 
 /// Checks that the log reaches its mark, and with the same batch.

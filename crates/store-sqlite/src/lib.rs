@@ -7,10 +7,11 @@
 //! One group commit is one SQLite transaction in write-ahead mode with `synchronous=FULL`, so an append costs about
 //! one `fdatasync`. Batches are chained by checksums. A lock file keeps a second process out, an epoch checked in
 //! each append stops a writer that was overtaken all the same, and a mark beside the database tells when the end
-//! of the log went missing.
+//! of the log went missing. A backup carries a mark of its own, and whoever opens it learns that it is one.
 //!
 //! **Invariant:** opening a damaged log changes nothing on disk, and what a payload means is never looked at.
 
+mod backup;
 mod batch;
 mod checkpoint;
 mod connection;
@@ -26,6 +27,7 @@ mod store;
 mod verify;
 mod walk;
 
+pub use backup::{Backup, BackupError, back_up, restore};
 pub use limits::RECORD_BYTES_MAX;
 pub use lock::DirectoryLock;
 pub use open_error::OpenError;

@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use strait_primitives::EventSeq;
 
@@ -40,7 +40,7 @@ pub(crate) struct HeadMark {
 impl HeadMark {
     /// Opens the file for moving the mark, making an empty one if need be.
     pub(crate) fn open(data_dir: &Path) -> Result<Self, OpenError> {
-        let path = data_dir.join(FILE_NAME);
+        let path = path(data_dir);
         match private_file(&path) {
             Ok(file) => Ok(Self { file }),
             Err(source) => Err(OpenError::Directory { path, source }),
@@ -54,9 +54,14 @@ impl HeadMark {
     }
 }
 
+/// The file of a data directory's mark.
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE_NAME)
+}
+
 /// The mark of a data directory. A file that holds no mark counts as none: it may be cut short by a lost power.
 pub(crate) fn read(data_dir: &Path) -> Result<Option<Mark>, OpenError> {
-    let path = data_dir.join(FILE_NAME);
+    let path = path(data_dir);
     match fs::read(&path) {
         Ok(bytes) => Ok(decode(&bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

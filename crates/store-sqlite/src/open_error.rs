@@ -55,6 +55,11 @@ pub enum OpenError {
         /// The schema asked for.
         wanted: SchemaVersion,
     },
+    /// Taking the tables down would hide that the log is a backup which no node has run on.
+    #[error(
+        "the log is a backup that no node has run on: start this version once, or restore it elsewhere"
+    )]
+    Backup,
     /// SQLite did not take a setting that durability rests on.
     #[error("the setting {pragma} is {found} where {wanted} was asked for")]
     Setting {

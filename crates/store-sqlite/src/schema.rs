@@ -19,7 +19,7 @@ impl SchemaVersion {
     /// No tables yet.
     pub(crate) const NONE: Self = Self(0);
     /// What this version of Strait reads and writes.
-    pub const NEWEST: Self = Self(2);
+    pub const NEWEST: Self = Self(3);
     /// The oldest that holds a log; nothing goes below it.
     pub const OLDEST: Self = Self(1);
 }
@@ -37,7 +37,7 @@ struct Step {
 }
 
 /// The steps: the first one leads from no tables to version 1. A released step is never edited.
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step {
         up: "CREATE TABLE writer (
                  id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -60,6 +60,13 @@ const STEPS: [Step; 2] = [
                  payload BLOB NOT NULL
              ) STRICT;",
         down: "DROP TABLE snapshots;",
+    },
+    Step {
+        up: "CREATE TABLE backup (
+                 id INTEGER PRIMARY KEY CHECK (id = 1),
+                 taken_ms INTEGER NOT NULL
+             ) STRICT;",
+        down: "DROP TABLE backup;",
     },
 ];
 
@@ -155,7 +162,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         upgrade(&mut connection).unwrap();
         let newest = tables(&connection);
-        assert_eq!(newest.len(), 3);
+        assert_eq!(newest.len(), 4);
         upgrade(&mut connection).unwrap();
         assert_eq!(tables(&connection), newest);
     }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
-use strait_log::{Epoch, EventStore, Record, Snapshot, StoreError};
-use strait_primitives::EventSeq;
+use strait_log::{Epoch, EventStore, Record, RecordKind, Snapshot, StoreError};
+use strait_primitives::{EventSeq, Timestamp};
 use thiserror::Error;
 
 use crate::batch::{Checksum, pack};
@@ -16,7 +16,7 @@ use crate::limits::{PAGE_BYTES, ROW_BYTES_TARGET};
 use crate::lock::{DirectoryLock, private_file};
 use crate::mark::{HeadMark, Mark};
 use crate::walk::{Tail, records, tail};
-use crate::{OpenError, Reader, SchemaVersion, mark, schema, snapshots};
+use crate::{OpenError, Reader, SchemaVersion, backup, mark, schema, snapshots};
 
 /// What was being done when a write failed.
 const APPENDING: &str = "append to the log";
@@ -56,6 +56,8 @@ pub struct SqliteStore {
     epoch: Epoch,
     /// The end of the log; moves with every append.
     tail: Tail,
+    /// When this log was copied from another, if nothing was appended to it since.
+    backup_taken: Option<Timestamp>,
     life: Life,
     /// The bytes of one row, kept to save allocations.
     row: Vec<u8>,
@@ -85,11 +87,23 @@ impl SqliteStore {
         schema::upgrade(&mut connection)?;
         let tail = tail(&connection)?;
         cap(&connection, options, tail.last)?;
+        let backup_taken = backup::taken(&connection).map_err(|error| opening(tail.last, error))?;
         let epoch = raise_epoch(&mut connection, tail)?;
         let checkpointer = Checkpointer::start(&database)?;
         let life = Life::Running;
         let row = Vec::new();
-        Ok(Self { checkpointer, connection, mark, database, epoch, tail, life, row, _lock: lock })
+        Ok(Self {
+            checkpointer,
+            connection,
+            mark,
+            database,
+            epoch,
+            tail,
+            backup_taken,
+            life,
+            row,
+            _lock: lock,
+        })
     }
 
     /// Takes the tables of the log in `data_dir` down to an older schema, for an older version of Strait.
@@ -100,7 +114,19 @@ impl SqliteStore {
         let _lock = DirectoryLock::take(data_dir)?;
         let database = database_path(data_dir);
         inspect(&database, mark::read(data_dir)?)?;
-        schema::downgrade(&mut open_database(&database)?, wanted)
+        let mut connection = open_database(&database)?;
+        schema::upgrade(&mut connection)?;
+        match backup::taken(&connection).map_err(|error| opening(EventSeq::ZERO, error))? {
+            Some(_) => Err(OpenError::Backup),
+            None => schema::downgrade(&mut connection, wanted),
+        }
+    }
+
+    /// When this log was copied from another one, if it is a backup and nothing was appended to it since. The first
+    /// batch that is then appended holds a record of the kind [`RecordKind::RESTORED`].
+    #[must_use]
+    pub const fn backup_taken(&self) -> Option<Timestamp> {
+        self.backup_taken
     }
 
     /// A view of this log that reads while the store writes.
@@ -137,6 +163,9 @@ impl SqliteStore {
             tail = insert(&transaction, packed, &self.row, self.epoch).map_err(failed)?;
             written = written.saturating_add(journal_bytes(&self.row));
             rest = after;
+        }
+        if self.backup_taken.is_some() {
+            backup::clear(&transaction).map_err(failed)?;
         }
         transaction.commit().map_err(failed)?;
         Ok((tail, written))
@@ -179,6 +208,11 @@ impl EventStore for SqliteStore {
         if records.is_empty() {
             return Ok(());
         }
+        let says_restored = || records.iter().any(|record| record.kind == RecordKind::RESTORED);
+        assert!(
+            self.backup_taken.is_none() || says_restored(),
+            "a backup goes on as a restored log"
+        );
         let outcome = self
             .checkpointer
             .before_append(&self.connection, self.tail.last)
@@ -186,6 +220,7 @@ impl EventStore for SqliteStore {
         let (tail, written) = self.note(outcome)?;
         assert_eq!(tail.last, last, "every record must be in the batch");
         self.tail = tail;
+        self.backup_taken = None;
         // A mark that could not be moved lags behind, which it may: the batch itself is durable.
         let _moved = self.mark.set(Mark { last, checksum: tail.checksum });
         self.row.shrink_to(ROW_BYTES_TARGET.saturating_mul(2));

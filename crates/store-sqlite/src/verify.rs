@@ -49,7 +49,7 @@ pub fn verify(data_dir: &Path) -> Result<Verified, OpenError> {
 }
 
 /// Checks an open database.
-fn verify_open(connection: &Connection) -> Result<Verified, StoreError> {
+pub(crate) fn verify_open(connection: &Connection) -> Result<Verified, StoreError> {
     let mut batches: u64 = 0;
     let tail = walk(connection, EventSeq::ZERO, |_| {
         batches = batches.saturating_add(1);

@@ -58,6 +58,7 @@ const fn kind_of(event: &Event) -> RecordKind {
         Event::RequestsFailed { .. } => 8,
         Event::ClockNoted { .. } => 9,
         Event::Payment(_) => 10,
+        Event::Restored { .. } => RecordKind::RESTORED.0,
     })
 }
 
@@ -76,6 +77,7 @@ pub const fn kind_name(kind: RecordKind) -> &'static str {
         8 => "requests_failed",
         9 => "clock_noted",
         10 => "payment",
+        11 => "restored",
         _ => "unknown",
     }
 }

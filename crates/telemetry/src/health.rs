@@ -180,12 +180,20 @@ struct Record {
     due: Option<Timestamp>,
     /// The last failure in words.
     detail: Option<String>,
+    /// What waits for the operator, however well the part works.
+    concern: Option<String>,
 }
 
 impl Record {
     /// Nothing known yet.
     const fn new() -> Self {
-        Self { life: Life::Starting, window: BTreeMap::new(), due: None, detail: None }
+        Self {
+            life: Life::Starting,
+            window: BTreeMap::new(),
+            due: None,
+            detail: None,
+            concern: None,
+        }
     }
 
     /// Notes an outcome.
@@ -239,6 +247,7 @@ impl Record {
             Life::Behind => Standing::Behind,
             Life::Running => match (standing_of(self.sum()), self.due) {
                 (Standing::Unhealthy, Some(_)) => Standing::Degraded,
+                (Standing::Healthy, _) if self.concern.is_some() => Standing::Degraded,
                 (standing, _) => standing,
             },
         }
@@ -253,7 +262,7 @@ impl Record {
             is_silent.then(|| "no sign of life for too long".to_owned())
         };
         let told = self.detail.clone().filter(|_| standing != Standing::Healthy);
-        let detail = told.or_else(silent);
+        let detail = told.or_else(silent).or_else(|| self.concern.clone());
         Cause { component, standing, errors, outcomes, detail }
     }
 }
@@ -325,6 +334,11 @@ impl Health {
             record.life = Life::Halted;
             record.detail = Some(detail.to_owned());
         });
+    }
+
+    /// Notes what waits for the operator in a part that works, or that nothing does any more: it is degraded meanwhile.
+    pub fn concerns(&self, component: Component, what: Option<String>) {
+        self.change(component, |record| record.concern = what);
     }
 
     /// Notes how an operation of a part went.
@@ -461,6 +475,19 @@ mod tests {
         check(1, 1, Standing::Degraded);
         check(9, 9, Standing::Degraded);
         check(10, 10, Standing::Unhealthy);
+    }
+
+    #[test]
+    fn what_waits_for_the_operator_degrades_a_part_and_fails_no_probe() {
+        let (health, now) = (running(), Timestamp::from_unix_ms(1_000_000));
+        health.concerns(Component::Store, Some("two channels wait".to_owned()));
+        let ready = health.ready(now);
+        assert!(ready.is_pass());
+        let told = ready.causes().iter().find(|cause| cause.component == Component::Store).unwrap();
+        assert_eq!(told.standing, Standing::Degraded);
+        assert_eq!(told.detail.as_deref(), Some("two channels wait"));
+        health.concerns(Component::Store, None);
+        assert!(health.ready(now).causes().is_empty());
     }
 
     #[test]

@@ -14,11 +14,13 @@ use wasmparser::{
     ValidatorResources, WasmFeatures,
 };
 
-use crate::interface::INSTANCE;
 use crate::limits::{
     BODY_BYTES_MAX, FRAME_CELLS, FRAME_CELLS_MAX, FUNCTIONS_MAX, TABLE_ELEMENTS_MAX,
 };
 use crate::meter::{LEFT, SET};
+
+/// The one instance that a contract exports.
+pub(crate) const INSTANCE: &str = "strait:contract/contract@1.0.0";
 
 /// Deterministic, needed by compilers of today, and all of it priced. Reference types and bulk memory are in for their
 /// encodings and `memory.copy`; instructions on tables and references have no price. Floats are in: their only

@@ -4,9 +4,6 @@ use strait_contract::{Collateral, Finality, Outcome, OutcomeLock, Party};
 use strait_primitives::{AmountError, BlockHeight, MilliSats, PaymentHash};
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-/// The one instance that a contract exports.
-pub(crate) const INSTANCE: &str = "strait:contract/contract@1.0.0";
-
 /// `party`.
 #[derive(Debug, Clone, Copy, ComponentType, Lift, Lower)]
 #[component(enum)]

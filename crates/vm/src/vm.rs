@@ -12,16 +12,14 @@ use thiserror::Error;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Engine, ResourceLimiter, Store};
 
-use crate::admit::admitted;
+use crate::admit::INSTANCE;
 use crate::clock::Clock;
 use crate::engine::config;
-use crate::graft::grafted;
-use crate::interface::{
-    ApplyParams, INSTANCE, InitParams, OutcomeParams, OutcomeResult, StateResult,
-};
+use crate::interface::{ApplyParams, InitParams, OutcomeParams, OutcomeResult, StateResult};
 use crate::limits::{CALL_FUEL, FREE_PAGES, PAGE_FUEL};
-use crate::meter::{Counters, LEFT, SET, metered};
+use crate::meter::{Counters, LEFT, SET};
 use crate::options::Options;
+use crate::prepare::prepare;
 use crate::slots::Slots;
 use crate::verdict::MemoryStop;
 
@@ -127,11 +125,9 @@ impl Vm {
     /// Admits, meters and compiles a module, and proves that it answers to the interface.
     fn compiled(&self, wasm: &[u8]) -> Result<Loaded, LoadError> {
         let engine = |e: wasmtime::Error| LoadError::Engine { detail: format!("{e:#}") };
-        let admitted = admitted(wasm)?;
-        let core = wasm.get(admitted.core.clone()).expect("the parser named this place");
-        let metered = metered(core, &admitted.frames)?;
-        let grafted = grafted(wasm, &admitted, &metered.module)?;
-        let component = Component::from_binary(&self.engine, &grafted).map_err(engine)?;
+        let prepared = prepare(wasm)?;
+        let component =
+            Component::from_binary(&self.engine, &prepared.component).map_err(engine)?;
         let exports = Exports::find(&component)?;
         let pre = self.linker.instantiate_pre(&component).map_err(engine)?;
 
@@ -155,9 +151,9 @@ impl Vm {
         instance
             .get_typed_func::<OutcomeParams<'_>, OutcomeResult>(&mut store, exports.outcome)
             .map_err(wrong("outcome: func(list<u8>) -> division"))?;
-        let paid_pages = admitted.memory_pages.saturating_sub(FREE_PAGES);
+        let paid_pages = prepared.memory_pages.saturating_sub(FREE_PAGES);
         let entry_fuel = CALL_FUEL + paid_pages * u64::from(PAGE_FUEL);
-        Ok(Loaded { pre, counters: metered.counters, exports, entry_fuel })
+        Ok(Loaded { pre, counters: prepared.counters, exports, entry_fuel })
     }
 }
 

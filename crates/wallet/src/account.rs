@@ -105,13 +105,27 @@ pub struct AddressIndex(#[n(0)] pub u32);
 ///
 /// The log remembers what was handed out, so this matters only to a wallet that starts again from the seed
 /// alone: coins further beyond the last used address than this are not found. Each costs a key derivation at
-/// start-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct AddressGap(pub u32);
+/// start-up. The log remembers the gap that a wallet began with.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, minicbor::Encode, minicbor::Decode,
+)]
+#[cbor(transparent)]
+pub struct AddressGap(#[n(0)] pub u32);
 
 impl AddressGap {
     /// Enough for a node that hands out addresses to some tens of peers between two payments.
     pub const DEFAULT: Self = Self(100);
+
+    /// For a wallet that starts again from the seed alone, and may have had so many channels at once.
+    ///
+    /// Each channel keeps an address to be paid at when it ends, so as many addresses in a row may be unused as channels
+    /// live at once, and as many again were promised to openings that came to nothing. Never below 2,500.
+    #[must_use]
+    pub fn seed_alone(channels_max: usize) -> Self {
+        const LEAST: u32 = 2_500;
+        let twice = u32::try_from(channels_max.saturating_mul(2)).unwrap_or(u32::MAX >> 2);
+        Self(twice.max(LEAST))
+    }
 }
 
 impl Account {

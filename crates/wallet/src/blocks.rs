@@ -188,9 +188,8 @@ impl Wallet {
     #[must_use]
     pub fn rival_of(&self, txid: Txid) -> Option<BlockHeight> {
         let transaction = self.transaction(txid)?;
-        let spent = transaction.input.iter().map(|input| input.previous_output);
-        let rivals = spent.flat_map(|coin| self.graph.graph().outspends(coin).iter().copied());
-        let mined = rivals.filter(|rival| *rival != txid).filter_map(|rival| self.mined_in(rival));
+        let rivals = self.graph.graph().direct_conflicts(&transaction);
+        let mined = rivals.filter_map(|(_, rival)| self.mined_in(rival));
         mined.map(|block| block.height).min()
     }
 

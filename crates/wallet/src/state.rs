@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 use strait_primitives::{BlockHeight, Timestamp};
 use thiserror::Error;
 
-use crate::account::{Account, AddressIndex, Branch};
+use crate::account::{Account, AddressGap, AddressIndex, Branch};
 use crate::codec::Consensus;
 use crate::holds::Purpose;
 use crate::limits::{CHANGE_BYTES_MAX, STATE_BYTES_MAX};
@@ -123,6 +123,9 @@ pub struct WalletChange {
     /// Change addresses promised to a purpose, or taken back (none).
     #[n(8)]
     pub(crate) change_of: BTreeMap<Purpose, Option<AddressIndex>>,
+    /// How far to look beyond the last address, where that is further than usual: in the first change only.
+    #[n(9)]
+    pub(crate) lookahead: Option<AddressGap>,
 }
 
 /// The sum of all changes: what a snapshot holds and a wallet is loaded from.
@@ -155,6 +158,9 @@ pub struct WalletState {
     /// The change address of each purpose.
     #[n(8)]
     pub(crate) change_of: BTreeMap<Purpose, AddressIndex>,
+    /// How far to look beyond the last address, where that is further than usual.
+    #[n(9)]
+    pub(crate) lookahead: Option<AddressGap>,
 }
 
 impl WalletChange {
@@ -217,6 +223,7 @@ impl WalletState {
             );
             self.account = Some(account);
         }
+        self.lookahead = change.lookahead.or(self.lookahead);
         for (&height, &block) in &change.blocks {
             replace(&mut self.blocks, height, block);
         }

@@ -81,6 +81,8 @@ pub struct Wallet {
     pub(crate) holds: Holds,
     /// The index's name for each branch.
     pub(crate) branches: BTreeMap<DescriptorId, Branch>,
+    /// How far it looks beyond the last address, if it began with more than usual.
+    lookahead: Option<AddressGap>,
 }
 
 impl Wallet {
@@ -102,18 +104,21 @@ impl Wallet {
             "a birthday at height 0 is the genesis block, not {}",
             birthday.hash
         );
-        let mut change = WalletChange { account: Some(*account), ..WalletChange::default() };
+        let gap = lookahead;
+        let lookahead = (gap > AddressGap::DEFAULT).then_some(gap);
+        let mut change =
+            WalletChange { account: Some(*account), lookahead, ..WalletChange::default() };
         for point in [genesis, birthday] {
             change.blocks.insert(point.height, Some(Consensus(point.hash)));
         }
         let mut state = WalletState::default();
         state.apply(&change);
-        let wallet = Self::load(account, &state, lookahead).expect("made from this account above");
+        let wallet = Self::load(account, &state, gap).expect("made from this account above");
         assert_eq!(wallet.tip(), birthday);
         (wallet, change)
     }
 
-    /// Rebuilds the wallet from the fold of its changes.
+    /// Rebuilds the wallet from the fold of its changes. One that began with a larger gap keeps it.
     ///
     /// # Errors
     /// [`LoadError`] if the state belongs to another seed or network, or does not hang together.
@@ -123,6 +128,7 @@ impl Wallet {
         lookahead: AddressGap,
     ) -> Result<Self, LoadError> {
         check_owner(account, state)?;
+        let lookahead = state.lookahead.map_or(lookahead, |began_with| began_with.max(lookahead));
         let chain = load_chain(account, state)?;
         let graph = load_graph(account, state, lookahead)?;
         let branches = [Branch::Receive, Branch::Change]
@@ -138,13 +144,15 @@ impl Wallet {
             anchored: state.anchors.iter().map(|anchor| anchor.height).collect(),
             holds,
             branches: BTreeMap::from(branches),
+            lookahead: state.lookahead,
         })
     }
 
     /// The durable form: equal to the fold of every change this wallet has returned.
     #[must_use]
     pub fn state(&self) -> WalletState {
-        let mut state = WalletState { account: Some(self.account), ..WalletState::default() };
+        let (account, lookahead) = (Some(self.account), self.lookahead);
+        let mut state = WalletState { account, lookahead, ..WalletState::default() };
         for block in self.chain.iter_checkpoints() {
             state.blocks.insert(BlockHeight::new(block.height()), Consensus(block.hash()));
         }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use bitcoin::{OutPoint, Transaction};
+use bitcoin::{OutPoint, Transaction, Txid};
+use strait_onchain::{LockSpec, Role};
 use strait_primitives::{BlockDelta, BlockHeight, FeeRate, PaymentHash, Side};
 
 use crate::child::{ChildRequest, child_rate};
 use crate::event::WatchEvent;
 use crate::facts::ChannelFacts;
 use crate::limits::LEFT_BLOCKS;
+use crate::lock_end::{LockEnd, lock_end};
 use crate::output::{OutputSpend, SpendPath, TrackedOutput, preimages_in};
 use crate::plan::{Plan, PollRequest, plan};
 use crate::prospect::{Prospect, prospect};
@@ -149,7 +151,21 @@ impl Watcher {
     /// The outputs whose spends should be looked for among waiting transactions: locks on chain that this node offered.
     #[must_use]
     pub fn awaited_spends(&self) -> Vec<OutPoint> {
-        self.state.open_locks().map(|(outpoint, _)| outpoint).collect()
+        let own = match self.state.spend().map(|spend| spend.kind) {
+            Some(SpendKind::Commitment { broadcaster: Side::Holder, .. }) => Role::Broadcaster,
+            Some(SpendKind::Commitment { broadcaster: Side::Counterparty, .. }) => {
+                Role::Countersignatory
+            }
+            Some(SpendKind::Cooperative | SpendKind::Unknown { .. }) | None => return Vec::new(),
+        };
+        let offered = self.state.open_locks().filter(|(_, lock)| lock.offered_by == own);
+        offered.map(|(outpoint, _)| outpoint).collect()
+    }
+
+    /// True if this transaction is what spent the funding output.
+    #[must_use]
+    pub fn is_spent_by(&self, txid: Txid) -> bool {
+        self.state.spend().is_some_and(|spend| spend.txid == txid)
     }
 
     /// The hashes of locks whose preimage would be news.
@@ -214,6 +230,13 @@ impl Watcher {
     #[must_use]
     pub fn standing(&self, facts: &dyn ChannelFacts) -> Option<Standing> {
         self.state.spend().map(|spend| spend.standing(facts))
+    }
+
+    /// What became of a lock of this channel, known by its terms as the commitment that was mined has them: its number
+    /// is not looked at, for the chain does not know it. Only [`LockEnd::Returned`] allows to fail it upstream.
+    #[must_use]
+    pub fn lock_end(&self, terms: &LockSpec, tip: BlockHeight, depth: BlockDelta) -> LockEnd {
+        lock_end(self.state.spend(), terms, tip, depth)
     }
 
     /// True once the spend of the funding output is `depth` blocks deep: which commitment settles the channel, if one

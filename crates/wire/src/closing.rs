@@ -1,6 +1,6 @@
 //! The cooperative close (protocol section 8).
 
-use strait_primitives::{ChannelId, Sats};
+use strait_primitives::{ChannelId, MilliSats, Sats};
 
 use crate::ScriptBytes;
 
@@ -55,4 +55,23 @@ pub struct CloseSign {
     /// A fresh public nonce of the sender, for the next offer.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub nonce: [u8; PUBLIC_NONCE_LEN],
+}
+
+/// Tells a peer whose store was restored from a backup what a close would bring each side now, by the sender's ledger.
+///
+/// It binds nobody: the peer's operator decides by it, and a [`CloseOffer`] to such a peer follows the last one sent.
+#[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct CloseTerms {
+    /// The channel.
+    #[n(0)]
+    pub channel: ChannelId,
+    /// What is the opener's.
+    #[n(1)]
+    pub opener: MilliSats,
+    /// What is the acceptor's.
+    #[n(2)]
+    pub acceptor: MilliSats,
+    /// The fee; whoever has more pays it, the opener on a tie.
+    #[n(3)]
+    pub fee: Sats,
 }

@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use crate::limits::FRAME_BYTES_MAX;
 use crate::{
-    Accept, AcceptChannel, AgreeContract, CloseOffer, CloseSign, Fault, Finalize, Hello,
-    OfferContract, OpenChannel, Propose, Reestablish, RefuseContract, RequestTurn, Shutdown,
+    Accept, AcceptChannel, AgreeContract, CloseOffer, CloseSign, CloseTerms, Fault, Finalize,
+    Hello, OfferContract, OpenChannel, Propose, Reestablish, RefuseContract, RequestTurn, Shutdown,
     SignOpening,
 };
 
@@ -135,6 +135,8 @@ messages! {
     CloseOffer = 0x0041,
     /// Completes it.
     CloseSign = 0x0042,
+    /// Tells a restored peer what a close would bring.
+    CloseTerms = 0x0043,
     /// Says where a channel stands.
     Reestablish = 0x0050,
 }
@@ -199,6 +201,7 @@ impl Message {
             Self::Shutdown(m) => Some(m.channel),
             Self::CloseOffer(m) => Some(m.channel),
             Self::CloseSign(m) => Some(m.channel),
+            Self::CloseTerms(m) => Some(m.channel),
             Self::Reestablish(m) => Some(m.channel),
         }
     }

@@ -22,14 +22,14 @@ mod route;
 mod session;
 
 pub use bounded::{ContractBytes, Note, Reference, ScriptBytes};
-pub use closing::{CloseOffer, CloseSign, Shutdown};
+pub use closing::{CloseOffer, CloseSign, CloseTerms, Shutdown};
 pub use contract::{AgreeContract, OfferContract, RefuseContract};
 pub use frame::{FrameError, Message};
 pub use opening::{
     AcceptChannel, ChannelKeys, Contribution, FundingInput, OpenChannel, Parameters, SignOpening,
 };
 pub use operation::{CancelReason, Operation, Operations, OperationsError};
-pub use reestablish::{OutstandingRound, Reestablish, RoundRole};
+pub use reestablish::{OutstandingRound, Reestablish, RoundRole, StoreState};
 pub use round::{Accept, Finalize, Propose, RequestTurn, TurnMove, TurnWish};
 pub use route::{Hop, Route};
 pub use session::{Fault, FaultCode, Hello};

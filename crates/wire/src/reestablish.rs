@@ -28,6 +28,18 @@ pub struct OutstandingRound {
     pub digest: Digest,
 }
 
+/// How far the sender trusts its own account of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+#[cbor(index_only)]
+pub enum StoreState {
+    /// It has followed the channel without a gap.
+    #[n(0)]
+    Whole,
+    /// It was restored from a backup, or has lost data: the sender signs nothing but a close, and waits for its operator.
+    #[n(1)]
+    Restored,
+}
+
 /// Says where the sender stands in one channel.
 #[derive(Debug, Clone, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Reestablish {
@@ -44,4 +56,7 @@ pub struct Reestablish {
     /// gone, should the receiver have forgotten.
     #[n(3)]
     pub last_secret: Option<(CommitmentNumber, RevocationSecret)>,
+    /// How far this account may be trusted.
+    #[n(4)]
+    pub store: StoreState,
 }

@@ -10,10 +10,10 @@ use strait_primitives::{
 use crate::limits::{FRAME_BYTES_MAX, FUNDING_INPUTS_MAX, OPERATIONS_MAX};
 use crate::{
     Accept, AcceptChannel, AgreeContract, CancelReason, ChannelKeys, CloseOffer, CloseSign,
-    ContractBytes, Contribution, Fault, FaultCode, Finalize, FrameError, FundingInput, Hello, Hop,
-    Message, Note, OfferContract, OpenChannel, Operation, Operations, OutstandingRound, Parameters,
-    Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole, Route, ScriptBytes,
-    Shutdown, SignOpening, TurnMove, TurnWish,
+    CloseTerms, ContractBytes, Contribution, Fault, FaultCode, Finalize, FrameError, FundingInput,
+    Hello, Hop, Message, Note, OfferContract, OpenChannel, Operation, Operations, OutstandingRound,
+    Parameters, Propose, Reestablish, Reference, RefuseContract, RequestTurn, RoundRole, Route,
+    ScriptBytes, Shutdown, SignOpening, StoreState, TurnMove, TurnWish,
 };
 
 fn pay(reference: &[u8]) -> Operation {
@@ -121,6 +121,7 @@ fn openings() -> Vec<Message> {
     let parameters = Parameters {
         delay: BlockDelta::new(144),
         locks_max: 30,
+        contract_locks_max: 30,
         lock_min: MilliSats::from_const(1),
         dust_exposure_max: MilliSats::MAX,
         depth: BlockDelta::new(3),
@@ -168,6 +169,7 @@ fn rounds() -> Vec<Message> {
         agreed: number,
         outstanding: Some(outstanding),
         last_secret: Some((number, secret)),
+        store: StoreState::Restored,
     };
     vec![
         propose(operations()),
@@ -190,6 +192,7 @@ fn closings() -> Vec<Message> {
         Shutdown { channel, script: script(), nonce }.into(),
         CloseOffer { channel, fee, nonce, partial }.into(),
         CloseSign { channel, fee, partial, nonce }.into(),
+        CloseTerms { channel, opener: MilliSats::MAX, acceptor: MilliSats::ZERO, fee }.into(),
     ]
 }
 
@@ -292,6 +295,80 @@ proptest! {
         if let Ok(Some(message)) = Message::from_frame(&frame) {
             let again = message.to_frame();
             prop_assert_eq!(Message::from_frame(&again).unwrap(), Some(message));
+        }
+    }
+}
+
+/// A lock that goes no further has the bytes that it had before there were ways: the field is left out.
+#[test]
+fn locks_with_and_without_a_way_have_these_bytes() {
+    let lock = |route| Operation::AddLock {
+        lock: LockId(5),
+        amount: MilliSats::from_const(70_000),
+        payment_hash: PaymentHash::from_bytes([3; 32]),
+        expiry: BlockHeight::new(200),
+        route,
+    };
+    let hop = Hop {
+        node: NodeId::from_bytes([2; 33]),
+        amount: MilliSats::from_const(60_000),
+        expiry: BlockHeight::new(100),
+    };
+    let head = format!("051a0001117058 20{}18c8", "03".repeat(32)).replace(' ', "");
+    let way = format!("81835821{}19ea601864", "02".repeat(33));
+    let rows = [
+        (lock(Route::default()), format!("820184{head}")),
+        (lock(Route::new([hop]).unwrap()), format!("820185{head}{way}")),
+    ];
+    for (operation, expect) in rows {
+        let bytes = minicbor::to_vec(&operation).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, expect);
+        assert_eq!(minicbor::decode::<Operation>(&bytes).unwrap(), operation);
+    }
+}
+
+#[test]
+fn a_way_of_more_stops_than_allowed_is_refused_by_constructor_and_decoder() {
+    let hop = longest_route().hops()[0];
+    let hops = vec![hop; Route::MAX + 1];
+    assert_eq!(Route::new(hops.clone()), None);
+    let bytes = minicbor::to_vec(&hops).unwrap();
+    assert!(minicbor::decode::<Route>(&bytes).is_err());
+    assert!(minicbor::decode::<Route>(&[0x9a, 0xff, 0xff, 0xff, 0xff]).is_err(), "a length alone");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    /// Every way comes back as it was, stop by stop; other bytes are a way or an error.
+    #[test]
+    fn ways_come_back(
+        stops in prop::collection::vec((any::<[u8; 32]>(), 0..=MilliSats::MAX.to_msat(), any::<u32>()), 0..=Route::MAX),
+        noise in prop::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let hop = |(id, msat, expiry): ([u8; 32], u64, u32)| {
+            let mut node = [2; 33];
+            node[1..].copy_from_slice(&id);
+            Hop {
+                node: NodeId::from_bytes(node),
+                amount: MilliSats::new(msat).unwrap(),
+                expiry: BlockHeight::new(expiry),
+            }
+        };
+        let hops: Vec<Hop> = stops.into_iter().map(hop).collect();
+        let mut route = Route::new(hops.clone()).unwrap();
+        let bytes = minicbor::to_vec(&route).unwrap();
+        prop_assert_eq!(&minicbor::decode::<Route>(&bytes).unwrap(), &route);
+        for hop in hops {
+            let (next, rest) = route.next().unwrap();
+            prop_assert_eq!(next, hop);
+            route = rest;
+        }
+        prop_assert_eq!(route.next(), None);
+        if let Ok(route) = minicbor::decode::<Route>(&noise) {
+            let again = minicbor::to_vec(&route).unwrap();
+            prop_assert_eq!(minicbor::decode::<Route>(&again).unwrap(), route);
         }
     }
 }

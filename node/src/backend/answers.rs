@@ -1,10 +1,13 @@
 //! The engine's facts in the interface's types.
 
 use strait_api_types::{
-    Channel, ChannelPhase, ChannelRole, Contract, ContractPhase, Peer, PeerConnection,
+    Channel, ChannelPhase, ChannelRole, Contract, ContractPhase, Peer, PeerConnection, Recovery,
+    RecoveryChoice, RecoveryDoubt,
 };
 use strait_channel::contract_party;
-use strait_engine::{ChannelStage, ChannelView, ContractStage, ContractView, PeerLink, PeerView};
+use strait_engine::{
+    ChannelStage, ChannelView, ContractStage, ContractView, Doubt, PeerLink, PeerView, RecoveryView,
+};
 use strait_primitives::Party;
 
 use crate::config::Network;
@@ -52,22 +55,58 @@ const fn role(party: Party) -> ChannelRole {
     }
 }
 
-pub(super) fn channel_answer(view: &ChannelView) -> Channel {
-    let phase = match view.stage {
+const fn phase(stage: ChannelStage) -> ChannelPhase {
+    match stage {
         ChannelStage::Opening => ChannelPhase::Negotiating,
         ChannelStage::AwaitingFunding => ChannelPhase::AwaitingFunding,
         ChannelStage::Open => ChannelPhase::Open,
         ChannelStage::Closing => ChannelPhase::Closing,
         ChannelStage::ForceClosing => ChannelPhase::ForceClosing,
         ChannelStage::Lost => ChannelPhase::DataLost,
+        ChannelStage::Quarantined => ChannelPhase::Quarantined,
         ChannelStage::Closed => ChannelPhase::Closed,
         ChannelStage::Abandoned => ChannelPhase::Abandoned,
+    }
+}
+
+pub(super) fn recovery_answer(view: &RecoveryView) -> Recovery {
+    let (choice, approved) = match view.choice {
+        None => (None, None),
+        Some(strait_channel::Recovery::AskPeer) => (Some(RecoveryChoice::AskPeer), None),
+        Some(strait_channel::Recovery::ApproveClose { at_least }) => {
+            (Some(RecoveryChoice::ApproveClose), Some(at_least))
+        }
+        Some(strait_channel::Recovery::AcceptLoss) => (Some(RecoveryChoice::AcceptLoss), None),
     };
+    Recovery {
+        channel_id: view.channel.to_string(),
+        peer_node_id: view.peer.to_string(),
+        peer_connection: match view.link {
+            PeerLink::Connected => PeerConnection::Connected,
+            PeerLink::Disconnected => PeerConnection::Reconnecting,
+        },
+        phase: phase(view.stage),
+        doubt: match view.doubt {
+            Doubt::Restored => RecoveryDoubt::Restored,
+            Doubt::Outdated => RecoveryDoubt::Outdated,
+        },
+        backup_taken_at_ms: view.backup_taken.map(|taken| taken.to_unix_ms()),
+        commitment_number: view.number.to_u64(),
+        peer_commitment_number: view.told_number.map(|number| number.to_u64()),
+        capacity_sat: view.capacity.to_sat(),
+        holder_balance_msat: view.balance.to_msat(),
+        close_brings_sat: view.close_brings.map(|brings| brings.to_sat()),
+        choice,
+        approved_sat: approved.map(|least| least.to_sat()),
+    }
+}
+
+pub(super) fn channel_answer(view: &ChannelView) -> Channel {
     Channel {
         channel_id: view.channel.to_string(),
         peer_node_id: view.peer.to_string(),
         role: role(view.party),
-        phase,
+        phase: phase(view.stage),
         capacity_sat: view.capacity.to_sat(),
         holder_balance_msat: view.balance.to_msat(),
         counterparty_balance_msat: view.peer_balance.to_msat(),
@@ -91,6 +130,7 @@ pub(super) fn contract_answer(view: &ContractView, channel: &ChannelView) -> Con
             | ChannelStage::AwaitingFunding
             | ChannelStage::Open
             | ChannelStage::Closing
+            | ChannelStage::Quarantined
             | ChannelStage::Closed
             | ChannelStage::Abandoned => ContractPhase::Open,
         },

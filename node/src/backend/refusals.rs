@@ -62,6 +62,14 @@ fn command(error: &CommandError) -> ApiError {
             "put many payments into one request, or ask again with the same key in ten minutes",
         ),
         CommandError::Channel { source, .. } => return channel(error, source),
+        CommandError::Recovery { .. } => (
+            ErrorCode::ChannelNotReady,
+            "GET /v1/recovery lists what can still be chosen for, and what was",
+        ),
+        CommandError::LossNotConfirmed { .. } => (
+            ErrorCode::InvalidField,
+            "may_lose_sat is the channel's capacity_sat: all of it may be lost",
+        ),
         CommandError::ChannelClosed(_) => {
             (ErrorCode::ChannelNotReady, "nothing was paid; use another channel")
         }
@@ -93,6 +101,16 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::AboveCapacity { .. } => {
             (ErrorCode::InvalidField, "pay less, or through a larger channel")
         }
+        CommandError::UnknownLock(_) | CommandError::NotHeld(_) => {
+            (ErrorCode::InvalidField, "name a lock that is held for this node")
+        }
+        CommandError::WrongPreimage(_) => {
+            (ErrorCode::InvalidField, "the SHA-256 of the preimage is the lock's payment hash")
+        }
+        CommandError::ChainBehind => {
+            (ErrorCode::ChainUnavailable, "ask again when the node has caught up with the chain")
+        }
+        CommandError::LockExpiry { .. } => (ErrorCode::InvalidField, "choose one in between"),
         CommandError::NoFeeRate => {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
@@ -120,14 +138,21 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
         RequestError::Ledger(_) => (ErrorCode::InvalidField, "the message says which rule"),
         RequestError::TooLarge(_) => (ErrorCode::LimitReached, "split it into several requests"),
         RequestError::QueueFull { .. } => (ErrorCode::Busy, "ask again when rounds have passed"),
+        RequestError::LockExpired { .. } => {
+            (ErrorCode::InvalidField, "offer it again with a later expiry; nothing was offered")
+        }
         RequestError::NotOpen { .. } => {
             (ErrorCode::ChannelNotReady, "wait until the channel's phase is open")
         }
+        RequestError::Quarantined => (
+            ErrorCode::Quarantined,
+            "strait recover shows the channel and what can be done; other channels work as ever",
+        ),
         RequestError::KnownContract { .. } => {
             (ErrorCode::IdempotencyKeyReused, "a new contract needs a key of its own")
         }
         RequestError::StillLive { .. } => {
-            (ErrorCode::ChannelNotReady, "settle every contract first, or close by force")
+            (ErrorCode::ChannelNotReady, "settle every lock and contract first, or close by force")
         }
         _ => return ApiError::internal(error),
     };

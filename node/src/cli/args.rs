@@ -68,9 +68,26 @@ pub enum Command {
     /// Check or print the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Copy the node's log to a new file; the node may run
+    #[command(after_help = examples::BACKUP)]
+    Backup(BackupArgs),
+    /// Make the log of a node that has none out of a backup
+    #[command(after_help = examples::RESTORE)]
+    Restore(BackupArgs),
     /// Everything that asks a running node
     #[command(flatten)]
     Client(ClientCommand),
+}
+
+/// `strait backup` and `strait restore`
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Settings.
+    #[command(flatten)]
+    pub settings: SettingArgs,
 }
 
 /// Settings from flags; they go before the environment and the file.
@@ -209,6 +226,13 @@ pub enum ClientCommand {
     /// Coins on the chain
     #[command(subcommand)]
     Wallet(WalletCommand),
+    /// Look at the channels of a restored node, and end them
+    #[command(after_help = examples::RECOVER)]
+    Recover {
+        /// What to do; without it the channels are listed
+        #[command(subcommand)]
+        command: Option<RecoverCommand>,
+    },
     /// The node at a glance
     Status,
     /// What happened, one event a line
@@ -361,6 +385,43 @@ pub enum PeerCommand {
     },
     /// All peers
     List,
+}
+
+/// `strait recover`
+#[derive(Debug, Subcommand)]
+pub enum RecoverCommand {
+    /// The channels whose state is not trusted
+    List,
+    /// Ask the peer to close by force
+    AskPeer {
+        /// The channel
+        channel_id: String,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
+    /// Sign the close that the peer offers by its ledger
+    Approve {
+        /// The channel
+        channel_id: String,
+        /// Only if it brings this node so much; the list says what it would
+        #[arg(long, value_name = "N")]
+        at_least_sat: u64,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
+    /// Publish the commitment in the backup: if it was revoked since, the peer takes everything
+    AcceptLoss {
+        /// The channel
+        channel_id: String,
+        /// What may be lost, in your own words: the channel's capacity_sat
+        #[arg(long, value_name = "N")]
+        may_lose_sat: u64,
+        /// Key and dry run.
+        #[command(flatten)]
+        money: MoneyArgs,
+    },
 }
 
 /// `strait wallet`

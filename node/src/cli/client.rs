@@ -12,7 +12,7 @@ use super::money::{Intention, intend};
 use super::output::{Form, Output};
 use super::{
     ChannelCommand, CliError, ClientCommand, EventsArgs, Globals, MoneyArgs, PeerCommand,
-    WalletCommand, contract, pay, place,
+    WalletCommand, contract, pay, place, recover,
 };
 
 /// Asks the node that the flags mean, and writes its answer.
@@ -34,6 +34,9 @@ pub async fn run_client_command(
         ClientCommand::Contract(command) => contract::run(&client, command, &mut output).await,
         ClientCommand::Peer(command) => peer(&client, command, &mut output).await,
         ClientCommand::Wallet(command) => wallet(&client, command, &mut output).await,
+        ClientCommand::Recover { command } => {
+            recover::run(&client, command.as_ref(), &mut output).await
+        }
         ClientCommand::Status => output.object(&client.status().await?),
         ClientCommand::Events(args) => events(&client, args, &mut output).await,
     }

@@ -78,6 +78,22 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
+    /// A backup was not made, or not restored.
+    #[error("nothing was copied")]
+    Backup {
+        /// Why.
+        #[source]
+        source: strait_store_sqlite::BackupError,
+    },
+    /// The node's folder cannot be made.
+    #[error("the folder {} cannot be made", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// An argument has no meaning.
     #[error("{argument} {value:?}: {right}")]
     Argument {
@@ -130,6 +146,8 @@ impl CliError {
             | Self::NodeHalted { .. }
             | Self::Devnet(_)
             | Self::Demo(_)
+            | Self::Backup { .. }
+            | Self::Folder { .. }
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::Entropy { .. }
@@ -151,6 +169,8 @@ impl CliError {
             Self::Config(_)
             | Self::Devnet(_)
             | Self::NoToken
+            | Self::Backup { .. }
+            | Self::Folder { .. }
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::Argument { .. }

@@ -16,6 +16,30 @@ Examples:
 The chain lives in memory and ends with the command. It takes bitcoind's RPC: without --block-every-ms
 blocks are made by `generatetodescriptor` and `generatetoaddress`.";
 
+pub(super) const BACKUP: &str = "\
+Example:
+  strait backup --config /etc/strait/node.toml /backup/strait-monday.db
+
+A node on a backup does not know what happened after it: docs/recovery.md says what to do then. The
+seed is not in the file.";
+
+pub(super) const RESTORE: &str = "\
+Example:
+  strait restore --config /etc/strait/node.toml /backup/strait-monday.db
+
+The node's folder must hold no log. Put the words of the seed into its seed file too. The channels
+of a restored node are quarantined: `strait recover` shows them, and what can be done.";
+
+pub(super) const RECOVER: &str = "\
+Examples:
+  strait recover
+  strait recover ask-peer CHANNEL_ID
+  strait recover approve CHANNEL_ID --at-least-sat 399000
+  strait recover accept-loss CHANNEL_ID --may-lose-sat 1000000
+
+`close_brings_sat` in the list is what a close together would bring now, by the peer's ledger. Nothing
+is signed that brings less than approved. docs/recovery.md says which choice suits when.";
+
 pub(super) const DEMO: &str = "\
 Examples:
   strait demo

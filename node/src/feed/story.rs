@@ -71,6 +71,10 @@ impl Story {
                     block_hash: hash.to_string(),
                 })
             }
+            strait_engine::Event::Restored { backup_taken, now: _ } => {
+                let backup_taken_at_ms = backup_taken.map(|taken| taken.to_unix_ms());
+                Some(EventKind::NodeRestored { backup_taken_at_ms })
+            }
             strait_engine::Event::PeerKnown { .. }
             | strait_engine::Event::ModuleAdded { .. }
             | strait_engine::Event::RequestBegun { .. }
@@ -146,6 +150,7 @@ impl Story {
             | ChannelEvent::ShutdownReceived { .. }
             | ChannelEvent::CloseAgreed { .. }
             | ChannelEvent::DataLost { .. }
+            | ChannelEvent::RecoveryChosen { .. }
             | ChannelEvent::Unspent => None,
         })
     }

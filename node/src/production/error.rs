@@ -48,6 +48,9 @@ pub enum InitError {
     /// There is no seed.
     #[error("the seed is not usable")]
     Seed(#[from] SeedFileError),
+    /// The system gives no random bytes.
+    #[error("no random bytes to begin with")]
+    Entropy(#[source] getrandom::Error),
     /// Contracts cannot run.
     #[error("the contract engine cannot start")]
     Vm(#[source] strait_vm::StartError),

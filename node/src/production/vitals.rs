@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strait_api::{Cause, OnAnswer, Verdict, Vitals};
 use strait_primitives::Timestamp;
-use strait_telemetry::{ErrorKind, Health, Metrics};
+use strait_telemetry::{Component, ErrorKind, Health, Metrics, Outcome};
 
 use super::now;
 
@@ -20,9 +20,12 @@ pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>) -> Vitals {
 }
 
 /// Counts requests over HTTP; those that the node itself failed are errors.
-pub(super) fn on_answer(metrics: &Arc<Metrics>) -> OnAnswer {
-    let metrics = Arc::clone(metrics);
+pub(super) fn on_answer(metrics: &Arc<Metrics>, health: &Arc<Health>) -> OnAnswer {
+    let (metrics, health) = (Arc::clone(metrics), Arc::clone(health));
     OnAnswer::new(move |answered| {
+        // What is refused, or has to wait, is answered as it should be.
+        let outcome = if answered.status == 500 { Outcome::Failure } else { Outcome::Success };
+        health.record(Component::Api, outcome, now());
         metrics.api_answered(answered.route, answered.method, answered.status);
         if answered.status >= 500 {
             metrics.error(ErrorKind::Api);
@@ -37,13 +40,12 @@ fn judge(
     let health = Arc::clone(health);
     Box::new(move || {
         let verdict = ask(&health, now());
-        // Only a failing verdict has causes that a supervisor should act on.
-        let causes = if verdict.is_pass() { &[] } else { verdict.causes() };
-        let causes = causes.iter().map(|cause| Cause {
+        let causes = verdict.causes().iter().map(|cause| Cause {
             component: cause.component.name().to_owned(),
             message: describe(cause),
         });
-        Verdict { causes: causes.collect() }
+        let causes = causes.collect();
+        if verdict.is_pass() { Verdict::Pass(causes) } else { Verdict::Fail(causes) }
     })
 }
 

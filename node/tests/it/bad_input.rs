@@ -3,6 +3,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "a test that looks where nothing is has failed")]
 
+mod flood;
 mod folder;
 mod full_disk;
 mod modules;

@@ -7,5 +7,6 @@ mod force;
 mod judge;
 mod metered;
 mod reorganisation;
+mod restored;
 mod revoked;
 mod world;

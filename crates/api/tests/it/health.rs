@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use strait_api::{Cause, HealthServer, Verdict, Vitals};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,17 +12,20 @@ use crate::http::Answer;
 
 #[tokio::test]
 async fn a_failing_probe_is_503_with_its_causes() {
-    let broken = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&broken);
+    let standing = Arc::new(AtomicU8::new(0));
+    let seen = Arc::clone(&standing);
     let vitals = Vitals {
         metrics: Box::new(|| "strait_up 1\n".to_owned()),
-        live: Box::new(Verdict::default),
+        live: Box::new(|| Verdict::Pass(Vec::new())),
         ready: Box::new(move || {
             let cause = Cause { component: "chain".into(), message: "no answer".into() };
-            let causes = if seen.load(Ordering::SeqCst) { vec![cause] } else { Vec::new() };
-            Verdict { causes }
+            match seen.load(Ordering::SeqCst) {
+                0 => Verdict::Pass(Vec::new()),
+                1 => Verdict::Pass(vec![cause]),
+                _ => Verdict::Fail(vec![cause]),
+            }
         }),
-        startup: Box::new(Verdict::default),
+        startup: Box::new(|| Verdict::Pass(Vec::new())),
     };
     let server = HealthServer::bind((Ipv4Addr::LOCALHOST, 0).into(), vitals).await.unwrap();
     let address = server.local_addr();
@@ -36,7 +39,11 @@ async fn a_failing_probe_is_503_with_its_causes() {
         Answer::parse(&text)
     };
     assert_eq!(get("/health/ready").await.body, r#"{"status":"pass","causes":[]}"#);
-    broken.store(true, Ordering::SeqCst);
+    standing.store(1, Ordering::SeqCst);
+    let passing = get("/health/ready").await;
+    assert_eq!((passing.status, passing.json()["status"].as_str()), (200, Some("pass")));
+    assert_eq!(passing.json()["causes"][0]["component"], "chain", "named, though it passes");
+    standing.store(2, Ordering::SeqCst);
     let failing = get("/health/ready").await;
     assert_eq!(failing.status, 503);
     assert_eq!(failing.json()["causes"][0]["component"], "chain");

@@ -123,7 +123,8 @@ fn a_server_on_another_network_or_without_packages_fails_the_self_test() {
 fn a_server_in_its_initial_download_says_so_except_on_regtest_where_it_means_nothing() {
     let check = |network, answer: &str, expect: Result<Download, ()>| {
         let body = format!(r#"{{"result":{{{answer}}},"error":null}}"#);
-        let parrot = Parrot::start(vec![http("200 OK", &body)]);
+        let peers = r#"{"result":{"version":310000,"connections":8},"error":null}"#;
+        let parrot = Parrot::start(vec![http("200 OK", &body), http("200 OK", peers)]);
         let rpc_url = parrot.url.replace("http://", "http://u:p@");
         let timeout = Duration::from_secs(5);
         let options = Options { rpc_url, auth: None, network, timeout };
@@ -136,6 +137,25 @@ fn a_server_in_its_initial_download_says_so_except_on_regtest_where_it_means_not
         check(network, "", Err(()));
     }
     check(Network::Regtest, r#""initialblockdownload":true"#, Ok(Download::Over));
+}
+
+#[test]
+fn a_server_without_peers_agrees_with_nobody() {
+    let check = |connections: &str, expect| {
+        let answers = [r#""initialblockdownload":false"#.to_owned(), connections.to_owned()];
+        let answers = answers.map(|fields| {
+            let body = format!(r#"{{"result":{{{fields}}},"error":null}}"#);
+            http("200 OK", &body)
+        });
+        let parrot = Parrot::start(answers.to_vec());
+        let rpc_url = parrot.url.replace("http://", "http://u:p@");
+        let timeout = Duration::from_secs(5);
+        let options = Options { rpc_url, auth: None, network: Network::Bitcoin, timeout };
+        assert_eq!(BitcoindSource::new(&options).unwrap().download().unwrap(), expect);
+    };
+    check(r#""version":310000,"connections":0"#, Download::Alone);
+    check(r#""version":310000,"connections":8"#, Download::Over);
+    check(r#""version":310000"#, Download::Over);
 }
 
 #[test]

@@ -189,6 +189,9 @@ impl Ledger {
                     c.outcome.locks.iter().filter(|l| channel_party(l.offered_by) == party).count()
                 })
                 .sum();
+            if contracts > usize::from(rules.contract_locks_max) {
+                return Err(LedgerError::LockCount { limit: rules.contract_locks_max });
+            }
             if own.saturating_add(contracts) > usize::from(rules.locks_max) {
                 return Err(LedgerError::LockCount { limit: rules.locks_max });
             }

@@ -19,6 +19,7 @@ fn rules() -> Rules {
     Rules {
         reserve: msat(1_000_000),
         locks_max: 3,
+        contract_locks_max: 3,
         lock_min: msat(1_000),
         dust_exposure_max: msat(600_000),
     }

@@ -46,15 +46,14 @@ impl ChannelState {
     }
 
     fn abandon(&mut self, reason: AbandonReason) {
-        let may_end = |live: &Live| match reason {
-            // The coins of its funding are spent elsewhere, at depth: there is nothing in it and never will be.
+        let is_void = |live: &Live| match reason {
             AbandonReason::Conflicted => live.funded == Funded::Waiting,
             AbandonReason::Peer | AbandonReason::Expired | AbandonReason::Operator => {
-                live.is_forsakable()
+                live.is_unfunded_guest()
             }
         };
         assert!(
-            self.live().is_none_or(may_end),
+            self.live().is_none_or(is_void),
             "a live channel with something in it cannot be abandoned"
         );
         let ended = Ended::abandoned(reason, &self.phase, self.party);
@@ -131,6 +130,7 @@ impl ChannelState {
             E::DataLost { proven: _ } => self.live_mut().lose(),
             E::FundingConfirmed { height } => self.live_mut().funded = Funded::Mined(*height),
             E::FundingUnconfirmed => self.live_mut().funded = Funded::Waiting,
+            E::RecoveryChosen { choice } => self.live_mut().choose(*choice),
             E::Spent { txid, height, by } => self.live_mut().spend(*txid, *height, *by),
             E::Unspent => self.live_mut().unspend(),
         }
@@ -193,6 +193,8 @@ impl ChannelState {
             closing: Closing::Running,
             signing,
             signed_at: tip,
+            backup_taken: None,
+            recovery: None,
         }));
     }
 
@@ -393,9 +395,13 @@ impl Live {
         self.closing = Closing::Forced(reason);
     }
 
+    /// A channel that was quarantined already waits for its operator; any other asks for its close by itself.
     fn lose(&mut self) {
+        let is_awaited = self.is_quarantined();
         self.signing.apply(SigningEvent::DataLost);
-        self.closing = Closing::Lost;
+        if !is_awaited {
+            self.closing = Closing::Lost;
+        }
     }
 
     fn spend(&mut self, txid: Digest, height: BlockHeight, by: Spender) {

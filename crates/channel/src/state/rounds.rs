@@ -2,14 +2,15 @@
 
 use strait_primitives::{
     BlockHeight, CommitmentNumber, Digest, MilliSats, Party, RevocationHash, Sats,
-    SchnorrSignature, Side,
+    SchnorrSignature, Side, Timestamp,
 };
-use strait_signer::{SecretStore, SigningState};
+use strait_signer::{SecretStore, SigningState, Standing};
 use strait_wire::{Operations, ScriptBytes, TurnMove, TurnWish};
 
 use super::LockHistory;
 use crate::event::{CarriedRequest, ForceReason, Spender};
 use crate::ledger::{Agreements, DUST_LIMIT, Ledger};
+use crate::recovery::Recovery;
 use crate::setup::Setup;
 
 /// Both commitments 0 are signed.
@@ -42,6 +43,12 @@ pub struct Live {
     /// The best block's height when both commitments 0 were signed.
     #[n(8)]
     pub signed_at: BlockHeight,
+    /// When the backup was made that this state was restored from; none if it was not, or had ended by then.
+    #[n(9)]
+    pub backup_taken: Option<Timestamp>,
+    /// What the operator chose, should the state not be trusted.
+    #[n(10)]
+    pub recovery: Option<Recovery>,
 }
 
 /// Where the funding output stands.
@@ -103,7 +110,7 @@ pub enum Closing {
     /// This node broadcasts its commitment.
     #[n(3)]
     Forced(#[n(0)] ForceReason),
-    /// This node is behind and must never broadcast; the peer closes.
+    /// This node was shown that it is behind, and must never broadcast; it asks the peer to close.
     #[n(4)]
     Lost,
 }
@@ -236,14 +243,20 @@ impl Live {
     /// True while this node may forget a signed channel without losing anything: it brought nothing, no round has run,
     /// and the funding output is not on chain. Its opener can close it alone, should it come yet.
     ///
-    /// One that has lost data may not: rounds have run that it does not know of.
+    /// One that is quarantined may not at a peer's word: rounds may have run that it does not know of.
     #[must_use]
     pub fn is_forsakable(&self) -> bool {
-        self.funded == Funded::Waiting
+        self.is_unfunded_guest() && self.signing.standing() == Standing::Current
+    }
+
+    /// As [`Self::is_forsakable`], also for one restored from a backup: if the chain, followed to its end, has no funding
+    /// output after all that time, no round can have run.
+    pub(crate) fn is_unfunded_guest(&self) -> bool {
+        self.signing.standing() != Standing::DataLost
+            && self.funded == Funded::Waiting
             && self.setup.party == Party::Acceptor
             && self.rounds.number == CommitmentNumber::FIRST
             && self.rounds.outstanding.is_none()
-            && self.closing != Closing::Lost
             && self.rounds.ledger.balance(Party::Acceptor) == MilliSats::ZERO
     }
 
@@ -251,5 +264,6 @@ impl Live {
     #[must_use]
     pub const fn is_running(&self) -> bool {
         matches!(self.closing, Closing::Running)
+            && matches!(self.signing.standing(), Standing::Current)
     }
 }

@@ -16,7 +16,7 @@ fn close(pair: &mut Pair, party: Party) {
 }
 
 /// Both hold the same complete close.
-fn assert_closed(pair: &Pair) -> bitcoin::Transaction {
+pub fn assert_closed(pair: &Pair) -> bitcoin::Transaction {
     let closes = BOTH.map(|party| {
         let Closing::Agreed { transaction, .. } = &pair.node(party).live().closing else {
             panic!("{party:?} has not closed: {:?}", pair.node(party).live().closing)
@@ -29,7 +29,7 @@ fn assert_closed(pair: &Pair) -> bitcoin::Transaction {
     one
 }
 
-fn paid_to(close: &bitcoin::Transaction, byte: u8) -> Option<u64> {
+pub fn paid_to(close: &bitcoin::Transaction, byte: u8) -> Option<u64> {
     let script = crate::node::script(byte);
     let output = close.output.iter().find(|o| o.script_pubkey.as_bytes() == script.as_bytes());
     output.map(|output| output.value.to_sat())

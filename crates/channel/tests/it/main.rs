@@ -15,6 +15,7 @@ mod hostile;
 mod node;
 mod opening;
 mod pair;
+mod recovery;
 mod reestablish;
 mod rounds;
 mod waiting;

@@ -8,14 +8,14 @@ use std::sync::LazyLock;
 
 use bitcoin::Network;
 use strait_channel::{
-    Answer, Channel, ChannelEffect, ChannelEvent, ChannelState, Decision, Live, Moment, Notice,
-    OpeningPolicy, Reaction,
+    Answer, Channel, ChannelEffect, ChannelEvent, ChannelState, Decision, ForceReason, Live,
+    Moment, Notice, OpeningPolicy, Reaction,
 };
 use strait_primitives::{
-    BlockDelta, BlockHeight, Digest, KeySalt, MilliSats, NodeId, Party, Sats, Side,
+    BlockDelta, BlockHeight, Digest, KeySalt, MilliSats, NodeId, Party, Sats, Side, Timestamp,
 };
 use strait_signer::{ChannelSigner, Seed, SeedWords};
-use strait_wire::{Message, Parameters, ScriptBytes};
+use strait_wire::{Fault, FaultCode, Message, Parameters, ScriptBytes};
 use zeroize::Zeroizing;
 
 /// Stretching a seed is slow; every pair has the same two.
@@ -58,6 +58,7 @@ pub fn policy() -> OpeningPolicy {
         parameters: Parameters {
             delay: BlockDelta::new(144),
             locks_max: 30,
+            contract_locks_max: 30,
             lock_min: MilliSats::from_const(1_000),
             dust_exposure_max: MilliSats::from_const(5_000_000),
             depth: BlockDelta::new(3),
@@ -85,6 +86,8 @@ pub struct Node {
     pub channel: Option<Channel>,
     /// Everything saved, in order.
     pub disk: Vec<ChannelEvent>,
+    /// After so many events the disk was restored from a backup.
+    restored_after: Option<usize>,
     /// The fold of everything saved.
     folded: Option<ChannelState>,
     /// Messages on their way to the peer.
@@ -106,6 +109,7 @@ impl Node {
             policy: policy(),
             channel: None,
             disk: Vec::new(),
+            restored_after: None,
             folded: None,
             outbox: VecDeque::new(),
             broadcasts: Vec::new(),
@@ -126,13 +130,22 @@ impl Node {
         node
     }
 
+    /// A node that finds a backup on its disk.
+    pub fn from_backup(party: Party, disk: &[ChannelEvent]) -> Self {
+        let mut node = Self::new(party);
+        node.disk = disk.to_vec();
+        node.restored_after = Some(disk.len());
+        node.restart();
+        node
+    }
+
     /// Takes the channel up from the disk alone.
     pub fn restart(&mut self) {
         self.has_crashed = false;
         self.is_connected = false;
         self.wants_disconnect = false;
         self.outbox.clear();
-        self.folded = fold(&self.disk);
+        self.folded = fold(&self.disk, self.restored_after);
         self.channel = self.folded.clone().map(|state| Channel::restore(state, signer(self.party)));
     }
 
@@ -228,6 +241,11 @@ impl Node {
                         .map(|channel| self.channel = Some(channel))
                 }
             },
+            Message::Fault(Fault { code: FaultCode::DataLost, .. }) => {
+                let Some(channel) = &mut self.channel else { return };
+                channel.force_close(ForceReason::PeerLost, &mut decision);
+                Ok(())
+            }
             Message::Fault(_) => Ok(()),
             message => {
                 let Some(channel) = &mut self.channel else { return };
@@ -278,9 +296,21 @@ impl Node {
     }
 }
 
-pub fn fold(events: &[ChannelEvent]) -> Option<ChannelState> {
+/// The fold of a log that was restored from a backup after so many events, if it was.
+fn fold(events: &[ChannelEvent], restored_after: Option<usize>) -> Option<ChannelState> {
     let (first, later) = events.split_first()?;
     let mut state = ChannelState::begin(first)?;
-    later.iter().for_each(|event| state.apply(event));
+    for (before, event) in (1..).zip(later) {
+        if restored_after == Some(before) {
+            state.quarantine(BACKUP_TAKEN);
+        }
+        state.apply(event);
+    }
+    if restored_after == Some(events.len()) {
+        state.quarantine(BACKUP_TAKEN);
+    }
     Some(state)
 }
+
+/// When backups in these tests were made.
+pub const BACKUP_TAKEN: Timestamp = Timestamp::from_unix_ms(900_000);

@@ -211,6 +211,31 @@ fn repeated_messages_of_an_opening_change_nothing() {
     pair.assert_agreed();
 }
 
+/// Each repetition cost the acceptor a signature, a hundred thousand times a second, in a channel that costs nothing.
+#[test]
+fn a_signature_that_was_given_is_given_again_once_on_each_connection() {
+    let mut pair = Pair::new();
+    pair.connect();
+    pair.offer(contribution(CAPACITY));
+    pair.deliver(Party::Acceptor);
+    pair.deliver(Party::Opener);
+    let sign = pair.opener.outbox[0].clone();
+    pair.deliver(Party::Acceptor);
+    let answer = pair.acceptor.outbox.pop_front().unwrap();
+    pair.hand(Party::Acceptor, sign.clone());
+    assert_eq!(pair.acceptor.outbox, [], "the opener has it");
+    pair.connect();
+    pair.acceptor.outbox.clear();
+    for _ in 0..3 {
+        pair.hand(Party::Acceptor, sign.clone());
+    }
+    assert!(pair.acceptor.outbox.iter().eq([&answer]), "once");
+    assert_eq!(pair.acceptor.reactions, []);
+    pair.hand(Party::Opener, answer);
+    pair.settle();
+    pair.assert_agreed();
+}
+
 #[test]
 fn a_request_with_other_content_under_the_same_name_is_a_violation() {
     let mut pair = Pair::new();

@@ -167,7 +167,7 @@ impl Pair {
         }
     }
 
-    fn parts(&mut self, party: Party) -> (&mut Node, &mut World) {
+    pub fn parts(&mut self, party: Party) -> (&mut Node, &mut World) {
         match party {
             Party::Opener => (&mut self.opener, &mut self.world),
             Party::Acceptor => (&mut self.acceptor, &mut self.world),

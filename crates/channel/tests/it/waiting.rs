@@ -4,7 +4,7 @@ use strait_channel::{Closing, ForceReason};
 use strait_primitives::{BlockHeight, Millis, Party};
 use strait_wire::{Message, Operation};
 
-use crate::pair::{BOTH, Pair, pay};
+use crate::pair::{BOTH, CAPACITY, Pair, contribution, pay};
 
 const ANSWER: Millis = Millis(30_000);
 
@@ -245,4 +245,27 @@ fn a_held_proposal_that_turns_out_wrong_is_answered_by_a_fault() {
     pair.poll(Party::Acceptor);
     assert_eq!(pair.acceptor.live().closing, Closing::Forced(ForceReason::Violation));
     assert!(matches!(pair.acceptor.outbox.back(), Some(Message::Fault(_))));
+}
+
+/// Every opening that a stranger never pays for held half a mebibyte of operations until its channel was forgotten.
+#[test]
+fn a_large_proposal_for_a_channel_that_is_not_on_the_chain_is_not_kept() {
+    for (payments, is_kept) in [(10, true), (1_000, false)] {
+        let mut pair = Pair::new();
+        pair.connect();
+        pair.offer(contribution(CAPACITY));
+        pair.settle();
+        pair.opener.mine_funding(BlockHeight::new(90));
+        assert!(pair.request(Party::Opener, 1, (0..payments).map(|_| pay(1_000)).collect()));
+        pair.settle();
+        assert_eq!(pair.acceptor.live().rounds.outstanding, None, "it waits for the funding");
+        assert_eq!(pair.acceptor.wants_disconnect, !is_kept, "{payments} payments");
+        pair.acceptor.mine_funding(BlockHeight::new(90));
+        if !is_kept {
+            pair.connect();
+        }
+        pair.settle();
+        pair.assert_agreed();
+        assert_eq!(pair.acceptor.balance().to_msat(), 1_000 * payments);
+    }
 }

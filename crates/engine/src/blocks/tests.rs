@@ -34,6 +34,7 @@ fn broadcasts(out: Step) -> Vec<Vec<Transaction>> {
     let packages = out.effects.into_iter().filter_map(|effect| match effect {
         Effect::Broadcast(package) => Some(package),
         Effect::Send(..)
+        | Effect::LookFor(_)
         | Effect::Disconnect(_)
         | Effect::KeepConnected(..)
         | Effect::Forget(_)

@@ -140,3 +140,65 @@ fn who_closes_without_a_stake_asks_the_peer_who_has_one() {
     talk(&mut opener, &mut acceptor);
     assert!(opener.sent().is_empty(), "asked again it goes on as it does");
 }
+
+/// A channel whose close would have cost more than it brought kept its place among the channels for ever.
+#[test]
+fn a_close_that_brings_nothing_is_given_up_after_a_week() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    acceptor.close(channel, CloseMode::Force);
+    acceptor.mine_empty(1_006);
+    assert!(acceptor.engine.channels.contains_key(&channel));
+    acceptor.mine_empty(1);
+    assert!(!acceptor.engine.channels.contains_key(&channel));
+    assert_eq!(acceptor.engine.watchers.len(), 0);
+}
+
+#[test]
+fn a_child_pays_more_when_fees_rise_or_the_close_waits_and_never_less() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    opener.sent();
+    let fee = |rig: &mut Rig| {
+        let sent = rig.sent();
+        let package = sent.last().expect("it leaves again each block");
+        let [_, child] = package.as_slice() else { panic!("{package:?}") };
+        let coins = child.input[1..].iter().map(|input| input.previous_output);
+        let brought: u64 =
+            coins.map(|coin| rig.engine.wallet.coin(coin).unwrap().value().to_sat()).sum();
+        brought - child.output[0].value.to_sat()
+    };
+    opener.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(2_000)));
+    opener.close(channel, CloseMode::Force);
+    let first = fee(&mut opener);
+    opener.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(20_000)));
+    opener.mine_empty(1);
+    let spike = fee(&mut opener);
+    assert_eq!(spike, 10 * first);
+    opener.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(1_000)));
+    opener.mine_empty(1);
+    assert_eq!(fee(&mut opener), spike, "fees fall, its fee does not");
+    opener.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(20_000)));
+    opener.mine_empty(17);
+    assert_eq!(fee(&mut opener), 2 * spike, "whatever stands in its way is outbid in the end");
+}
+
+/// A dear close took no coin at all where it could have waited with a cheap child.
+#[test]
+fn a_wallet_with_too_little_for_the_rate_wanted_pays_what_it_can() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 0));
+    acceptor.engine.config.accept_reserve = crate::ReserveRule::Waived;
+    let coin = acceptor.payment(12_000);
+    acceptor.mine(vec![coin]);
+    opener.mine_empty(1);
+    let channel = open(&mut opener, &mut acceptor);
+    opener.pay(channel, 7, MilliSats::from_const(500_000_000));
+    talk(&mut opener, &mut acceptor);
+    acceptor.sent();
+    acceptor.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(100_000)));
+    acceptor.close(channel, CloseMode::Force);
+    let sent = acceptor.sent();
+    let [package] = sent.as_slice() else { panic!("{sent:?}") };
+    let [_, child] = package.as_slice() else { panic!("a package") };
+    assert!(child.output[0].value.to_sat() > 11_000, "what nodes still pass on");
+}

@@ -1,15 +1,20 @@
 //! When a channel may be forgotten, and what is told before.
 
 use bitcoin::Transaction;
-use strait_channel::{Channel, ChannelEffect, ChannelState, Decision, ForceReason, Request};
+use bitcoin::hashes::{Hash, sha256};
+use strait_channel::{
+    Channel, ChannelEffect, ChannelState, Decision, ForceReason, Funded, Request,
+};
 use strait_primitives::{BlockHeight, ChannelId, LockId, MilliSats, PaymentHash};
 use strait_wire::{Operation, Operations};
 
-use crate::rig::{Rig, key, open, talk};
+use crate::rig::{Rig, key, open, open_unfunded, talk};
 use crate::{CloseMode, CommandError, Input};
 
+const PREIMAGE: [u8; 32] = [0xab; 32];
+
 /// The commitment that a thief kept.
-fn kept_commitment(thief: &Rig, state: ChannelState) -> Transaction {
+pub(super) fn kept_commitment(thief: &Rig, state: ChannelState) -> Transaction {
     let signer = thief.engine.seed.channel_signer(&state.salt);
     let mut out = Decision::default();
     Channel::restore(state, signer).force_close(ForceReason::Operator, &mut out);
@@ -71,7 +76,7 @@ fn lock(expiry: u32) -> Operations {
     let lock = Operation::AddLock {
         lock: LockId(0),
         amount: MilliSats::from_const(5_000_000),
-        payment_hash: PaymentHash::from_bytes([6; 32]),
+        payment_hash: PaymentHash::from_bytes(sha256::Hash::hash(&PREIMAGE).to_byte_array()),
         expiry: BlockHeight::new(expiry),
         route: strait_wire::Route::default(),
     };
@@ -119,4 +124,82 @@ fn add_lock(rig: &mut Rig, channel: ChannelId) {
     rig.engine.channels.get_mut(&channel).unwrap().request(request).unwrap();
     rig.engine.dirty.insert(channel);
     rig.take(Input::Tick);
+}
+
+/// The opener waited for ever for a funding transaction whose coins somebody with the same seed had spent.
+#[test]
+fn a_funding_whose_coins_another_spent_at_depth_is_given_up_and_not_before() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let (channel, funding) = open_unfunded(&mut opener, &mut acceptor);
+    let rival = Transaction { output: funding.output[..1].to_vec(), ..funding.clone() };
+    opener.mine(vec![rival.clone()]);
+    opener.mine_empty(10);
+    assert!(opener.engine.channels.contains_key(&channel), "a reorganisation may bring it back");
+    opener.unmine(11);
+    opener.mine(vec![funding]);
+    opener.unmine(1);
+    opener.mine(vec![rival]);
+    opener.mine_empty(11);
+    assert!(!opener.engine.channels.contains_key(&channel));
+    assert_eq!(opener.reserved(), 0);
+}
+
+#[test]
+fn a_preimage_that_waits_for_a_block_reaches_the_log_once() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    add_lock(&mut opener, channel);
+    let (_, propose) = opener.outbox.pop_front().expect("the lock is proposed");
+    acceptor.hear(opener.node(), propose);
+    let (_, accept) = acceptor.outbox.pop_front().expect("and accepted");
+    opener.hear(acceptor.node(), accept);
+    let mut claim = opener.payment(1_000);
+    claim.input[0].witness.push([1; 32]);
+    opener.take(Input::MempoolTransaction(Box::new(claim.clone())));
+    assert!(!opener.state.watchers.contains_key(&channel), "of another hash");
+    claim.input[0].witness.push(PREIMAGE);
+    opener.take(Input::MempoolTransaction(Box::new(claim.clone())));
+    let told = opener.state.watchers[&channel].clone();
+    assert_ne!(told, strait_watcher::WatcherState::default());
+    opener.take(Input::MempoolTransaction(Box::new(claim)));
+    assert_eq!(opener.state.watchers[&channel], told);
+}
+
+#[test]
+fn large_channels_are_kept_longer() {
+    let config = crate::rig::config(Rig::new(1, 0).node());
+    let depth = |sat| config.forget_depth(strait_primitives::Sats::new(sat).unwrap()).to_u32();
+    assert_eq!(depth(10_000_000), 12);
+    assert_eq!(depth(100_000_000), 14);
+    assert_eq!(depth(2_100_000_000_000_000), 156);
+}
+
+/// Nobody waits for a funding output to be deep before spending it; and what one block did, its loss undoes.
+#[test]
+fn a_close_in_the_block_of_its_own_funding_is_followed_and_undone_with_it() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let (channel, funding) = open_unfunded(&mut opener, &mut acceptor);
+    let first = opener.engine.channels[&channel].state().clone();
+    let commitment = kept_commitment(&opener, first);
+    let funded = |rig: &Rig| rig.engine.funded(&channel).unwrap();
+    for rig in [&mut opener, &mut acceptor] {
+        rig.mine(vec![funding.clone(), commitment.clone()]);
+        assert!(matches!(funded(rig), Funded::Spent { .. }));
+        rig.unmine(1);
+        assert_eq!(funded(rig), Funded::Waiting);
+        assert!(rig.engine.watchers[&channel].state().spend().is_none());
+        rig.mine(vec![funding.clone()]);
+        assert!(matches!(funded(rig), Funded::Mined(_)));
+        rig.mine(vec![commitment.clone()]);
+        assert!(matches!(funded(rig), Funded::Spent { .. }));
+        rig.sent();
+        rig.mine_empty(5);
+    }
+    let claims = opener.sent().concat();
+    let takes = |claim: &Transaction| {
+        claim.input.iter().any(|input| input.previous_output.txid == commitment.compute_txid())
+    };
+    assert!(claims.iter().any(takes), "its balance, once its delay is over");
+    acceptor.mine_empty(6);
+    assert!(!acceptor.engine.channels.contains_key(&channel), "it had nothing there");
 }

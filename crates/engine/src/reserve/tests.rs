@@ -80,3 +80,18 @@ fn what_peers_have_funded_counts_against_the_next() {
     let refused = ask(&mut opener, &mut acceptor, 10);
     assert!(matches!(refused, Err(CommandError::OpeningFailed { .. })), "{refused:?}");
 }
+
+/// One large coin closes one channel a block: the operator is told how many there should be.
+#[test]
+fn the_wallet_tells_when_a_coin_should_be_split() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 6), Rig::new(2, 3));
+    open(&mut opener, &mut acceptor);
+    open(&mut opener, &mut acceptor);
+    let view = opener.engine.wallet_view();
+    assert_eq!((view.reserve_coins_wanted, view.reserve_coins), (2, 6));
+    let mut poor = Rig::new(3, 1);
+    open(&mut poor, &mut acceptor);
+    let view = poor.engine.wallet_view();
+    assert_eq!((view.reserve_coins_wanted, view.reserve_coins), (1, 1));
+    assert!(view.reserve_coin_min > strait_primitives::Sats::ZERO);
+}

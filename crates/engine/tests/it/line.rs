@@ -47,18 +47,7 @@ impl Line {
 
     /// The same with other settings.
     pub fn with(count: usize, set: impl Fn(&mut EngineConfig)) -> Self {
-        let now = Timestamp::from_unix_ms(1_700_000_000_000);
-        let nodes = (1..=count).map(|byte| Node::with(u8::try_from(byte).unwrap(), now, &set));
-        let mut line = Self {
-            now,
-            nodes: nodes.collect(),
-            channels: Vec::new(),
-            silent: BTreeSet::new(),
-            entropy: 0,
-            coins: 0,
-            spent: BTreeSet::new(),
-            pool: Vec::new(),
-        };
+        let mut line = Self::bare(count, set);
         for who in 0..count {
             for _ in 0..4 {
                 let Ok(Answer::Address(script)) = line.done(who, Command::NewAddress) else {
@@ -71,23 +60,46 @@ impl Line {
         }
         for who in 1..count {
             line.connect(who - 1, who);
-            line.open_channel(who - 1, who);
+            let funding = line.begin_channel(who - 1);
+            line.mine(&[funding]);
+            line.share_channel(who - 1);
         }
         line
     }
 
-    fn open_channel(&mut self, opener: usize, acceptor: usize) {
+    /// So many nodes, with nothing and nobody.
+    pub fn bare(count: usize, set: impl Fn(&mut EngineConfig)) -> Self {
+        let now = Timestamp::from_unix_ms(1_700_000_000_000);
+        let nodes = (1..=count).map(|byte| Node::with(u8::try_from(byte).unwrap(), now, &set));
+        Self {
+            now,
+            nodes: nodes.collect(),
+            channels: Vec::new(),
+            silent: BTreeSet::new(),
+            entropy: 0,
+            coins: 0,
+            spent: BTreeSet::new(),
+            pool: Vec::new(),
+        }
+    }
+
+    /// Asks for a channel with the next node, and returns its funding transaction.
+    pub fn begin_channel(&mut self, opener: usize) -> Transaction {
         let number = 1_000_000 + u32::try_from(opener).unwrap();
-        let (key, node) = (crate::world::key(number), self.nodes[acceptor].id());
+        let (key, node) = (crate::world::key(number), self.nodes[opener + 1].id());
         let open = Command::OpenChannel { key, node, capacity: CAPACITY, fee_rate: None };
         self.nodes[opener].broadcasts.clear();
         let Ok(Answer::Channel(view)) = self.done(opener, open) else { panic!("a channel") };
-        let funding = self.nodes[opener].broadcasts.remove(0);
-        self.mine(&[funding]);
         self.channels.push(view.channel);
+        self.nodes[opener].broadcasts.remove(0)
+    }
+
+    /// The opener pays half of the channel to the other side.
+    pub fn share_channel(&mut self, opener: usize) {
+        let number = 2_000_000 + u32::try_from(opener).unwrap();
         let half = CAPACITY.to_millisats().to_msat() / 2;
-        let paid = self
-            .done(opener, crate::world::pay(crate::world::key(number + 1_000), view.channel, half));
+        let pay = crate::world::pay(crate::world::key(number), self.channels[opener], half);
+        let paid = self.done(opener, pay);
         assert!(paid.is_ok(), "{paid:?}");
     }
 
@@ -134,13 +146,24 @@ impl Line {
         }
     }
 
-    /// A node ends and begins anew; its neighbours notice.
+    /// A node ends and begins anew, and finds no block that it had not seen; its neighbours notice.
     pub fn restart(&mut self, who: usize) {
+        self.restart_with(who, |_| ());
+    }
+
+    /// The same with other settings.
+    pub fn restart_with(&mut self, who: usize, set: impl FnOnce(&mut EngineConfig)) {
+        self.restart_behind(who, set);
+        self.input(who, Input::BlocksTold);
+    }
+
+    /// The same, and it does not know yet whether there are more blocks.
+    pub fn restart_behind(&mut self, who: usize, set: impl FnOnce(&mut EngineConfig)) {
         for other in self.neighbours(who) {
             self.disconnect(who, other);
         }
         let now = self.now;
-        self.nodes[who].restart(now);
+        self.nodes[who].restart_with(now, set);
     }
 
     pub fn reconnect(&mut self, who: usize) {
@@ -163,6 +186,11 @@ impl Line {
             self.input(to, Input::PeerMessage(from, Box::new(message)));
         }
         true
+    }
+
+    /// Hands over one message of whoever has one.
+    pub fn deliver_one(&mut self) {
+        let _ = (0..self.nodes.len()).any(|who| self.deliver_from(who));
     }
 
     /// Lets all talk until nobody has anything to say.
@@ -195,8 +223,14 @@ impl Line {
             },
             txdata: transactions.to_vec(),
         };
+        self.take_block(&block);
+    }
+
+    /// All nodes see a block.
+    pub fn take_block(&mut self, block: &Block) {
         for who in 0..self.nodes.len() {
-            assert_eq!(self.nodes[who].engine.tip(), tip, "all follow one chain");
+            let tip = self.nodes[who].engine.tip();
+            assert_eq!(tip.hash, block.header.prev_blockhash, "all follow one chain");
             let (height, block) = (above(tip.height), Box::new(block.clone()));
             self.input(who, Input::BlockConnected { height, block });
             self.input(who, Input::BlocksTold);

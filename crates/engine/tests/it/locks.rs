@@ -118,7 +118,7 @@ fn what_a_receiver_does_not_want_goes_back_with_its_reason() {
     let mut line = Line::with(2, |config| {
         config.locks.amount_min = MilliSats::from_const(4_000_000);
     });
-    line.nodes[B].restart_with(line.now, |config| {
+    line.restart_with(B, |config| {
         config.locks.lead_max = strait_primitives::BlockDelta::new(2_000);
     });
     line.reconnect(B);
@@ -133,7 +133,8 @@ fn what_a_receiver_does_not_want_goes_back_with_its_reason() {
 
 #[test]
 fn a_peer_gets_as_many_places_as_much_value_and_as_much_dust_as_the_operator_allows() {
-    let quotas: [(fn(&mut strait_engine::EngineConfig), u64); 3] = [
+    type Set = fn(&mut strait_engine::EngineConfig);
+    let quotas: [(Set, u64); 3] = [
         (|config| config.locks.peer_locks_max = 2, 5_000_000),
         (|config| config.locks.peer_value_max = MilliSats::from_const(10_000_000), 5_000_000),
         (|config| config.locks.peer_dust_max = MilliSats::from_const(400_000), 200_000),
@@ -158,31 +159,45 @@ fn a_peer_gets_as_many_places_as_much_value_and_as_much_dust_as_the_operator_all
     }
 }
 
-/// At every point at which a node can be killed: between any two events of either.
+/// The tip that it knows may be days old: a lock may have expired, and a preimage shown would be lost.
 #[test]
-fn a_claim_survives_a_restart_of_either_at_every_message() {
-    for who in [A, B] {
-        for messages in 0..8 {
-            let mut line = Line::open(2);
-            let offer = line.offer(A, 1, 5_000_000, 9, 100);
-            line.ask(A, offer.clone());
-            for _ in 0..messages {
-                let _ = line.deliver_from(A) || line.deliver_from(B);
-            }
-            line.restart(who);
-            line.reconnect(who);
-            line.done(A, offer).unwrap();
-            let claim = line.claim(line.received(0, 0), 9);
-            line.ask(B, claim.clone());
-            for _ in 0..messages {
-                let _ = line.deliver_from(B) || line.deliver_from(A);
-            }
-            line.restart(who);
-            line.reconnect(who);
-            line.done(B, claim).unwrap();
-            assert_eq!(line.balance(B, 0), HALF + 5_000_000, "{who} after {messages}");
-            assert_eq!(line.nodes[A].engine.lock_views().len(), 1);
-            line.assert_folded();
-        }
+fn a_node_that_has_not_caught_up_with_the_chain_shows_no_preimage_and_offers_nothing() {
+    let mut line = Line::open(2);
+    locked(&mut line, 1, 5_000_000, 9);
+    line.restart_behind(B, |_| ());
+    line.reconnect(B);
+    let claim = line.claim(line.received(0, 0), 9);
+    assert_eq!(line.done(B, claim.clone()), Err(CommandError::ChainBehind));
+    let offer = line.offer(A, 2, 5_000_000, 9, 100);
+    line.done(A, offer).unwrap();
+    assert_eq!(line.stage(B, line.received(0, 1)), LockStage::Arrived);
+    line.input(B, strait_engine::Input::BlocksTold);
+    assert_eq!(line.stage(B, line.received(0, 1)), LockStage::Held);
+    line.done(B, claim).unwrap();
+    assert_eq!(line.balance(B, 0), HALF + 5_000_000);
+}
+
+/// At every point at which a node can be killed: between any two messages, and so any two writes, of either.
+#[test]
+fn an_offer_and_its_claim_survive_a_restart_of_either_at_every_message() {
+    let mut line = Line::open(2);
+    let rows = [A, B].into_iter().flat_map(|who| (0..7).map(move |messages| (who, messages)));
+    for (number, (who, messages)) in (0..).zip(rows) {
+        let offer = line.offer(A, number, 5_000_000, 9, 100);
+        line.ask(A, offer.clone());
+        (0..messages).for_each(|_| line.deliver_one());
+        line.restart(who);
+        line.reconnect(who);
+        line.done(A, offer).unwrap();
+        let claim = line.claim(line.received(0, u64::from(number)), 9);
+        line.ask(B, claim.clone());
+        (0..messages).for_each(|_| line.deliver_one());
+        line.restart(who);
+        line.reconnect(who);
+        line.done(B, claim).unwrap();
+        let paid = 5_000_000 * (u64::from(number) + 1);
+        assert_eq!(line.balance(B, 0), HALF + paid, "{who} after {messages}");
+        assert_eq!(line.nodes[A].engine.lock_views().len(), usize::try_from(number + 1).unwrap());
+        line.assert_folded();
     }
 }

@@ -3,12 +3,17 @@
 #![expect(
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     unreachable_pub,
     reason = "test code: what fails here fails loudly"
 )]
 
+mod contracts;
+mod core_chain;
+mod forwarding;
 mod line;
+mod lock_deadlines;
 mod locks;
 mod mass_close;
 mod node;

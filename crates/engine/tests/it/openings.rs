@@ -159,6 +159,101 @@ fn nobody_makes_the_log_grow_without_end() {
     assert_eq!(answered(&world.bob), 105);
 }
 
+/// Room for so many never-funded channels on Bob's side.
+fn with_room(unfunded_max: usize) -> World {
+    let mut world = World::funded();
+    world.fund(Bob, 8);
+    world.bob.config.unfunded_max = unfunded_max;
+    world.bob.config.channels_max = 100;
+    world.restart(Bob);
+    world.connect();
+    world
+}
+
+/// What Bob says to a stranger that asks for a channel.
+fn asks(world: &mut World, open: &OpenChannel, from: NodeId, number: u32) -> Message {
+    let bob = world.bob.id();
+    if world.bob.engine.peer_views().iter().all(|peer| peer.node != from) {
+        greet(world, from);
+    }
+    world.say(Bob, from, renamed(open, from, bob, number));
+    last_said(&world.bob, from)
+}
+
+fn is_answer(said: &Message) -> bool {
+    matches!(said, Message::AcceptChannel(_))
+}
+
+/// Two throw-away names filled the room for two weeks, and nobody could open a channel to this node.
+#[test]
+fn who_takes_most_of_the_room_makes_room_for_who_has_less() {
+    let mut world = with_room(8);
+    let open = request(&mut world);
+    for number in 0..4 {
+        assert!(is_answer(&asks(&mut world, &open, stranger(10), number)));
+    }
+    for number in 0..2 {
+        assert!(is_answer(&asks(&mut world, &open, stranger(11), number)));
+    }
+    // Strangers have six of eight places.
+    assert!(is_answer(&asks(&mut world, &open, stranger(12), 0)));
+    let Message::Fault(told) = last_said(&world.bob, stranger(10)) else { panic!("a fault") };
+    assert_eq!(told.code, FaultCode::UnknownChannel, "whoever had four has three");
+    assert!(is_answer(&asks(&mut world, &open, stranger(12), 1)));
+    assert!(!is_answer(&asks(&mut world, &open, stranger(12), 2)), "all have two");
+    assert_eq!(world.bob.folded(), world.bob.engine.state());
+}
+
+#[test]
+fn a_stranger_that_never_funds_its_channel_keeps_its_place_for_an_hour() {
+    let mut world = with_room(1);
+    let open = request(&mut world);
+    let opening = world.opening(Alice, key(99));
+    world.connect();
+    assert!(world.done(Alice, opening).is_ok(), "signed, and not on the chain");
+    for _ in 0..6 {
+        assert!(!is_answer(&asks(&mut world, &open, stranger(10), 0)));
+        world.mine(&[]);
+    }
+    assert!(is_answer(&asks(&mut world, &open, stranger(10), 0)));
+    assert_eq!(world.bob.engine.node_view().channels_awaiting_funding, 0);
+    assert_eq!(world.bob.folded(), world.bob.engine.state());
+}
+
+#[test]
+fn strangers_never_take_the_place_of_a_peer_that_the_operator_named() {
+    let mut world = with_room(2);
+    let open = request(&mut world);
+    for byte in 10..12 {
+        assert!(is_answer(&asks(&mut world, &open, stranger(byte), 0)));
+    }
+    let friend = stranger(20);
+    let address = "/ip4/127.0.0.1/tcp/1".to_owned();
+    let named = strait_engine::Command::ConnectPeer { node: friend, address };
+    assert!(world.done(Bob, named).is_ok());
+    greet(&mut world, friend);
+    for number in 0..2 {
+        assert!(is_answer(&asks(&mut world, &open, friend, number)));
+    }
+    assert!(!is_answer(&asks(&mut world, &open, stranger(13), 0)), "friends make no room");
+    assert!(!is_answer(&asks(&mut world, &open, friend, 2)));
+}
+
+/// The acceptor held its side for ten minutes, and the opener's name for it.
+#[test]
+fn an_opening_that_takes_too_long_is_over_for_both() {
+    let mut world = World::funded();
+    let opening = world.opening(Alice, key(1));
+    world.ask(Alice, opening);
+    assert!(world.deliver(Bob));
+    world.bob.outbox.clear();
+    world.now = world.now.after(Millis(600_000));
+    world.input(Alice, strait_engine::Input::Tick);
+    world.settle();
+    assert_eq!(world.alice.engine.node_view().channels_opening, 0);
+    assert_eq!(world.bob.engine.node_view().channels_opening, 0);
+}
+
 /// Whoever pays for its channels may have as many as the other limits allow.
 #[test]
 fn a_funded_opening_is_counted_no_more() {

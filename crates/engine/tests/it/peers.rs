@@ -7,7 +7,7 @@ use strait_primitives::{ChannelId, CommitmentNumber, NodeId};
 use strait_wire::{Fault, FaultCode, Hello, Message, Note, RequestTurn};
 
 use crate::node::{Node, chain};
-use crate::world::{Alice, BOTH, Bob, World, key};
+use crate::world::{Alice, BOTH, Bob, World, key, pay};
 
 pub const fn stranger(byte: u8) -> NodeId {
     NodeId::from_bytes([byte; 33])
@@ -106,6 +106,28 @@ fn a_peer_with_a_channel_is_told_of_once_for_each_kind_and_hung_up_on_in_the_end
     world.connect();
     world.say(Bob, alice, about_nothing());
     assert_eq!(told(&world.bob), 3, "a new connection is heard again");
+}
+
+/// Messages that lead nowhere cost their sender nothing, and stood before everybody else's.
+#[test]
+fn a_peer_that_goes_on_saying_what_leads_nowhere_is_hung_up_on() {
+    let hello = || Hello { version: 1, chain: chain() };
+    let mut world = World::new();
+    greet(&mut world, stranger(9));
+    for _ in 0..1_000 {
+        world.say(Bob, stranger(9), hello());
+    }
+    assert_eq!(world.bob.hung_up, [stranger(9)]);
+
+    let (mut world, channel) = World::open();
+    let alice = world.alice.id();
+    for number in 0..400 {
+        for _ in 0..4 {
+            world.say(Bob, alice, hello());
+        }
+        assert!(world.done(Alice, pay(key(number), channel, 1_000)).is_ok());
+    }
+    assert_eq!(world.bob.hung_up, [], "whoever also does something may say a little more");
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The channel protocol over all connections: admits them, and decides which one carries a peer's stream.
 
 use core::task::{Context, Poll, Waker};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
+use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::swarm::{
     CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler,
     THandlerInEvent, ToSwarm,
@@ -18,9 +18,10 @@ use tokio::time::Instant;
 use super::admission::Admission;
 use super::handler::{Handler, Open, Report, Role, role};
 use crate::address::Address;
-use crate::event::Direction;
+use crate::event::{Direction, DisconnectReason};
 use crate::identity::from_peer_id;
-use crate::limits::{CONNECTIONS_PER_PEER_MAX, SIMULTANEOUS};
+use crate::limits::{CONNECTIONS_PER_PEER_MAX, SIMULTANEOUS, STRANGER_STAYS};
+use crate::lock::locked;
 use crate::switchboard::Switchboard;
 
 /// What the service hears.
@@ -52,6 +53,8 @@ struct Connection {
     peer_id: PeerId,
     /// Where the peer is.
     address: Address,
+    /// Who dialled.
+    direction: Direction,
     /// Since when.
     since: Instant,
     /// Whether the opener chose it for the stream.
@@ -140,6 +143,20 @@ impl Behaviour {
         self.act(ToSwarm::NotifyHandler { peer_id, handler, event: Open });
     }
 
+    /// Others may begin so many connections; once the last place is taken, the stranger that has been here longest makes
+    /// room for the next. Else a few hundred idle strangers would be all that this node ever meets.
+    fn make_room(&mut self, newest: ConnectionId, now: Instant) {
+        let most = usize::try_from(self.board.limits.connections_inbound_max).unwrap_or(usize::MAX);
+        let kept: BTreeSet<NodeId> = locked(&self.board.dialer).kept().collect();
+        let Some(oldest) = in_the_way(&self.connections, newest, most, now, &kept) else { return };
+        let Some(held) = self.connections.get(&oldest) else { return };
+        let (peer, closing) = (held.peer, close(held.peer_id, oldest));
+        if let Some(link) = self.board.link(&peer) {
+            self.board.close(&link, DisconnectReason::MadeRoom);
+        }
+        self.act(closing);
+    }
+
     /// The link is up on `connection`: the peer's other connections have had their time.
     fn handle_link_up(&mut self, connection: ConnectionId) {
         let Some(peer) = self.connections.get(&connection).map(|held| held.peer) else { return };
@@ -162,6 +179,26 @@ impl Behaviour {
             waker.wake();
         }
     }
+}
+
+/// The connection that makes room for the next newcomer, if there is no place left: the oldest that a stranger began.
+fn in_the_way(
+    connections: &BTreeMap<ConnectionId, Connection>,
+    newest: ConnectionId,
+    most: usize,
+    now: Instant,
+    kept: &BTreeSet<NodeId>,
+) -> Option<ConnectionId> {
+    let inbound = || connections.iter().filter(|(_, held)| held.direction == Direction::Inbound);
+    if inbound().count() < most {
+        return None;
+    }
+    let may_go = |(id, held): &(&ConnectionId, &Connection)| {
+        **id != newest
+            && !kept.contains(&held.peer)
+            && now.duration_since(held.since) >= STRANGER_STAYS
+    };
+    inbound().filter(may_go).min_by_key(|(_, held)| held.since).map(|(id, _)| *id)
 }
 
 /// Closes one connection.
@@ -216,8 +253,14 @@ impl NetworkBehaviour for Behaviour {
                 let peer = from_peer_id(&event.peer_id).expect("admitted above");
                 let address = Address::from_multiaddr(address).expect("admitted above");
                 let (since, part) = (Instant::now(), Part::Spare);
-                let held = Connection { peer, peer_id: event.peer_id, address, since, part };
+                let direction = match event.endpoint {
+                    ConnectedPoint::Dialer { .. } => Direction::Outbound,
+                    ConnectedPoint::Listener { .. } => Direction::Inbound,
+                };
+                let peer_id = event.peer_id;
+                let held = Connection { peer, peer_id, address, direction, since, part };
                 self.handle_established(event.connection_id, held);
+                self.make_room(event.connection_id, since);
             }
             FromSwarm::ConnectionClosed(event) => {
                 self.connections.remove(&event.connection_id);
@@ -252,5 +295,53 @@ impl NetworkBehaviour for Behaviour {
         }
         self.waker = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use crate::identity::{Identity, to_peer_id};
+
+    use super::*;
+
+    fn held(secret: u8, direction: Direction, since: Instant) -> Connection {
+        let peer = Identity::from_secret([secret; 32]).unwrap().node_id();
+        Connection {
+            peer,
+            peer_id: to_peer_id(peer).unwrap(),
+            address: "/ip4/127.0.0.1/tcp/1".parse().unwrap(),
+            direction,
+            since,
+            part: Part::Spare,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_stranger_makes_room_once_the_last_place_is_taken() {
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let rows = [
+            held(1, Direction::Inbound, at(0)),
+            held(2, Direction::Outbound, at(1)),
+            held(3, Direction::Inbound, at(2)),
+            held(4, Direction::Inbound, at(3)),
+            held(5, Direction::Inbound, at(60)),
+        ];
+        let friend = rows[0].peer;
+        let id = ConnectionId::new_unchecked;
+        let connections: BTreeMap<_, _> = (0..).map(id).zip(rows).collect();
+        let check = |most, now, kept: &[NodeId], expect: Option<usize>| {
+            let kept = kept.iter().copied().collect();
+            let found = in_the_way(&connections, id(4), most, at(now), &kept);
+            assert_eq!(found, expect.map(id), "of {most} places after {now} s");
+        };
+        check(5, 60, &[], None);
+        check(4, 60, &[], Some(0));
+        check(4, 60, &[friend], Some(2));
+        check(4, 9, &[], None);
+        check(4, 11, &[friend], None);
+        check(1, 12, &[friend], Some(2));
     }
 }

@@ -75,6 +75,25 @@ async fn room_that_the_consumer_still_holds_lets_the_peer_send_no_more() {
     assert!(futures::poll!(room).is_ready());
 }
 
+/// Forty thousand frames of a few bytes fitted into a peer's room, and stood before every other peer's.
+#[tokio::test]
+async fn small_frames_that_wait_have_a_bound_of_their_own() {
+    let limits = Limits { incoming_per_peer_frames: 3, ..Limits::default() };
+    let (board, mut events) = board(limits);
+    let [live, other] = [PEER, NodeId::from_bytes([4; 33])].map(|peer| open(&board, peer).unwrap());
+    for _ in 0..3 {
+        let small = frame(1);
+        let room = live.room_for(&small).await;
+        live.link.deliver(small, room).unwrap();
+    }
+    let small = frame(1);
+    let mut fourth = core::pin::pin!(live.room_for(&small));
+    assert!(futures::poll!(fourth.as_mut()).is_pending());
+    let _others = other.room_for(&small).await;
+    while !matches!(events.next().await, Some(NetEvent::Frame { .. })) {}
+    assert!(futures::poll!(fourth).is_ready());
+}
+
 #[test]
 fn links_whose_events_nobody_takes_do_not_pile_up() {
     let (board, mut events) = board(Limits { connections_max: 1, ..Limits::default() });

@@ -25,6 +25,8 @@ struct World {
     is_away: bool,
     download: Download,
     submitted: Vec<Txid>,
+    /// What waits for a block.
+    waiting: Vec<Transaction>,
 }
 
 /// A source that shows the world.
@@ -90,8 +92,12 @@ impl ChainSource for Shown {
         Ok(SubmitOutcome { transactions })
     }
 
-    fn mempool_spends(&mut self, _: &[OutPoint]) -> Result<Vec<Transaction>, ChainError> {
-        Ok(Vec::new())
+    fn mempool_spends(&mut self, asked: &[OutPoint]) -> Result<Vec<Transaction>, ChainError> {
+        let world = self.ask()?;
+        let spends = |transaction: &&Transaction| {
+            transaction.input.iter().any(|input| asked.contains(&input.previous_output))
+        };
+        Ok(world.waiting.iter().filter(spends).cloned().collect())
     }
 
     fn mempool_transactions(&mut self) -> Result<Vec<Transaction>, ChainError> {
@@ -160,7 +166,7 @@ impl Stage {
         let known = BlockId { height: BlockHeight::new(0), hash: genesis.block_hash() };
         let best = vec![genesis];
         let (is_away, download, submitted) = (false, Download::Over, Vec::new());
-        let world = World { best, is_away, download, submitted };
+        let world = World { best, is_away, download, submitted, waiting: Vec::new() };
         let shown = Shown(Arc::new(Mutex::new(world)));
         shown.mine(blocks);
         let (inbox, inputs) = Inbox::new();
@@ -190,7 +196,8 @@ impl Stage {
         pause > Duration::ZERO
     }
 
-    /// What the engine was told since last asked: `b` for a block, `f` for fees, `.` for the end.
+    /// What the engine was told since last asked: `b` for a block, `f` for fees, `m` for a waiting transaction, `.` for
+    /// the end.
     fn told(&mut self) -> String {
         let mut told = String::new();
         while let Ok(queued) = self.inputs.try_recv() {
@@ -198,6 +205,7 @@ impl Stage {
                 Queued::Input(Input::BlockConnected { .. }, Place::OfBlock { .. }) => 'b',
                 Queued::Input(Input::NoFeeEstimate { .. }, _) => 'f',
                 Queued::Input(Input::BlocksTold, _) => '.',
+                Queued::Input(Input::MempoolTransaction(_), _) => 'm',
                 Queued::Input(..) | Queued::Stop => '?',
             });
         }
@@ -275,4 +283,31 @@ fn a_source_that_downloads_the_chain_itself_is_no_chain_to_be_ready_on() {
     stage.shown.lock().download = Download::Over;
     assert!(stage.look());
     assert_eq!(stage.standing(), Standing::Healthy);
+    // Cut off it knows of no later block, and a thief's may be among those.
+    stage.shown.lock().download = Download::Alone;
+    assert!(stage.look());
+    assert_eq!(stage.standing(), Standing::Behind);
+}
+
+#[test]
+fn a_waiting_transaction_that_is_looked_for_is_told_once_while_it_waits() {
+    let mut stage = Stage::new(1);
+    while !stage.look() {}
+    stage.told();
+    stage.shown.lock().waiting = vec![transaction(7)];
+    assert!(stage.look());
+    assert_eq!(stage.told(), "", "nobody looks for it");
+    stage.orders.look_for(vec![OutPoint::null()]);
+    assert!(stage.look());
+    assert!(stage.look());
+    assert_eq!(stage.told(), "m");
+    // It is gone for a while: whoever sees it again may have another reason to ask.
+    stage.shown.lock().waiting.clear();
+    assert!(stage.look());
+    stage.shown.lock().waiting = vec![transaction(7), transaction(8)];
+    assert!(stage.look());
+    assert_eq!(stage.told(), "mm");
+    stage.orders.look_for(Vec::new());
+    assert!(stage.look());
+    assert_eq!(stage.told(), "");
 }

@@ -60,6 +60,8 @@ pub(crate) const fn command_name(command: &Command) -> CommandName {
         Command::Channel(_) => CommandName::Channel,
         Command::OpenChannel { .. } => CommandName::OpenChannel,
         Command::CloseChannel { .. } => CommandName::CloseChannel,
+        Command::Recoveries => CommandName::Recoveries,
+        Command::Recover { .. } => CommandName::Recover,
         Command::Pay { .. } => CommandName::Pay,
         Command::Modules => CommandName::Modules,
         Command::AddModule { .. } => CommandName::AddModule,

@@ -18,7 +18,7 @@ fn shut_down() -> SigningState {
     state
 }
 
-fn close(fee: u64, funding: &FundingScript) -> ClosingTransaction {
+fn close(fee: u64, funding: &FundingScript) -> Close {
     let half = MilliSats::from_const(CAPACITY.to_millisats().to_msat() / 2);
     let terms = ClosingTerms {
         funding_outpoint: funding_outpoint(),
@@ -28,7 +28,8 @@ fn close(fee: u64, funding: &FundingScript) -> ClosingTransaction {
         payer: Party::Opener,
         fee: Sats::from_const(fee),
     };
-    ClosingTransaction::new(&terms, funding).unwrap()
+    let transaction = ClosingTransaction::new(&terms, funding).unwrap();
+    Close { transaction, holder_output: terms.output_of(Party::Opener).unwrap() }
 }
 
 fn entropy(byte: u8) -> Zeroizing<[u8; 32]> {
@@ -51,7 +52,7 @@ fn two_parts_make_the_key_path_signature() {
     let ours_complete = our_session.complete(&their_session.partial_signature()).unwrap();
     let theirs_complete = their_session.complete(&our_session.partial_signature()).unwrap();
     assert_eq!(ours_complete, theirs_complete);
-    let message: Message = close.sighash();
+    let message: Message = close.transaction.sighash();
     assert_eq!(verify_schnorr(&funding.output_key(), &message, &ours_complete), Ok(()));
 }
 

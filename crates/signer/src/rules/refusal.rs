@@ -1,6 +1,6 @@
 //! Which rule forbids a signature or a secret.
 
-use strait_primitives::{CommitmentNumber, Digest};
+use strait_primitives::{CommitmentNumber, Digest, Sats};
 use thiserror::Error;
 
 use super::Standing;
@@ -67,6 +67,14 @@ pub enum Refusal {
         counterparty: Option<CommitmentNumber>,
         /// Our last commitment that the counterparty signed.
         holder: Option<CommitmentNumber>,
+    },
+    /// A close from a state that is not trusted brings less than the operator approved, or nothing was approved.
+    #[error("a close that brings {output}, where {approved:?} is approved")]
+    NotApproved {
+        /// The operator's least.
+        approved: Option<Sats>,
+        /// What the close brings.
+        output: Sats,
     },
     /// A secret out of order.
     #[error("the secret of our commitment {asked} where {expected} is the lowest unrevoked")]

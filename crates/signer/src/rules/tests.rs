@@ -185,6 +185,9 @@ fn a_restored_store_takes_no_part_in_rounds_and_publishes_only_at_the_operators_
     assert_eq!(accepted.check_broadcast(at(3)), Ok(()));
     assert_eq!(accepted.check_release(at(2)), refuse(Standing::LossAccepted));
 
+    let again =
+        with(proposer(3), &[SigningEvent::Restored, SigningEvent::LossAccepted, published(3)]);
+    assert_eq!(again.check_broadcast(at(3)), Ok(()));
     let lost = with(proposer(3), &[SigningEvent::DataLost, SigningEvent::Restored]);
     assert_eq!(lost.standing(), Standing::DataLost, "a restore does not make it better");
     assert_eq!(lost.check_broadcast(at(3)), refuse(Standing::DataLost));
@@ -192,20 +195,49 @@ fn a_restored_store_takes_no_part_in_rounds_and_publishes_only_at_the_operators_
 
 #[test]
 fn a_close_is_signed_after_the_shutdown_with_no_round_outstanding() {
-    assert_eq!(fold(&proposer(3)).check_sign_closing(), Err(Refusal::RoundsOpen));
+    let all = Sats::from_const(1_000);
+    assert_eq!(fold(&proposer(3)).check_sign_closing(all), Err(Refusal::RoundsOpen));
     let ended = with(proposer(3), &[SigningEvent::Shutdown]);
-    assert_eq!(ended.check_sign_closing(), Ok(()));
+    assert_eq!(ended.check_sign_closing(Sats::ZERO), Ok(()));
     assert_eq!(
         ended.check_sign_counterparty(at(4), &digest(4)),
         Err(Refusal::RoundsEnded { asked: at(4) })
     );
     let outstanding = with(proposer(3), &[signed(4), SigningEvent::Shutdown]);
     assert_eq!(
-        outstanding.check_sign_closing(),
+        outstanding.check_sign_closing(all),
         Err(Refusal::RoundOutstanding { counterparty: Some(at(4)), holder: Some(at(3)) })
     );
-    let restored = with(proposer(3), &[signed(4), SigningEvent::Restored, SigningEvent::Shutdown]);
-    assert_eq!(restored.check_sign_closing(), Ok(()), "the operator approved the amounts");
+}
+
+#[test]
+fn a_close_of_a_state_that_is_not_trusted_brings_what_the_operator_approved() {
+    let (less, least) = (Sats::from_const(999), Sats::from_const(1_000));
+    let approve = |at_least| SigningEvent::CloseApproved { at_least };
+    for untrusted in [SigningEvent::Restored, SigningEvent::DataLost] {
+        let history = [signed(4), untrusted, SigningEvent::Shutdown];
+        let nothing = Err(Refusal::NotApproved { approved: None, output: least });
+        assert_eq!(with(proposer(3), &history).check_sign_closing(least), nothing);
+        let approved = with(proposer(3), &[&history[..], &[approve(least)]].concat());
+        assert_eq!(approved.check_sign_closing(least), Ok(()));
+        let refused = Err(Refusal::NotApproved { approved: Some(least), output: less });
+        assert_eq!(approved.check_sign_closing(less), refused);
+        let lowered = with(proposer(3), &[&history[..], &[approve(least), approve(less)]].concat());
+        assert_eq!(lowered.check_sign_closing(less), Ok(()), "the operator's last word counts");
+    }
+}
+
+#[test]
+fn a_copy_of_a_state_after_which_nothing_is_signed_is_the_last_state_however_old() {
+    let shut = with(proposer(3), &[SigningEvent::Shutdown, SigningEvent::Restored]);
+    assert_eq!(shut.standing(), Standing::Current);
+    assert_eq!(shut.check_broadcast(at(3)), Ok(()));
+    let forced = with(proposer(3), &[published(3), SigningEvent::Restored]);
+    assert_eq!(forced.check_broadcast(at(3)), Ok(()));
+    // The answer to what is outstanding would make it a newer one.
+    let outstanding =
+        with(proposer(3), &[signed(4), SigningEvent::Shutdown, SigningEvent::Restored]);
+    assert_eq!(outstanding.standing(), Standing::Quarantined);
 }
 
 #[test]
@@ -217,6 +249,7 @@ fn an_event_that_breaks_a_law_stops_the_process() {
         (proposer(3), they_revoked(3)),
         (proposer(3), published(2)),
         (proposer(3), SigningEvent::LossAccepted),
+        (proposer(3), SigningEvent::CloseApproved { at_least: Sats::ZERO }),
     ] {
         let mut state = fold(&history);
         let applied = std::panic::catch_unwind(move || state.apply(event));

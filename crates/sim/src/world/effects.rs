@@ -98,8 +98,8 @@ impl World {
             Effect::KeepConnected(peer, _) => {
                 self.keep_connected(place, self.history.place_of(&peer));
             }
-            // Whoever is connected here dials as long as it lives.
-            Effect::Forget(_) => {}
+            // Whoever is connected here dials as long as it lives, and nobody shows it the mempool.
+            Effect::Forget(_) | Effect::LookFor(_) => {}
             Effect::Broadcast(transactions) => {
                 let names: Vec<String> =
                     transactions.iter().map(|t| t.compute_txid().to_string()).collect();
@@ -204,6 +204,7 @@ pub(super) fn describe(message: &Message) -> String {
         | Message::RefuseContract(_)
         | Message::Shutdown(_)
         | Message::CloseOffer(_)
-        | Message::CloseSign(_) => name.to_owned(),
+        | Message::CloseSign(_)
+        | Message::CloseTerms(_) => name.to_owned(),
     }
 }

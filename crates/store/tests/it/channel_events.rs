@@ -2,7 +2,7 @@
 
 use strait_channel::{
     AbandonReason, Agreement, CarriedRequest, ChannelEvent, ContractChange, ForceReason,
-    FundingOutput, Signed, Spender,
+    FundingOutput, Recovery, Signed, Spender,
 };
 use strait_contract::{
     Collateral, Finality, Limits, Outcome, OutcomeLock, Params, Party, State, Terms,
@@ -43,6 +43,7 @@ fn parameters() -> Parameters {
     Parameters {
         delay: BlockDelta::new(144),
         locks_max: 30,
+        contract_locks_max: 7,
         lock_min: MilliSats::from_const(1_000_000),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: BlockDelta::new(3),
@@ -221,5 +222,10 @@ fn ends() -> Vec<ChannelEvent> {
         ChannelEvent::Spent { txid: DIGEST, height: HEIGHT, by: Spender::Cheater },
         ChannelEvent::Unspent,
         ChannelEvent::Resolved { by: Spender::Both },
+        ChannelEvent::RecoveryChosen { choice: Recovery::AskPeer },
+        ChannelEvent::RecoveryChosen {
+            choice: Recovery::ApproveClose { at_least: Sats::from_const(30) },
+        },
+        ChannelEvent::RecoveryChosen { choice: Recovery::AcceptLoss },
     ]
 }

@@ -19,9 +19,9 @@ use strait_watcher::WatchEvent;
 use crate::{channel_events, node_events, watch_events};
 
 /// Kinds of the envelope, events of a channel, events of a watcher: every index up to the last one is in use.
-const KINDS: u16 = 11;
-const CHANNEL_EVENTS: u16 = 22;
-const WATCH_EVENTS: u16 = 5;
+const KINDS: u16 = 12;
+const CHANNEL_EVENTS: u16 = 23;
+const WATCH_EVENTS: u16 = 8;
 
 /// The kind of an event in its envelope. A new event does not compile before it has a place here, and so a sample.
 const fn kind(event: &Event) -> u16 {
@@ -37,6 +37,7 @@ const fn kind(event: &Event) -> u16 {
         Event::RequestsFailed { .. } => 8,
         Event::ClockNoted { .. } => 9,
         Event::Payment(_) => 10,
+        Event::Restored { .. } => 11,
     }
 }
 
@@ -65,6 +66,7 @@ const fn channel_index(event: &ChannelEvent) -> u16 {
         ChannelEvent::Spent { .. } => 19,
         ChannelEvent::Unspent => 20,
         ChannelEvent::Resolved { .. } => 21,
+        ChannelEvent::RecoveryChosen { .. } => 22,
     }
 }
 

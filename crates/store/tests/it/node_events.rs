@@ -35,6 +35,11 @@ pub(crate) fn samples() -> Vec<Event> {
         Event::ModuleAdded { module: MODULE, size_bytes: 22_815 },
         Event::RequestsFailed { channel: CHANNEL, keys: vec![KEY, KEY] },
         Event::ClockNoted { now: Timestamp::from_unix_ms(29) },
+        Event::Restored {
+            backup_taken: Some(Timestamp::from_unix_ms(31)),
+            now: Timestamp::from_unix_ms(32),
+        },
+        Event::Restored { backup_taken: None, now: Timestamp::from_unix_ms(33) },
     ];
     let subjects = [RequestSubject::OpenChannel(CHANNEL), sent];
     all.extend(subjects.map(|subject| Event::RequestBegun { key: KEY, digest: KEY, subject }));

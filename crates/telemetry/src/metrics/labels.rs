@@ -49,6 +49,8 @@ pub enum ChannelPhase {
     ForceClosing,
     /// This node is behind; only the peer can close.
     Lost,
+    /// Its state comes from a backup; it waits for the operator.
+    Quarantined,
 }
 
 impl Label for ChannelPhase {
@@ -60,6 +62,7 @@ impl Label for ChannelPhase {
         Self::Closing,
         Self::ForceClosing,
         Self::Lost,
+        Self::Quarantined,
     ];
 
     fn value(self) -> &'static str {
@@ -70,6 +73,7 @@ impl Label for ChannelPhase {
             Self::Closing => "closing",
             Self::ForceClosing => "force_closing",
             Self::Lost => "lost",
+            Self::Quarantined => "quarantined",
         }
     }
 }
@@ -282,6 +286,10 @@ pub enum CommandName {
     OpenChannel,
     /// Close a channel.
     CloseChannel,
+    /// List the channels that are not trusted.
+    Recoveries,
+    /// End one of them.
+    Recover,
     /// Pay over a channel.
     Pay,
     /// List the modules.
@@ -326,6 +334,8 @@ impl Label for CommandName {
         Self::Channel,
         Self::OpenChannel,
         Self::CloseChannel,
+        Self::Recoveries,
+        Self::Recover,
         Self::Pay,
         Self::Modules,
         Self::AddModule,
@@ -353,6 +363,8 @@ impl Label for CommandName {
             Self::Channel => "channel",
             Self::OpenChannel => "open_channel",
             Self::CloseChannel => "close_channel",
+            Self::Recoveries => "recoveries",
+            Self::Recover => "recover",
             Self::Pay => "pay",
             Self::Modules => "modules",
             Self::AddModule => "add_module",

@@ -12,6 +12,7 @@ mod durable;
 mod history;
 mod holds;
 mod oracle;
+mod seed_alone;
 mod select;
 mod send;
 mod world;

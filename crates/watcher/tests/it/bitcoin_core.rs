@@ -132,16 +132,31 @@ impl Core {
 
 /// The child of a commitment: it spends the anchor and the coin that was mined for it.
 pub(crate) fn child_of(commitment: &Transaction, coin: OutPoint) -> Transaction {
+    child_paying(commitment, coin, CHILD_FEE, 1)
+}
+
+/// A child that pays so much and has so many outputs, all but one of the least value that nodes pass on.
+pub(crate) fn child_paying(
+    commitment: &Transaction,
+    coin: OutPoint,
+    fee: Amount,
+    outputs: usize,
+) -> Transaction {
     let is_anchor = |output: &TxOut| output.script_pubkey.as_bytes() == [0x51, 0x02, 0x4e, 0x73];
     let place = commitment.output.iter().position(is_anchor).unwrap();
     let anchor = OutPoint::new(commitment.compute_txid(), u32::try_from(place).unwrap());
-    let value = commitment.output[place].value + CHILD_COIN - CHILD_FEE;
+    let least = Amount::from_sat(330);
+    let rest = u64::try_from(outputs - 1).unwrap();
+    let value = commitment.output[place].value + CHILD_COIN - fee - least * rest;
+    let output = |value| TxOut { value, script_pubkey: open_script().to_p2wsh() };
+    let mut output_list = vec![output(least); outputs - 1];
+    output_list.push(output(value));
     let opened = Witness::from_slice(&[open_script().as_bytes()]);
     Transaction {
         version: Version::non_standard(3),
         lock_time: LockTime::ZERO,
         input: vec![spending(anchor, Witness::new()), spending(coin, opened)],
-        output: vec![TxOut { value, script_pubkey: open_script().to_p2wsh() }],
+        output: output_list,
     }
 }
 

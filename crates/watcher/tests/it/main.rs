@@ -17,6 +17,8 @@ mod contested;
 mod fees;
 mod mempool;
 mod node;
+mod pinned;
 mod real_chain;
 mod reorganisation;
 mod settlement;
+mod twins;

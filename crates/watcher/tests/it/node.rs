@@ -1,6 +1,7 @@
 //! One side's watcher with its log, and two of them on one chain.
 
 use bitcoin::{Block, Transaction};
+use strait_onchain::ClaimTransaction;
 use strait_primitives::{BlockHeight, FeeRate, Party};
 use strait_watcher::{
     BlockSpends, DEPTH_DEFAULT, Plan, PollRequest, Standing, WatchEvent, Watcher, WatcherState,
@@ -70,6 +71,19 @@ impl Node {
         let plan = self.plan(channel, tip, fee_rate);
         let party = self.knowledge.party;
         plan.claims.iter().map(|claim| sign(&claim.transaction, party)).collect()
+    }
+
+    /// Its claim of one output of this value, alone.
+    pub(crate) fn single(&self, channel: &Channel, tip: BlockHeight, sat: u64) -> Transaction {
+        let mut fresh = self.watcher.clone();
+        let destination = channel.wallet(self.knowledge.party);
+        let request = PollRequest { tip, fee_rate: RATE, destination };
+        let view = View { channel, knowledge: &self.knowledge };
+        let plan = fresh.poll(&request, &view);
+        let mut claims = plan.claims.iter().flat_map(|claim| claim.transaction.claims());
+        let one = claims.find(|claim| claim.coin().value.to_sat() == sat).unwrap();
+        let alone = ClaimTransaction::new(vec![one.clone()], destination, RATE).unwrap();
+        sign(&alone, self.knowledge.party)
     }
 
     pub(crate) fn standing(&self, channel: &Channel) -> Option<Standing> {

@@ -262,6 +262,7 @@ impl Table {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "what it took is part of what the table shows")]
 fn play(core: &mut Core, undone: Undone) {
     let mut table = Table::open(core);
     let opened = table.seen;

@@ -25,16 +25,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Words = Vec<Vec<u8>>;
 
 /// The genesis block of the devnet, which is the one of every regtest, as it is on the wire.
-fn regtest() -> Digest {
+pub(super) fn regtest() -> Digest {
     let genesis = bitcoin::constants::genesis_block(bitcoin::Network::Regtest).block_hash();
     Digest::from_bytes(bitcoin::hashes::Hash::to_byte_array(genesis))
 }
 
-fn hello(version: u16, chain: Digest) -> Vec<u8> {
+pub(super) fn hello(version: u16, chain: Digest) -> Vec<u8> {
     Message::from(Hello { version, chain }).to_frame()
 }
 
-fn stray() -> Vec<u8> {
+pub(super) fn stray() -> Vec<u8> {
     let (channel, number) = (ChannelId::from_bytes([7; 32]), CommitmentNumber::FIRST);
     Message::from(RequestTurn { channel, number }).to_frame()
 }

@@ -83,6 +83,7 @@ impl Witness {
                 | ChannelEvent::CloseAgreed { .. }
                 | ChannelEvent::ForceClosed { .. }
                 | ChannelEvent::DataLost { .. }
+                | ChannelEvent::RecoveryChosen { .. }
                 | ChannelEvent::Spent { .. }
                 | ChannelEvent::Unspent
                 | ChannelEvent::Resolved { .. } => continue,

@@ -1,0 +1,490 @@
+//! The configuration as the node uses it: every value in bounds, every unit in its type.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use strait_primitives::{BlockDelta, FeeRate, ModuleHash, Sats};
+
+use crate::error::{Problem, Problems};
+use crate::raw::{
+    OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawNet, RawStore, RawWallet,
+};
+use crate::{Source, shape};
+
+/// The node's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `rpc_url`: where bitcoind or the devnet answers, `http://HOST:PORT`. No default. Whoever answers there decides what
+    /// the node believes of the chain: a stranger could hide a revoked commitment. Since 0.1.
+    pub rpc_url: String,
+    /// `p2p_listen`: multiaddrs for peers, TCP or QUIC; may be empty, then only outgoing connections exist. Default: port 9736
+    /// of every address. More addresses mean more strangers who can take up connections. Since 0.1.
+    pub p2p_listen: Vec<String>,
+    /// `data_dir`: absolute path of the log, the wallet's seed and the node's logs. No default. A new or foreign folder is
+    /// another node: its channels are not here. Since 0.1.
+    pub data_dir: PathBuf,
+    /// `log_level`: error, warn, info, debug or trace, or directives such as `info,strait_net=debug`. Default `info`.
+    /// Below `info` disks fill faster, above it the cause of a failure may be missing. Since 0.1.
+    pub log_level: String,
+    /// `metrics_port` at `metrics.address`: metrics and health without a token. Defaults 9738 (0 lets the system choose) and
+    /// loopback. Reachable by strangers it tells them balances and load. Since 0.1.
+    pub metrics: SocketAddr,
+    /// `[api]`
+    pub api: ApiConfig,
+    /// `[chain]`
+    pub chain: ChainConfig,
+    /// `[channel]`
+    pub channel: ChannelConfig,
+    /// `[contracts]`
+    pub contracts: ContractsConfig,
+    /// `[wallet]`
+    pub wallet: WalletConfig,
+    /// `[net]`
+    pub net: NetConfig,
+    /// `[store]`
+    pub store: StoreConfig,
+}
+
+/// `[api]`: the REST interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// `listen`: default `127.0.0.1:9737`; another than a loopback address needs `allow_remote`. Since 0.1.
+    pub listen: SocketAddr,
+    /// `token_file`: default `data_dir/api.token`, made when missing. Whoever reads it spends the money. Since 0.1.
+    pub token_file: PathBuf,
+    /// `allow_remote`: default false. True sends the token unencrypted over the network: put TLS in front. Since 0.1.
+    pub allow_remote: bool,
+    /// `answer_within_ms`: 1,000 to 600,000, default 60,000. Shorter makes callers ask again more often, longer keeps
+    /// more connections waiting; the work itself has no limit. Since 0.1.
+    pub answer_within: Duration,
+}
+
+/// The Bitcoin network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Network {
+    /// Real money.
+    Mainnet,
+    /// The fourth public test network.
+    Testnet4,
+    /// A test network with signed blocks.
+    Signet,
+    /// A private chain that makes blocks on demand.
+    Regtest,
+}
+
+/// `[chain]`: the view of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainConfig {
+    /// `network`: no default, so that nobody meets real money by omission. Since 0.1.
+    pub network: Network,
+    /// `cookie_file`: holds `user:password` for the RPC; without it none is sent. Since 0.1.
+    pub cookie_file: Option<PathBuf>,
+    /// `poll_interval_ms`: 100 to 60,000, default 1,000. Longer delays the answer to a revoked commitment, shorter
+    /// burdens bitcoind. Since 0.1.
+    pub poll_interval: Duration,
+    /// `unready_after_ms`: 1,000 to 600,000, default 30,000: how long after a poll is due node and bitcoind may not have
+    /// agreed on the best block before the node says that it is not ready. Longer hides that revoked commitments go
+    /// unseen, shorter takes the node out of service when bitcoind is merely busy. Since 0.1.
+    pub unready_after: Duration,
+    /// `confirmations`: 1 to 144, default 6: blocks after which what the chain did counts as final. Fewer trusts
+    /// a chain that may still reorganise, more keeps finished channels in memory for longer. Since 0.1.
+    pub confirmations: BlockDelta,
+}
+
+/// `[channel]`: what channels the node opens and accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelConfig {
+    /// `delay_blocks`: 6 to 2,016, default 144: how long this node asks the other side's money to wait after it closes alone.
+    /// Less leaves less time to punish, more makes peers refuse. Since 0.1.
+    pub delay: BlockDelta,
+    /// `confirmations`: 1 to 144, default 3: blocks on the funding transaction before a channel is used. Fewer lets a
+    /// reorganisation take an opening back under payments already made. Since 0.1.
+    pub confirmations: BlockDelta,
+    /// `accept_inbound`: default true: whether others may open channels to this node. Each costs memory and fee
+    /// reserve. Since 0.1.
+    pub accept_inbound: bool,
+    /// `accept_without_reserve`: default false: whether others may open channels while the wallet could not pay for
+    /// closing them. True suits a node that only receives and starts empty; until it has coins, a peer that will not
+    /// close keeps what it was paid waiting. Since 0.1.
+    pub accept_without_reserve: bool,
+    /// `capacity_sat_min`: from 1,000, default 20,000. Smaller ones may cost more to settle than they hold. Since 0.1.
+    pub capacity_min: Sats,
+    /// `capacity_sat_max`: from `capacity_sat_min`, default 1,000,000,000: the most one channel may put at risk. Since 0.1.
+    pub capacity_max: Sats,
+    /// `channels_max`: 1 to 100,000, default 1,000. Each binds fee reserve. Since 0.1.
+    pub channels_max: u32,
+    /// `channels_per_peer_max`: 1 to `channels_max`, default 16. More lets one peer take all places. Since 0.1.
+    pub channels_per_peer_max: u32,
+    /// `unfunded_max`: 1 to `channels_max`, default 32: openings not yet on the chain, which cost a stranger nothing. Since 0.1.
+    pub unfunded_max: u32,
+    /// `fee_reserve_per_channel_sat`: 1,000 to 10,000,000, default 10,000: confirmed coins kept for closing each channel.
+    /// Too little, and a close may not confirm when blocks are full. Since 0.1.
+    pub fee_reserve_per_channel: Sats,
+}
+
+/// Which modules may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContractPolicy {
+    /// `allow = "added"`: every module that somebody with the token added.
+    Added,
+    /// `allow = ["HASH", …]`: these; an empty list allows none.
+    Listed(Vec<ModuleHash>),
+}
+
+/// `[contracts]`: what contracts the node takes part in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractsConfig {
+    /// `allow`: default none. A module decides over its collateral: allow what you have read. Since 0.1.
+    pub allow: ContractPolicy,
+    /// `collateral_sat_max`: default 10,000,000: what this node puts into one contract at most; a faulty module can
+    /// lose that. Since 0.1.
+    pub collateral_max: Sats,
+}
+
+/// `[wallet]`: the coins on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletConfig {
+    /// `seed_file`: default `data_dir/seed`, made when missing. It is all the money: keep a copy elsewhere. Since 0.1.
+    pub seed_file: PathBuf,
+    /// `fee_rate_fallback_sat_per_kvb`: 1,000 to the maximum below, default 5,000: used when the chain gives no estimate, but no
+    /// less than its node's mempool takes. Too low and transactions wait, too high and they waste. Since 0.1.
+    pub fee_rate_fallback: FeeRate,
+    /// `fee_rate_sat_per_kvb_max`: 1,000 to 10,000,000, default 500,000: no transaction pays more, whatever an estimate says.
+    /// Too low, and a deadline may be missed. Since 0.1.
+    pub fee_rate_max: FeeRate,
+}
+
+/// `[net]`: limits towards peers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetConfig {
+    /// `peers_max`: 1 to 10,000, default 256 connections. More is more memory for strangers to fill. Since 0.1.
+    pub peers_max: u32,
+    /// `queue_bytes_max`: 2 MiB (two frames) to 256 MiB, default 4 MiB for each peer. Since 0.1.
+    pub queue_bytes_max: u32,
+    /// `reconnect_ms_max`: 1,000 to 3,600,000, default 60,000: the longest pause between attempts to reach a peer with
+    /// which a channel is open. Longer delays payments after an outage. Since 0.1.
+    pub reconnect_max: Duration,
+}
+
+/// `[store]`: the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// `snapshot_every_events`: 1,000 to 10,000,000, default 100,000. Fewer writes more, more makes start-up longer. Since 0.1.
+    pub snapshot_every_events: u64,
+}
+
+impl Network {
+    /// All networks.
+    const ALL: [Self; 4] = [Self::Mainnet, Self::Testnet4, Self::Signet, Self::Regtest];
+
+    /// The network as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mainnet => "mainnet",
+            Self::Testnet4 => "testnet4",
+            Self::Signet => "signet",
+            Self::Regtest => "regtest",
+        }
+    }
+}
+
+impl Config {
+    /// The effective settings that are numbers or switches (0 and 1), by key: for gauges.
+    #[must_use]
+    pub fn gauges(&self) -> Vec<(&'static str, f64)> {
+        super::shown::gauges(self)
+    }
+
+    /// Keys whose effective value is another one there.
+    #[must_use]
+    pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
+        super::shown::changed_keys(self, other)
+    }
+}
+
+impl TryFrom<RawConfig> for Config {
+    type Error = Problems;
+
+    fn try_from(raw: RawConfig) -> Result<Self, Problems> {
+        let mut check = Checker::default();
+        let data_dir =
+            check.required("data_dir", raw.data_dir, "the absolute path of the node's folder");
+        let data_dir = check.path("data_dir", data_dir);
+        let rpc_url =
+            check.required("rpc_url", raw.rpc_url, "http://HOST:PORT of bitcoind or the devnet");
+        let address = check.parsed(
+            "metrics.address",
+            &raw.metrics.address,
+            "an IP address is right: 127.0.0.1",
+        );
+        let port = check.number("metrics_port", raw.metrics_port, 0..=u16::MAX.into());
+        let config = Self {
+            rpc_url: check.text("rpc_url", rpc_url, shape::rpc_url),
+            p2p_listen: check.listen(raw.p2p_listen),
+            log_level: check.text("log_level", raw.log_level, shape::log_level),
+            metrics: SocketAddr::new(address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), port),
+            api: check.api(raw.api, &data_dir),
+            chain: check.chain(raw.chain),
+            channel: check.channel(&raw.channel),
+            contracts: check.contracts(raw.contracts),
+            wallet: check.wallet(raw.wallet, &data_dir),
+            net: check.net(&raw.net),
+            store: check.store(&raw.store),
+            data_dir,
+        };
+        if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
+    }
+}
+
+/// Collects everything that is wrong; what it hands out in place of a wrong value is never used.
+#[derive(Debug, Default)]
+struct Checker {
+    problems: Vec<Problem>,
+}
+
+impl Checker {
+    fn api(&mut self, raw: RawApi, data_dir: &std::path::Path) -> ApiConfig {
+        let listen = self
+            .parsed("api.listen", &raw.listen, "ADDRESS:PORT is right: 127.0.0.1:9737")
+            .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
+        if !listen.ip().is_loopback() && !raw.allow_remote {
+            self.wrong(
+                "api.listen",
+                &raw.listen,
+                "this can be reached from other machines: a loopback address is right, or api.allow_remote = true",
+            );
+        }
+        ApiConfig {
+            listen,
+            token_file: self.path_or("api.token_file", raw.token_file, data_dir.join("api.token")),
+            allow_remote: raw.allow_remote,
+            answer_within: self.millis(
+                "api.answer_within_ms",
+                raw.answer_within_ms,
+                1_000..=600_000,
+            ),
+        }
+    }
+
+    fn chain(&mut self, raw: RawChain) -> ChainConfig {
+        const RIGHT: &str = "regtest, signet, testnet4 or mainnet is right";
+        let name = self.required("chain.network", raw.network, RIGHT);
+        let network = Network::ALL.into_iter().find(|network| network.as_str() == name);
+        if network.is_none() && !name.is_empty() {
+            self.wrong("chain.network", &name, RIGHT);
+        }
+        ChainConfig {
+            network: network.unwrap_or(Network::Regtest),
+            cookie_file: raw.cookie_file.map(|path| self.path("chain.cookie_file", path)),
+            poll_interval: self.millis(
+                "chain.poll_interval_ms",
+                raw.poll_interval_ms,
+                100..=60_000,
+            ),
+            unready_after: self.millis(
+                "chain.unready_after_ms",
+                raw.unready_after_ms,
+                1_000..=600_000,
+            ),
+            confirmations: self.blocks("chain.confirmations", raw.confirmations, 1..=144),
+        }
+    }
+
+    fn channel(&mut self, raw: &RawChannel) -> ChannelConfig {
+        let all = raw.channels_max;
+        ChannelConfig {
+            delay: self.blocks("channel.delay_blocks", raw.delay_blocks, 6..=2_016),
+            confirmations: self.blocks("channel.confirmations", raw.confirmations, 1..=144),
+            accept_inbound: raw.accept_inbound,
+            accept_without_reserve: raw.accept_without_reserve,
+            capacity_min: self.sats(
+                "channel.capacity_sat_min",
+                raw.capacity_sat_min,
+                1_000..=Sats::MAX.to_sat(),
+            ),
+            capacity_max: self.sats(
+                "channel.capacity_sat_max",
+                raw.capacity_sat_max,
+                raw.capacity_sat_min..=Sats::MAX.to_sat(),
+            ),
+            channels_max: self.number("channel.channels_max", all, 1..=100_000),
+            channels_per_peer_max: self.number(
+                "channel.channels_per_peer_max",
+                raw.channels_per_peer_max,
+                1..=all,
+            ),
+            unfunded_max: self.number("channel.unfunded_max", raw.unfunded_max, 1..=all),
+            fee_reserve_per_channel: self.sats(
+                "channel.fee_reserve_per_channel_sat",
+                raw.fee_reserve_per_channel_sat,
+                1_000..=10_000_000,
+            ),
+        }
+    }
+
+    fn contracts(&mut self, raw: RawContracts) -> ContractsConfig {
+        const RIGHT: &str = "\"added\" or a list of module hashes of 64 hex digits is right";
+        let names = raw.allow.into_vec();
+        let allow = if names == ["added"] {
+            ContractPolicy::Added
+        } else {
+            let hashes = names.iter().filter_map(|name| {
+                let hash = name.parse().ok();
+                if hash.is_none() {
+                    self.wrong("contracts.allow", name, RIGHT);
+                }
+                hash
+            });
+            ContractPolicy::Listed(hashes.collect())
+        };
+        let most = 0..=Sats::MAX.to_sat();
+        let collateral_max =
+            self.sats("contracts.collateral_sat_max", raw.collateral_sat_max, most);
+        ContractsConfig { allow, collateral_max }
+    }
+
+    fn wallet(&mut self, raw: RawWallet, data_dir: &std::path::Path) -> WalletConfig {
+        let most = raw.fee_rate_sat_per_kvb_max;
+        WalletConfig {
+            seed_file: self.path_or("wallet.seed_file", raw.seed_file, data_dir.join("seed")),
+            fee_rate_fallback: FeeRate::from_sat_per_kvb(self.number(
+                "wallet.fee_rate_fallback_sat_per_kvb",
+                raw.fee_rate_fallback_sat_per_kvb,
+                1_000..=most,
+            )),
+            fee_rate_max: FeeRate::from_sat_per_kvb(self.number(
+                "wallet.fee_rate_sat_per_kvb_max",
+                most,
+                1_000..=10_000_000,
+            )),
+        }
+    }
+
+    fn net(&mut self, raw: &RawNet) -> NetConfig {
+        const MIB: u64 = 1_024 * 1_024;
+        NetConfig {
+            peers_max: self.number("net.peers_max", raw.peers_max, 1..=10_000),
+            queue_bytes_max: self.number(
+                "net.queue_bytes_max",
+                raw.queue_bytes_max,
+                2 * MIB..=256 * MIB,
+            ),
+            reconnect_max: self.millis(
+                "net.reconnect_ms_max",
+                raw.reconnect_ms_max,
+                1_000..=3_600_000,
+            ),
+        }
+    }
+
+    fn store(&mut self, raw: &RawStore) -> StoreConfig {
+        let every = raw.snapshot_every_events;
+        let bounds = 1_000..=10_000_000;
+        let snapshot_every_events = self.number("store.snapshot_every_events", every, bounds);
+        StoreConfig { snapshot_every_events }
+    }
+
+    fn listen(&mut self, raw: OneOrMore) -> Vec<String> {
+        let addresses = raw.into_vec();
+        for address in &addresses {
+            if let Err(right) = shape::multiaddr(address) {
+                self.wrong("p2p_listen", address, right);
+            }
+        }
+        addresses
+    }
+
+    fn wrong(&mut self, key: &str, value: &str, right: &str) {
+        self.problems.push(Problem {
+            key: key.to_owned(),
+            value: Some(format!("{value:?}")),
+            source: Source::Default,
+            right: right.to_owned(),
+        });
+    }
+
+    /// A value that nobody may leave out; an empty text stands for it after the problem is noted.
+    fn required(&mut self, key: &str, value: Option<String>, right: &str) -> String {
+        value.unwrap_or_else(|| {
+            let right = format!("this must be set: {right}");
+            let (key, source) = (key.to_owned(), Source::Default);
+            self.problems.push(Problem { key, value: None, source, right });
+            String::new()
+        })
+    }
+
+    fn text(
+        &mut self,
+        key: &str,
+        value: String,
+        shape: fn(&str) -> Result<(), &'static str>,
+    ) -> String {
+        if let Err(right) = shape(&value)
+            && !value.is_empty()
+        {
+            // A password in a URL must not reach the terminal or a log.
+            let shown = if value.contains('@') { "(hidden)" } else { value.as_str() };
+            self.wrong(key, shown, right);
+        }
+        value
+    }
+
+    fn parsed<T: std::str::FromStr>(&mut self, key: &str, value: &str, right: &str) -> Option<T> {
+        let parsed = value.parse().ok();
+        if parsed.is_none() {
+            self.wrong(key, value, right);
+        }
+        parsed
+    }
+
+    fn path(&mut self, key: &str, value: String) -> PathBuf {
+        let path = PathBuf::from(&value);
+        if !path.is_absolute() && !value.is_empty() {
+            self.wrong(
+                key,
+                &value,
+                "an absolute path is right, so that it means the same everywhere",
+            );
+        }
+        path
+    }
+
+    fn path_or(&mut self, key: &str, value: Option<String>, default: PathBuf) -> PathBuf {
+        match value {
+            Some(value) => self.path(key, value),
+            None => default,
+        }
+    }
+
+    fn number<T>(&mut self, key: &str, value: u64, bounds: RangeInclusive<u64>) -> T
+    where
+        T: TryFrom<u64> + Default,
+    {
+        let (least, most) = (*bounds.start(), *bounds.end());
+        let fits = bounds.contains(&value).then(|| T::try_from(value).ok()).flatten();
+        fits.unwrap_or_else(|| {
+            self.problems.push(Problem {
+                key: key.to_owned(),
+                value: Some(value.to_string()),
+                source: Source::Default,
+                right: format!("from {least} to {most} is right"),
+            });
+            T::default()
+        })
+    }
+
+    fn millis(&mut self, key: &str, value: u64, bounds: RangeInclusive<u64>) -> Duration {
+        Duration::from_millis(self.number(key, value, bounds))
+    }
+
+    fn blocks(&mut self, key: &str, value: u64, bounds: RangeInclusive<u64>) -> BlockDelta {
+        BlockDelta::new(self.number(key, value, bounds))
+    }
+
+    fn sats(&mut self, key: &str, value: u64, bounds: RangeInclusive<u64>) -> Sats {
+        Sats::new(self.number(key, value, bounds)).unwrap_or(Sats::MAX)
+    }
+}

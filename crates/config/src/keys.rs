@@ -1,0 +1,75 @@
+//! Every key there is, in the order of the documentation.
+
+/// What kind of value a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Text.
+    Text,
+    /// A whole number, not negative.
+    Number,
+    /// `true` or `false`.
+    Switch,
+    /// Text, or a list of texts; separated by commas in a variable or flag.
+    List,
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// Its full name: `channel.delay_blocks`.
+    pub(crate) path: &'static str,
+    /// What it takes.
+    pub(crate) kind: Kind,
+}
+
+const fn key(path: &'static str, kind: Kind) -> Key {
+    Key { path, kind }
+}
+
+/// All keys. A test holds this equal to the fields of `RawConfig`.
+pub(crate) const KEYS: &[Key] = &[
+    key("rpc_url", Kind::Text),
+    key("p2p_listen", Kind::List),
+    key("data_dir", Kind::Text),
+    key("log_level", Kind::Text),
+    key("metrics_port", Kind::Number),
+    key("api.listen", Kind::Text),
+    key("api.token_file", Kind::Text),
+    key("api.allow_remote", Kind::Switch),
+    key("api.answer_within_ms", Kind::Number),
+    key("chain.network", Kind::Text),
+    key("chain.cookie_file", Kind::Text),
+    key("chain.poll_interval_ms", Kind::Number),
+    key("chain.unready_after_ms", Kind::Number),
+    key("chain.confirmations", Kind::Number),
+    key("channel.delay_blocks", Kind::Number),
+    key("channel.confirmations", Kind::Number),
+    key("channel.accept_inbound", Kind::Switch),
+    key("channel.accept_without_reserve", Kind::Switch),
+    key("channel.capacity_sat_min", Kind::Number),
+    key("channel.capacity_sat_max", Kind::Number),
+    key("channel.channels_max", Kind::Number),
+    key("channel.channels_per_peer_max", Kind::Number),
+    key("channel.unfunded_max", Kind::Number),
+    key("channel.fee_reserve_per_channel_sat", Kind::Number),
+    key("contracts.allow", Kind::List),
+    key("contracts.collateral_sat_max", Kind::Number),
+    key("wallet.seed_file", Kind::Text),
+    key("wallet.fee_rate_fallback_sat_per_kvb", Kind::Number),
+    key("wallet.fee_rate_sat_per_kvb_max", Kind::Number),
+    key("net.peers_max", Kind::Number),
+    key("net.queue_bytes_max", Kind::Number),
+    key("net.reconnect_ms_max", Kind::Number),
+    key("store.snapshot_every_events", Kind::Number),
+    key("metrics.address", Kind::Text),
+];
+
+/// Finds a key by its full name.
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The variable that sets a key: `STRAIT_CHANNEL__DELAY_BLOCKS`.
+pub(crate) fn variable(path: &str) -> String {
+    format!("STRAIT_{}", path.replace('.', "__").to_ascii_uppercase())
+}

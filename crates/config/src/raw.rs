@@ -1,0 +1,138 @@
+//! The configuration as it is written: nothing checked but its shape. The defaults live here.
+
+use serde::{Deserialize, Serialize};
+
+/// Defines a section: every field with its default. Unknown fields are refused.
+macro_rules! section {
+    ($(#[$meta:meta])* $name:ident { $($field:ident: $type:ty = $default:expr,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(crate) struct $name {
+            $(pub(crate) $field: $type,)+
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+    };
+}
+
+/// One text or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub(crate) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::More(texts) => texts,
+        }
+    }
+}
+
+fn everywhere() -> OneOrMore {
+    OneOrMore::More(vec!["/ip4/0.0.0.0/tcp/9736".into(), "/ip4/0.0.0.0/udp/9736/quic-v1".into()])
+}
+
+section! {
+    /// The whole file. An absent `rpc_url`, `data_dir` or `chain.network` is refused later: no default would be safe.
+    RawConfig {
+        rpc_url: Option<String> = None,
+        p2p_listen: OneOrMore = everywhere(),
+        data_dir: Option<String> = None,
+        log_level: String = "info".into(),
+        metrics_port: u64 = 9738,
+        api: RawApi = RawApi::default(),
+        chain: RawChain = RawChain::default(),
+        channel: RawChannel = RawChannel::default(),
+        contracts: RawContracts = RawContracts::default(),
+        wallet: RawWallet = RawWallet::default(),
+        net: RawNet = RawNet::default(),
+        store: RawStore = RawStore::default(),
+        metrics: RawMetrics = RawMetrics::default(),
+    }
+}
+
+section! {
+    /// `[api]`
+    RawApi {
+        listen: String = "127.0.0.1:9737".into(),
+        token_file: Option<String> = None,
+        allow_remote: bool = false,
+        answer_within_ms: u64 = 60_000,
+    }
+}
+
+section! {
+    /// `[chain]`
+    RawChain {
+        network: Option<String> = None,
+        cookie_file: Option<String> = None,
+        poll_interval_ms: u64 = 1_000,
+        unready_after_ms: u64 = 30_000,
+        confirmations: u64 = 6,
+    }
+}
+
+section! {
+    /// `[channel]`
+    RawChannel {
+        delay_blocks: u64 = 144,
+        confirmations: u64 = 3,
+        accept_inbound: bool = true,
+        accept_without_reserve: bool = false,
+        capacity_sat_min: u64 = 20_000,
+        capacity_sat_max: u64 = 1_000_000_000,
+        channels_max: u64 = 1_000,
+        channels_per_peer_max: u64 = 16,
+        unfunded_max: u64 = 32,
+        fee_reserve_per_channel_sat: u64 = 10_000,
+    }
+}
+
+section! {
+    /// `[contracts]`
+    RawContracts {
+        allow: OneOrMore = OneOrMore::More(Vec::new()),
+        collateral_sat_max: u64 = 10_000_000,
+    }
+}
+
+section! {
+    /// `[wallet]`
+    RawWallet {
+        seed_file: Option<String> = None,
+        fee_rate_fallback_sat_per_kvb: u64 = 5_000,
+        fee_rate_sat_per_kvb_max: u64 = 500_000,
+    }
+}
+
+section! {
+    /// `[net]`
+    RawNet {
+        peers_max: u64 = 256,
+        queue_bytes_max: u64 = 4 * 1_024 * 1_024,
+        reconnect_ms_max: u64 = 60_000,
+    }
+}
+
+section! {
+    /// `[store]`
+    RawStore {
+        snapshot_every_events: u64 = 100_000,
+    }
+}
+
+section! {
+    /// `[metrics]`
+    RawMetrics {
+        address: String = "127.0.0.1".into(),
+    }
+}

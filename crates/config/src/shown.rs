@@ -1,0 +1,124 @@
+//! The effective settings, back as text for the operator and as numbers for gauges.
+
+use std::fmt::Write;
+
+use toml::Value;
+
+use crate::checked::{Config, ContractPolicy};
+use crate::layers::Layers;
+
+/// The effective settings in the order of the documentation.
+fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
+    let Config { api, chain, channel, contracts, wallet, net, store, .. } = config;
+    let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
+    let texts = |texts: &[String]| Some(Value::from(texts.to_vec()));
+    let millis =
+        |span: std::time::Duration| number(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    vec![
+        ("rpc_url", Some(Value::from(config.rpc_url.as_str()))),
+        ("p2p_listen", texts(&config.p2p_listen)),
+        ("data_dir", path(&config.data_dir)),
+        ("log_level", Some(Value::from(config.log_level.as_str()))),
+        ("metrics_port", number(config.metrics.port().into())),
+        ("api.listen", Some(Value::from(api.listen.to_string()))),
+        ("api.token_file", path(&api.token_file)),
+        ("api.allow_remote", Some(Value::from(api.allow_remote))),
+        ("api.answer_within_ms", millis(api.answer_within)),
+        ("chain.network", Some(Value::from(chain.network.as_str()))),
+        ("chain.cookie_file", chain.cookie_file.as_deref().and_then(path)),
+        ("chain.poll_interval_ms", millis(chain.poll_interval)),
+        ("chain.unready_after_ms", millis(chain.unready_after)),
+        ("chain.confirmations", number(chain.confirmations.to_u32().into())),
+        ("channel.delay_blocks", number(channel.delay.to_u32().into())),
+        ("channel.confirmations", number(channel.confirmations.to_u32().into())),
+        ("channel.accept_inbound", Some(Value::from(channel.accept_inbound))),
+        ("channel.accept_without_reserve", Some(Value::from(channel.accept_without_reserve))),
+        ("channel.capacity_sat_min", number(channel.capacity_min.to_sat())),
+        ("channel.capacity_sat_max", number(channel.capacity_max.to_sat())),
+        ("channel.channels_max", number(channel.channels_max.into())),
+        ("channel.channels_per_peer_max", number(channel.channels_per_peer_max.into())),
+        ("channel.unfunded_max", number(channel.unfunded_max.into())),
+        ("channel.fee_reserve_per_channel_sat", number(channel.fee_reserve_per_channel.to_sat())),
+        ("contracts.allow", Some(policy(&contracts.allow))),
+        ("contracts.collateral_sat_max", number(contracts.collateral_max.to_sat())),
+        ("wallet.seed_file", path(&wallet.seed_file)),
+        ("wallet.fee_rate_fallback_sat_per_kvb", number(wallet.fee_rate_fallback.to_sat_per_kvb())),
+        ("wallet.fee_rate_sat_per_kvb_max", number(wallet.fee_rate_max.to_sat_per_kvb())),
+        ("net.peers_max", number(net.peers_max.into())),
+        ("net.queue_bytes_max", number(net.queue_bytes_max.into())),
+        ("net.reconnect_ms_max", millis(net.reconnect_max)),
+        ("store.snapshot_every_events", number(store.snapshot_every_events)),
+        ("metrics.address", Some(Value::from(config.metrics.ip().to_string()))),
+    ]
+}
+
+fn number(value: u64) -> Option<Value> {
+    // Bounds keep every setting far below this.
+    Some(Value::from(i64::try_from(value).unwrap_or(i64::MAX)))
+}
+
+fn policy(policy: &ContractPolicy) -> Value {
+    match policy {
+        ContractPolicy::Added => Value::from("added"),
+        ContractPolicy::Listed(hashes) => {
+            Value::Array(hashes.iter().map(|hash| Value::from(hash.to_string())).collect())
+        }
+    }
+}
+
+/// The effective settings as TOML that `load` takes again, with the source of each.
+pub(crate) fn dump(config: &Config, layers: &Layers) -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for (key, value) in effective(config) {
+        let (within, name) = key.split_once('.').unwrap_or(("", key));
+        if within != section {
+            section = within;
+            writeln!(text, "\n[{section}]").expect("writing to a string");
+        }
+        let source = layers.source(key);
+        match value {
+            Some(value) => writeln!(text, "{name} = {value} # {source}"),
+            None => writeln!(text, "# {name} is not set"),
+        }
+        .expect("writing to a string");
+    }
+    text
+}
+
+/// Keys whose effective values differ.
+pub(crate) fn changed_keys(old: &Config, new: &Config) -> Vec<&'static str> {
+    let pairs = effective(old).into_iter().zip(effective(new));
+    pairs.filter(|((_, old), (_, new))| old != new).map(|((key, _), _)| key).collect()
+}
+
+/// The effective settings as JSON: each key with its value, `null` if it is not set, and its source.
+pub(crate) fn json(config: &Config, layers: &Layers) -> serde_json::Value {
+    let settings = effective(config).into_iter().map(|(key, value)| {
+        let source = layers.source(key).to_string();
+        (key.to_owned(), serde_json::json!({ "value": value, "source": source }))
+    });
+    serde_json::Value::Object(settings.collect())
+}
+
+/// The effective settings that are numbers or switches.
+pub(crate) fn gauges(config: &Config) -> Vec<(&'static str, f64)> {
+    let as_number = |value: Value| match value {
+        Value::Integer(number) => number.to_string().parse().ok(),
+        Value::Boolean(on) => Some(f64::from(u8::from(on))),
+        Value::String(_)
+        | Value::Float(_)
+        | Value::Datetime(_)
+        | Value::Array(_)
+        | Value::Table(_) => None,
+    };
+    effective(config)
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value.and_then(as_number)?)))
+        .collect()
+}
+
+#[cfg(test)]
+pub(crate) fn effective_keys(config: &Config) -> Vec<&'static str> {
+    effective(config).into_iter().map(|(key, _)| key).collect()
+}

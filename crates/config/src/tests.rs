@@ -1,0 +1,283 @@
+//! Rows of configurations and what becomes of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use crate::keys::{KEYS, variable};
+use crate::raw::RawConfig;
+use crate::*;
+
+const LEAST: &str = r#"
+    rpc_url = "http://127.0.0.1:18443"
+    data_dir = "/var/lib/strait"
+    [chain]
+    network = "regtest"
+"#;
+
+fn load_text(text: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Loaded, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("node.toml");
+    fs::write(&path, text).unwrap();
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let setting = |(key, value): &(&str, &str)| Setting {
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+        flag: "--set",
+    };
+    let flags: Vec<Setting> = flags.iter().map(setting).collect();
+    let shown = |error: ConfigError| error.to_string().replace(&path.display().to_string(), "FILE");
+    load(Some(&path), env, &flags).map_err(shown)
+}
+
+/// Lays lines over the least configuration and expects exactly these problems.
+fn check_refused(lines: &str, expect: &[&str]) {
+    let text = format!("{}\n{LEAST}", lines.split("---").next().unwrap_or_default());
+    let text = format!("{text}\n{}", lines.split("---").nth(1).unwrap_or_default());
+    let problems = load_text(&text, &[], &[]).unwrap_err();
+    assert_eq!(problems.lines().collect::<Vec<_>>(), expect, "{lines}");
+}
+
+#[test]
+fn the_least_configuration_is_three_keys() {
+    let loaded = load_text(LEAST, &[], &[]).unwrap();
+    let config = &loaded.config;
+    assert_eq!(config.chain.network, Network::Regtest);
+    assert_eq!(config.api.token_file, Path::new("/var/lib/strait/api.token"));
+    assert_eq!(config.contracts.allow, ContractPolicy::Listed(Vec::new()));
+    assert!(config.api.listen.ip().is_loopback());
+    let empty = load_text("", &[], &[]).unwrap_err();
+    for key in ["rpc_url", "data_dir", "chain.network"] {
+        assert!(empty.contains(&format!("{key} (default): this must be set")), "{empty}");
+    }
+}
+
+#[test]
+fn a_flag_goes_before_a_variable_before_the_file() {
+    let check = |env: &[(&str, &str)], flags: &[(&str, &str)], delay: u32, source: &str| {
+        let text = format!("{LEAST}\n[channel]\ndelay_blocks = 100\n");
+        let loaded = load_text(&text, env, flags).unwrap();
+        assert_eq!(loaded.config.channel.delay.to_u32(), delay);
+        assert!(loaded.source("channel.delay_blocks").to_string().starts_with(source));
+    };
+    let env = [("STRAIT_CHANNEL__DELAY_BLOCKS", "200")];
+    let flags = [("channel.delay_blocks", "300")];
+    check(&[], &[], 100, "file ");
+    check(&env, &[], 200, "env STRAIT_CHANNEL__DELAY_BLOCKS");
+    check(&env, &flags, 300, "flag --set");
+    assert_eq!(load_text(LEAST, &[], &[]).unwrap().source("log_level"), Source::Default);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_known_one() {
+    check_refused(
+        "log_levle = \"info\"",
+        &["log_levle = \"info\" (file FILE): there is no such key; log_level was meant"],
+    );
+    check_refused(
+        "---[channel]\ndelay_block = 9",
+        &[
+            "channel.delay_block = 9 (file FILE): there is no such key; channel.delay_blocks was meant",
+        ],
+    );
+    check_refused(
+        "banana = 1",
+        &["banana = 1 (file FILE): there is no such key; docs/configuration.md lists them"],
+    );
+    check_refused("store = 1", &["store = 1 (file FILE): this is a section: write [store]"]);
+    let error = load_text(LEAST, &[("STRAIT_LOG_LEVL", "info")], &[]).unwrap_err();
+    assert!(error.contains("STRAIT_LOG_LEVEL was meant"), "{error}");
+    let error = load_text(LEAST, &[], &[("api.lisen", "x")]).unwrap_err();
+    assert!(error.contains("(flag --set): there is no such key; api.listen was meant"), "{error}");
+}
+
+#[test]
+fn variables_of_others_are_ignored_and_told() {
+    let env =
+        [("STRAIT_PORT_9736_TCP_ADDR", "10.0.0.1"), ("STRAIT_API", "http://x:1"), ("HOME", "/")];
+    let loaded = load_text(LEAST, &env, &[]).unwrap();
+    assert_eq!(loaded.ignored_variables, ["STRAIT_PORT_9736_TCP_ADDR"]);
+}
+
+#[test]
+fn bad_values_are_refused_with_key_value_source_and_what_is_right() {
+    check_refused(
+        "metrics_port = 65536",
+        &["metrics_port = 65536 (file FILE): from 0 to 65535 is right"],
+    );
+    check_refused(
+        "metrics_port = -1",
+        &["metrics_port = -1 (file FILE): a whole number is right, not negative"],
+    );
+    check_refused("log_level = 3", &["log_level = 3 (file FILE): text is right"]);
+    check_refused(
+        "---[channel]\ndelay_blocks = 5\nconfirmations = 0",
+        &[
+            "channel.delay_blocks = 5 (file FILE): from 6 to 2016 is right",
+            "channel.confirmations = 0 (file FILE): from 1 to 144 is right",
+        ],
+    );
+    check_refused(
+        "---[channel]\ncapacity_sat_min = 5000\ncapacity_sat_max = 4000",
+        &["channel.capacity_sat_max = 4000 (file FILE): from 5000 to 2100000000000000 is right"],
+    );
+    check_refused(
+        "---[api]\nlisten = \"0.0.0.0:1\"",
+        &[
+            "api.listen = \"0.0.0.0:1\" (file FILE): this can be reached from other machines: a loopback address is right, or api.allow_remote = true",
+        ],
+    );
+    check_refused(
+        "---[contracts]\nallow = [\"abc\"]",
+        &[
+            "contracts.allow = \"abc\" (file FILE): \"added\" or a list of module hashes of 64 hex digits is right",
+        ],
+    );
+    check_refused(
+        "p2p_listen = \"127.0.0.1:9736\"",
+        &[
+            "p2p_listen = \"127.0.0.1:9736\" (file FILE): /ip4/ADDRESS/tcp/PORT or /ip4/ADDRESS/udp/PORT/quic-v1 is right, or the same with ip6",
+        ],
+    );
+    check_refused(
+        "---[wallet]\nseed_file = \"seed\"",
+        &[
+            "wallet.seed_file = \"seed\" (file FILE): an absolute path is right, so that it means the same everywhere",
+        ],
+    );
+    let error = load_text(LEAST, &[("STRAIT_METRICS_PORT", "many")], &[]).unwrap_err();
+    assert_eq!(
+        error,
+        "metrics_port = \"many\" (env STRAIT_METRICS_PORT): a whole number is right, not negative"
+    );
+    let error = load_text(LEAST, &[], &[("chain.network", "main")]).unwrap_err();
+    assert!(error.contains("regtest, signet, testnet4 or mainnet is right"), "{error}");
+    let error = load_text(LEAST, &[], &[("rpc_url", "http://user:sesame@h:1")]).unwrap_err();
+    assert!(error.contains("chain.cookie_file") && !error.contains("sesame"), "{error}");
+    assert!(load_text("rpc_url = ", &[], &[]).unwrap_err().contains("is not TOML"));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_and_once() {
+    let flags = [("banana", "1"), ("metrics_port", "70000"), ("rpc_url", "ftp://h")];
+    let error = load_text(LEAST, &[("STRAIT_STORE__SNAPSHOT_EVERY_EVENTS", "few")], &flags);
+    let error = error.unwrap_err();
+    let keys: Vec<&str> = error.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(keys, ["store.snapshot_every_events", "banana", "metrics_port", "rpc_url"]);
+    check_refused(
+        "p2p_listen = 3",
+        &["p2p_listen = 3 (file FILE): text or a list of texts is right"],
+    );
+}
+
+#[test]
+fn texts_have_shapes() {
+    let check = |shape: fn(&str) -> Result<(), &'static str>, text: &str, fits: bool| {
+        assert_eq!(shape(text).is_ok(), fits, "{text}");
+    };
+    check(shape::rpc_url, "http://127.0.0.1:8332", true);
+    check(shape::rpc_url, "http://[::1]:8332/", true);
+    check(shape::rpc_url, "http://bitcoind:8332/wallet", false);
+    check(shape::rpc_url, "https://127.0.0.1:8332", false);
+    check(shape::rpc_url, "http://127.0.0.1", false);
+    check(shape::multiaddr, "/ip6/::/udp/9736/quic-v1", true);
+    check(shape::multiaddr, "/ip4/127.0.0.1/tcp/0", true);
+    check(shape::multiaddr, "/ip4/::/tcp/1", false);
+    check(shape::multiaddr, "/ip4/127.0.0.1/udp/1", false);
+    check(shape::log_level, "info,strait_net=debug", true);
+    check(shape::log_level, "verbose", false);
+    check(shape::log_level, "info,", false);
+}
+
+#[test]
+fn a_variable_takes_lists_and_switches() {
+    let env = [
+        ("STRAIT_P2P_LISTEN", "/ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2"),
+        ("STRAIT_CHANNEL__ACCEPT_INBOUND", "false"),
+        ("STRAIT_CONTRACTS__ALLOW", "added"),
+    ];
+    let config = load_text(LEAST, &env, &[]).unwrap().config;
+    assert_eq!(config.p2p_listen.len(), 2);
+    assert!(!config.channel.accept_inbound);
+    assert_eq!(config.contracts.allow, ContractPolicy::Added);
+}
+
+#[test]
+fn a_dump_loads_to_the_same_configuration_and_tells_sources() {
+    let text = format!("{LEAST}\n[contracts]\nallow = \"added\"\n");
+    let loaded = load_text(&text, &[("STRAIT_LOG_LEVEL", "warn")], &[]).unwrap();
+    let dump = loaded.dump();
+    assert!(dump.contains("log_level = \"warn\" # env STRAIT_LOG_LEVEL"), "{dump}");
+    assert!(dump.contains("metrics_port = 9738 # default"), "{dump}");
+    assert_eq!(load_text(&dump, &[], &[]).unwrap().config, loaded.config);
+}
+
+#[test]
+fn numbers_become_gauges() {
+    let gauges = load_text(LEAST, &[], &[]).unwrap().config.gauges();
+    assert!(gauges.contains(&("channel.delay_blocks", 144.0)));
+    assert!(gauges.contains(&("channel.accept_inbound", 1.0)));
+    assert!(gauges.iter().all(|(key, _)| *key != "rpc_url"));
+}
+
+/// The list of keys, the fields of the file and the dump are three places that name every key; they must agree.
+#[test]
+fn every_key_is_named_in_every_place() {
+    let known: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
+    let text = || Some(String::new());
+    let mut full = RawConfig { rpc_url: text(), data_dir: text(), ..RawConfig::default() };
+    full.api.token_file = Some(String::new());
+    full.chain.network = Some(String::new());
+    full.chain.cookie_file = Some(String::new());
+    full.wallet.seed_file = Some(String::new());
+    let mut fields = Vec::new();
+    for (name, value) in Table::try_from(full).unwrap() {
+        if let Value::Table(section) = value {
+            fields.extend(section.keys().map(|field| format!("{name}.{field}")));
+        } else {
+            fields.push(name);
+        }
+    }
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let names = || known.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(sorted(fields), sorted(names()));
+    let config = load_text(LEAST, &[], &[]).unwrap().config;
+    assert_eq!(shown::effective_keys(&config), known);
+
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let guide = fs::read_to_string(guide).unwrap();
+    for key in KEYS {
+        assert!(
+            guide.contains(&format!("`{}`", key.path)),
+            "docs/configuration.md lacks {}",
+            key.path
+        );
+    }
+    assert!(guide.contains(&variable("channel.delay_blocks")));
+}
+
+#[test]
+fn the_example_configurations_are_accepted() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/config");
+    let expect = [
+        ("devnet.toml", Network::Regtest),
+        ("mainnet.toml", Network::Mainnet),
+        ("regtest.toml", Network::Regtest),
+        ("signet.toml", Network::Signet),
+    ];
+    let found = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let found: BTreeSet<String> = found.map(|name| name.into_string().unwrap()).collect();
+    assert_eq!(found, expect.iter().map(|(name, _)| (*name).to_owned()).collect());
+    for (name, network) in expect {
+        let path = folder.join(name);
+        let loaded = load(Some(&path), [], &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(loaded.config.chain.network, network, "{name}");
+        // bitcoind and the devnet let nobody in without it.
+        assert!(loaded.config.chain.cookie_file.is_some(), "{name}");
+    }
+}

@@ -33,6 +33,10 @@ pub(crate) const UNFUNDED_BLOCKS: BlockDelta = BlockDelta::new(2_016);
 /// Blocks by which a lock's expiry may lead the ledger's height: two weeks, as is the habit among Lightning nodes. It is
 /// how long one side can keep the other's money, and a closed channel, waiting.
 pub(crate) const EXPIRY_LEAD_MAX: BlockDelta = BlockDelta::new(2_016);
+/// Locks that each side may offer in a channel's life. What a penalty must know of each stays in memory and in every
+/// snapshot, some 70 bytes, and a peer that offers locks and has them cancelled pays nothing: so both sides together cost
+/// 18 MB at most. Part of the protocol: both nodes count alike.
+pub(crate) const LOCKS_EVER_MAX: u64 = 1 << 17;
 /// Contracts offered, agreed to or live in one channel: each adds its state to every snapshot.
 pub(crate) const CONTRACTS_MAX: usize = 16;
 /// Closing offers made or answered on one connection, so that no peer makes this node sign without end.

@@ -55,6 +55,13 @@ pub(crate) struct Share {
     pub(crate) locks: Vec<(LockKey, MilliSats)>,
 }
 
+impl Share {
+    /// All that is in locks.
+    pub(crate) fn locked_sat(&self) -> u64 {
+        self.locks.iter().map(|(_, amount)| amount.floor_sats().to_sat()).sum()
+    }
+}
+
 /// Whether a channel goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StakeLife {

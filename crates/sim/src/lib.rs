@@ -1,10 +1,10 @@
-//! The seeded world and its oracle: two real engines over a network, disks, a chain, clocks and users that are all
-//! simulated in one thread, where everything is decided by a seed.
+//! The seeded world and its oracle: two to five real engines, some of which play foul, over a network, disks, a chain, clocks
+//! and users that are all simulated in one thread, where everything is decided by a seed or a string of bytes.
 //!
 //! ```text
 //! Choices (seed or bytes) ─▶ World::step ─▶ one happening of the Agenda
 //!                                             │ message · write · block · crash · request …
-//!                               Host (engine + disk) ×2 ─▶ Network · SimChain · Users
+//!                               Host (engine + disk) ×2..5 ─▶ Network · SimChain · Users
 //!                                             │
 //!                               Oracle, after every step: durable logs, ledgers, answers, chain
 //! ```

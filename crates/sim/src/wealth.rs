@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use bitcoin::{Block, OutPoint, ScriptBuf, Transaction, TxOut};
+use bitcoin::{Block, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use strait_engine::{Engine, LockStage};
 use strait_primitives::{BlockHeight, FeeRate, MilliSats, Party, Side, VBytes};
 use strait_wallet::{AddressGap, Wallet};
@@ -24,8 +24,10 @@ const CLOSE_SIZE: VBytes = VBytes(700);
 const LOCK_SIZE: VBytes = VBytes(400);
 /// What a close may lose to rounding: a trimmed output, an anchor.
 const CLOSE_DUST_SAT: u64 = 1_500;
-/// Size of a commitment that a child pays for beside itself.
-const PARENT_SIZE: u64 = 400;
+/// By how much the price of a close may rise toward a deadline: six doublings, within half of what it saves.
+const HURRY: u64 = 64;
+/// The script of an anchor.
+const ANCHOR_SCRIPT: &[u8] = &[0x51, 0x02, 0x4e, 0x73];
 /// What fees may exceed the rate by, when one transaction replaces another.
 const REPLACEMENT_SAT: u64 = 3_000;
 
@@ -48,6 +50,8 @@ struct Reading<'a> {
     highest: FeeRate,
     /// Every output so far.
     outputs: BTreeMap<OutPoint, TxOut>,
+    /// The size of every transaction so far.
+    sizes: BTreeMap<Txid, u64>,
     /// What the chain holds for the wallet.
     coins: BTreeMap<OutPoint, u64>,
     /// What users of this node have asked to send, and of others.
@@ -67,6 +71,7 @@ pub(crate) fn check_wealth(host: &Host, users: &Users, chain: &SimChain) -> Resu
         wallet,
         highest: chain.highest_rate,
         outputs: BTreeMap::new(),
+        sizes: BTreeMap::new(),
         coins: BTreeMap::new(),
         own_sends: users.sends(|place| place == host.place),
         other_sends: users.sends(|place| place != host.place),
@@ -82,6 +87,10 @@ pub(crate) fn check_wealth(host: &Host, users: &Users, chain: &SimChain) -> Resu
     reading.reckon_channels(chain, &running.engine);
     reading.judge()?;
     reading.compare(host, chain)
+}
+
+fn size_of(transaction: &Transaction) -> u64 {
+    u64::try_from(transaction.vsize()).expect("a transaction is small")
 }
 
 /// What must come of a commitment: the balance, what was offered and not claimed, and what was claimed.
@@ -115,6 +124,7 @@ impl Reading<'_> {
             .map(|output| output.value.to_sat())
             .sum();
         let txid = transaction.compute_txid();
+        self.sizes.insert(txid, size_of(transaction));
         for (vout, output) in (0_u32..).zip(&transaction.output) {
             let (outpoint, value) = (OutPoint { txid, vout }, output.value.to_sat());
             self.outputs.insert(outpoint, output.clone());
@@ -169,9 +179,12 @@ impl Reading<'_> {
     }
 
     fn note_fee(&mut self, transaction: &Transaction, fee: u64) -> Result<(), Violation> {
-        let size = u64::try_from(transaction.vsize()).expect("a transaction is small");
-        let most = self.highest.fee(VBytes(size + PARENT_SIZE)).to_sat();
-        let most = most + most / 4 + REPLACEMENT_SAT;
+        let size = size_of(transaction);
+        let usual = match self.parent_of(transaction) {
+            Some(parent) => self.highest.fee(VBytes(size + parent)).to_sat() * HURRY,
+            None => self.highest.fee(VBytes(size)).to_sat(),
+        };
+        let most = usual + usual / 4 + REPLACEMENT_SAT;
         if fee > most {
             let account = format!("{} pays {fee} sat for its place", transaction.compute_txid());
             let node = self.place.to_string();
@@ -179,6 +192,17 @@ impl Reading<'_> {
         }
         self.account.fees += fee;
         Ok(())
+    }
+
+    /// The size of the commitment that a transaction pays for by spending its anchor.
+    fn parent_of(&self, transaction: &Transaction) -> Option<u64> {
+        let spends = transaction.input.iter().map(|input| input.previous_output);
+        let is_anchor = |outpoint: &OutPoint| {
+            let output = self.outputs.get(outpoint);
+            output.is_some_and(|output| output.script_pubkey.as_bytes() == ANCHOR_SCRIPT)
+        };
+        let anchor = spends.into_iter().find(is_anchor)?;
+        self.sizes.get(&anchor.txid).copied()
     }
 
     fn reckon_channels(&mut self, chain: &SimChain, engine: &Engine) {
@@ -192,6 +216,9 @@ impl Reading<'_> {
             self.account.due_of_channels += due.unwrap_or(MilliSats::ZERO).floor_sats().to_sat();
             self.account.allowance += self.highest.fee(CLOSE_SIZE).to_sat() + CLOSE_DUST_SAT;
             self.account.allowance += self.highest.fee(LOCK_SIZE).to_sat() * locks;
+            // A claim in a hurry may cost half of what it saves.
+            let locked = stake.shares.iter().map(Share::locked_sat).max();
+            self.account.allowance += locked.unwrap_or(0) / 2;
         }
     }
 

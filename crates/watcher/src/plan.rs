@@ -205,7 +205,7 @@ impl Planner<'_> {
         if !is_overdue || !is_older || !self.is_contested(members) {
             return last.fee_rate;
         }
-        doubled(last.fee_rate).min(bearable(self.usual(), self.burden(members)))
+        doubled(last.fee_rate).min(bearable(self.usual(), burden(members, self.limit(members))))
     }
 
     /// Sends each claim of a transaction alone too, once others can take any of its outputs. They stand in no event: they
@@ -216,7 +216,8 @@ impl Planner<'_> {
         }
         for open in members {
             let alone = core::slice::from_ref(open);
-            let fee_rate = whole.min(bearable(FeeRate::RELAY_FLOOR, self.burden(alone)));
+            let burden = burden(alone, self.limit(alone));
+            let fee_rate = whole.min(bearable(FeeRate::RELAY_FLOOR, burden));
             if let Ok(transaction) = build(alone, self.request.destination, fee_rate) {
                 let deadline = deadline_of(alone);
                 self.plan.claims.push(PlannedClaim { transaction, deadline, fee_rate });
@@ -234,12 +235,12 @@ impl Planner<'_> {
         self.request.fee_rate.max(FeeRate::RELAY_FLOOR)
     }
 
-    /// What these claims may cost together. Penalties that the thief can outrun may cost all that they save.
-    fn burden(&self, members: &[OpenClaim]) -> Burden {
+    /// What these claims may come to cost. Penalties that the thief can outrun may cost all that they save in the end, but
+    /// only block by block, for as long as they lose.
+    fn limit(&self, members: &[OpenClaim]) -> Budget {
         let tip = self.request.tip;
         let is_last_stand = |open: &OpenClaim| open.own.is_penalty() && open.own.is_contested(tip);
-        let budget = if members.iter().all(is_last_stand) { Budget::All } else { Budget::Half };
-        Burden { value: value_of(members), size: size_of(members), budget }
+        if members.iter().all(is_last_stand) { Budget::All } else { Budget::Half }
     }
 
     /// Plans claims together that are in no transaction yet, without those that are not worth it: these are tried on
@@ -265,7 +266,7 @@ impl Planner<'_> {
         let tip = self.request.tip;
         let deadlines = members.iter().filter_map(|open| open.own.deadline);
         let doublings = deadlines.map(|deadline| doublings(deadline, tip)).max().unwrap_or(0);
-        hurried(self.usual(), doublings, self.burden(members))
+        hurried(self.usual(), doublings, burden(members, Budget::Half))
     }
 
     /// The rate for claims that form a new group: no lower than each had in its last, as far as it could bear that rate
@@ -273,7 +274,8 @@ impl Planner<'_> {
     fn first_rate(&self, members: &[OpenClaim]) -> FeeRate {
         let wanted = self.wanted(members);
         let floor = members.iter().filter_map(|open| {
-            let burden = self.burden(core::slice::from_ref(open));
+            let alone = core::slice::from_ref(open);
+            let burden = burden(alone, self.limit(alone));
             open.floor.map(|floor| replacing(floor).min(bearable(self.usual(), burden)))
         });
         floor.max().map_or(wanted, |floor| floor.max(wanted))
@@ -328,6 +330,11 @@ fn deadline_of(members: &[OpenClaim]) -> Option<BlockHeight> {
 fn value_of(members: &[OpenClaim]) -> Sats {
     Sats::checked_sum(members.iter().map(OpenClaim::value))
         .expect("outputs of one transaction hold at most its channel's capacity")
+}
+
+/// What these claims are to a fee.
+fn burden(members: &[OpenClaim], budget: Budget) -> Burden {
+    Burden { value: value_of(members), size: size_of(members), budget }
 }
 
 /// The size of one transaction of these claims, about.

@@ -14,9 +14,6 @@ use super::locks;
 /// What fee rate would be right.
 const A_FEE_RATE: &str =
     "name a rate in between, or none; wallet.fee_rate_sat_per_kvb_max is the upper bound";
-/// How the wallet comes to the coins that closing takes.
-const A_RESERVE: &str =
-    "fund the wallet, or split a large coin: send a part of it to an address of this wallet";
 
 /// An error and all its causes in one line.
 fn chain_of(error: &dyn Error) -> String {
@@ -48,6 +45,11 @@ pub(super) fn refused(error: &AskError) -> ApiError {
     }
 }
 
+const RECOVERY: &str = "GET /v1/recovery lists what can still be chosen for, and what was";
+const LOSS: &str = "may_lose_sat is the channel's capacity_sat: all of it may be lost";
+const RESERVE: &str =
+    "fund the wallet, or split a large coin: send a part of it to an address of this wallet";
+
 fn command(error: &CommandError) -> ApiError {
     let (code, hint) = match error {
         CommandError::UnknownChannel(_) => {
@@ -71,14 +73,8 @@ fn command(error: &CommandError) -> ApiError {
             "put many payments into one request, or ask again with the same key in ten minutes",
         ),
         CommandError::Channel { source, .. } => return channel(error, source),
-        CommandError::Recovery { .. } => (
-            ErrorCode::ChannelNotReady,
-            "GET /v1/recovery lists what can still be chosen for, and what was",
-        ),
-        CommandError::LossNotConfirmed { .. } => (
-            ErrorCode::InvalidField,
-            "may_lose_sat is the channel's capacity_sat: all of it may be lost",
-        ),
+        CommandError::Recovery { .. } => (ErrorCode::ChannelNotReady, RECOVERY),
+        CommandError::LossNotConfirmed { .. } => (ErrorCode::InvalidField, LOSS),
         CommandError::ChannelClosed(_) => {
             (ErrorCode::ChannelNotReady, "nothing was paid; use another channel")
         }
@@ -91,7 +87,7 @@ fn command(error: &CommandError) -> ApiError {
         ),
         CommandError::Capacity { .. } => (ErrorCode::InvalidField, "choose one in between"),
         CommandError::FeeRate { .. } => (ErrorCode::InvalidField, A_FEE_RATE),
-        CommandError::Reserve { .. } => (ErrorCode::InsufficientFunds, A_RESERVE),
+        CommandError::Reserve { .. } => (ErrorCode::InsufficientFunds, RESERVE),
         CommandError::Funds(_) => (
             ErrorCode::InsufficientFunds,
             "fund the wallet, and leave the reserve for closing every channel",

@@ -37,6 +37,14 @@ pub enum LedgerError {
         /// The most this channel allows.
         limit: u16,
     },
+    /// A channel has so many locks in its life, and no more.
+    #[error(
+        "this side has offered {limit} locks on this channel, which is all it may; payments and other channels go on"
+    )]
+    LocksEver {
+        /// How many each side may offer.
+        limit: u64,
+    },
     /// Below the smallest lock of this channel.
     #[error("a lock of {amount}, the smallest allowed is {limit}")]
     LockSize {

@@ -16,7 +16,7 @@ use super::context::{Contracts, Progress, RoundContext};
 use super::contract::{ContractChange, LiveContract};
 use super::{DUST_LIMIT, Ledger, LedgerError, Lock, Rules};
 use crate::Pair;
-use crate::limits::EXPIRY_LEAD_MAX;
+use crate::limits::{EXPIRY_LEAD_MAX, LOCKS_EVER_MAX};
 use crate::party::{channel_party, contract_party};
 
 /// What takes a request back of which one operation was not allowed: as little as the request can have touched.
@@ -141,6 +141,9 @@ impl Ledger {
         let expected = LockId(*next);
         if id != expected {
             return Err(LedgerError::LockNumber { actual: id, expected });
+        }
+        if *next >= LOCKS_EVER_MAX {
+            return Err(LedgerError::LocksEver { limit: LOCKS_EVER_MAX });
         }
         *next = next.checked_add(1).expect("a channel has fewer than 2^64 locks");
         if lock.amount < rules.lock_min {

@@ -69,6 +69,21 @@ fn apply(ledger: &mut Ledger, by: Party, operations: &[Operation]) -> Result<(),
     ledger.apply_all(operations, &mut ctx)
 }
 
+/// What a penalty must know of each lock is kept for ever: without an end to them a peer filled the memory for nothing.
+#[test]
+fn a_channel_has_a_last_lock_of_each_side() {
+    let mut ledger = ledger();
+    let last = crate::limits::LOCKS_EVER_MAX - 1;
+    ledger.next_lock.opener = last;
+    let [opener, acceptor] = [Party::Opener, Party::Acceptor];
+    apply(&mut ledger, opener, &[add(last, 1_000)]).unwrap();
+    apply(&mut ledger, acceptor, &[cancel(last)]).unwrap();
+    let one_more = apply(&mut ledger, opener, &[add(last + 1, 1_000)]);
+    assert_eq!(one_more, Err(LedgerError::LocksEver { limit: last + 1 }));
+    apply(&mut ledger, acceptor, &[add(0, 1_000)]).unwrap();
+    apply(&mut ledger, opener, &[pay(1_000)]).unwrap();
+}
+
 /// Checks the last of several requests, each with its proposer, by the balances it leads to or its error's text.
 fn check(requests: &[(Party, &[Operation])], expect: Result<(u64, u64), &str>) {
     let mut ledger = ledger();

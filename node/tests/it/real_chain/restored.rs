@@ -119,14 +119,10 @@ async fn each_choice_for_a_restored_channel_ends_with_the_right_amounts() {
     let closing = world.unconfirmed(closing.closing_txid.as_deref().unwrap()).await;
     assert!(closing.outputs_sat.contains(&1_500_000), "{closing:?}");
 
-    let key = world.alice.key();
     let little = RecoverRequest::AcceptLoss { may_lose_sat: 1 };
-    let refused = world.alice.client().recover(&key, &accepted, &little).await;
-    assert_eq!(refusal(refused), ErrorCode::InvalidField);
+    assert_eq!(refused(&mut world.alice, &accepted, &little).await, ErrorCode::InvalidField);
     let loss = RecoverRequest::AcceptLoss { may_lose_sat: CAPACITY_SAT };
-    let key = world.alice.key();
-    let refused = world.alice.client().recover(&key, &asked, &loss).await;
-    assert_eq!(refusal(refused), ErrorCode::ChannelNotReady, "it is proved to be revoked");
+    assert_eq!(refused(&mut world.alice, &asked, &loss).await, ErrorCode::ChannelNotReady);
     choose(&mut world.alice, &accepted, &loss).await;
 
     for _ in 0..3 {
@@ -144,6 +140,11 @@ async fn each_choice_for_a_restored_channel_ends_with_the_right_amounts() {
     assert_wallet(&world.alice, World::funds_sat() - paid_sat).await;
     assert_wallet(&world.bob, World::funds_sat() + paid_sat).await;
     world.alice.tells("strait_channels{state=\"quarantined\"}", 0).await;
+}
+
+async fn refused(node: &mut Node, id: &str, choice: &RecoverRequest) -> ErrorCode {
+    let key = node.key();
+    refusal(node.client().recover(&key, id, choice).await)
 }
 
 async fn choose(node: &mut Node, id: &str, choice: &RecoverRequest) {

@@ -94,15 +94,9 @@ impl Node {
         let unsaved = self.engine.handle(asked, &moment);
         assert!(unsaved.events().is_empty(), "a question changes nothing");
         let receipt = self.writer.append(&[]).expect("a disk without faults");
-        let answers = unsaved.saved(&receipt).into_iter().filter_map(|effect| match effect {
-            Effect::Reply(_, Ok(Answer::Contracts(views))) => Some(views),
-            Effect::Reply(..)
-            | Effect::Send(..)
-            | Effect::Broadcast(_)
-            | Effect::Disconnect(_)
-            | Effect::KeepConnected(..)
-            | Effect::Forget(_)
-            | Effect::Report(_) => None,
+        let answers = unsaved.saved(&receipt).into_iter().filter_map(|effect| {
+            let Effect::Reply(_, Ok(Answer::Contracts(views))) = effect else { return None };
+            Some(views)
         });
         answers.flatten().map(|view| view.contract).collect()
     }
@@ -181,6 +175,7 @@ impl Node {
             | Effect::Disconnect(_)
             | Effect::KeepConnected(..)
             | Effect::Forget(_)
+            | Effect::LookFor(_)
             | Effect::Report(_) => {}
         }
     }
@@ -203,6 +198,7 @@ impl Node {
             | Message::Shutdown(_)
             | Message::CloseOffer(_)
             | Message::CloseSign(_)
+            | Message::CloseTerms(_)
             | Message::Reestablish(_) => return,
         };
         let first = *self.signed.entry(place).or_insert(signature);

@@ -510,6 +510,8 @@ fn parameters(config: &Config) -> strait_wire::Parameters {
         delay: config.channel.delay,
         // Half as many as rust-lightning's, and a third of what a commitment can hold: who is left alone settles them.
         locks_max: 30,
+        // Nothing tells a node the preimage of a contract's lock: whoever is to receive it would lose it.
+        contract_locks_max: 0,
         lock_min: MilliSats::from_const(1_000_000),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: config.channel.confirmations,

@@ -13,6 +13,7 @@ mod fuzz;
 mod layers;
 mod mutate;
 mod process;
+mod replay;
 mod test;
 mod tidy;
 mod workspace;
@@ -71,6 +72,8 @@ enum Chore {
         #[arg(default_value = "")]
         name: String,
     },
+    /// Steps through a run of the simulated world in words.
+    Replay(replay::Replay),
     /// Checks the parts of the style that are cheap to check.
     Tidy,
 }
@@ -112,6 +115,7 @@ fn perform(chore: &Chore) -> Result<()> {
         }
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
+        Chore::Replay(replay) => replay::run(&Workspace::load()?.root, replay),
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }
 }

@@ -5,20 +5,21 @@
 //! build. **Invariant:** the working tree is only read.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::process::{self, Stopwatch, say};
+use crate::process::{self, Stopwatch};
 
 /// The list, from the root.
 const LIST: &str = "xtask/mutations.toml";
 /// Seeds that a mutation may survive before it counts as unnoticed.
-const SEEDS: u64 = 150;
-/// Steps of each.
-const STEPS: u64 = 4_000;
+const SEEDS: u64 = 300;
+/// Steps of the storm of each.
+const STEPS: u64 = 3_000;
 
 /// All mutations.
 #[derive(Debug, Deserialize)]
@@ -63,7 +64,16 @@ fn load(root: &Path) -> Result<Vec<Mutation>> {
     Ok(list.mutation)
 }
 
-/// Runs every mutation whose name contains `only`, and tells which seed noticed it after how many steps.
+/// How a mutation was noticed.
+#[derive(Debug)]
+struct Noticed {
+    /// What the simulated world said.
+    words: String,
+    /// Steps it took, those of seeds that noticed nothing included.
+    steps: u64,
+}
+
+/// Runs every mutation whose name contains `only`, and prints a row of a table for each: what noticed it, and when.
 ///
 /// # Errors
 /// If a mutation is not noticed, has lost its place, or does not compile.
@@ -81,9 +91,13 @@ pub(crate) fn run(root: &Path, only: &str) -> Result<()> {
         fs::copy(root.join(&mutation.file), &at)?;
         let took = watch.elapsed().as_secs();
         match verdict? {
-            Some(noticed) => say(&format!("{}: {noticed} ({took} s)", mutation.name)),
+            Some(Noticed { words, steps }) => {
+                writeln!(io::stdout(), "| {} | {words} | {steps} | {took} |", mutation.name)?;
+            }
             None => {
-                say(&format!("{}: NOT NOTICED by {SEEDS} seeds ({took} s)", mutation.name));
+                let row =
+                    format!("| {} | **nobody**, in {SEEDS} seeds | - | {took} |", mutation.name);
+                writeln!(io::stdout(), "{row}")?;
                 unnoticed.push(mutation.name.as_str());
             }
         }
@@ -93,17 +107,19 @@ pub(crate) fn run(root: &Path, only: &str) -> Result<()> {
 }
 
 /// Builds the mutant and runs seeds; what the first that failed said.
-fn judge(copy: &Path, build: &Path, mutation: &Mutation) -> Result<Option<String>> {
+fn judge(copy: &Path, build: &Path, mutation: &Mutation) -> Result<Option<Noticed>> {
     let built = process::run(
         process::cargo()
             .current_dir(copy)
-            .args(["build", "--locked", "--workspace", "--bin", "strait-sim", "--target-dir"])
+            .args(["build", "--quiet", "--locked", "--workspace", "--bin", "strait-sim"])
+            .args(["--profile", "sim", "--target-dir"])
             .arg(build),
     );
     built.with_context(|| format!("`{}` does not compile", mutation.name))?;
-    let ran = Command::new(build.join("debug/strait-sim"))
+    let ran = Command::new(build.join("sim/strait-sim"))
         .args(["--seed", "1", "--seeds", &SEEDS.to_string(), "--steps", &STEPS.to_string()])
-        .args(["--lines", "1"])
+        .args(["--lines", "1", "--logs"])
+        .arg(build)
         .stderr(Stdio::null())
         .output()
         .context("the simulated world does not start")?;
@@ -111,9 +127,30 @@ fn judge(copy: &Path, build: &Path, mutation: &Mutation) -> Result<Option<String
     // A panic's words may go over several lines; the first names the seed and the step.
     match (ran.status.code(), said.lines().rfind(|line| line.starts_with("seed "))) {
         (Some(0), _) => Ok(None),
-        (Some(1), Some(noticed)) => Ok(Some(noticed.chars().take(200).collect())),
+        (Some(1), Some(noticed)) => Ok(Some(Noticed {
+            words: noticed.chars().filter(|c| *c != '|').take(160).collect(),
+            steps: steps_before(&said).saturating_add(last_step(noticed)),
+        })),
         _ => bail!("the simulated world ended with {}", ran.status),
     }
+}
+
+/// Steps of the seeds that noticed nothing.
+fn steps_before(said: &str) -> u64 {
+    said.lines()
+        .filter(|line| line.starts_with("seed ") && line.contains("Report {"))
+        .filter_map(|line| number_after(line, "steps: "))
+        .sum()
+}
+
+/// The step at which the last seed noticed.
+fn last_step(line: &str) -> u64 {
+    number_after(line, ": step ").unwrap_or(0)
+}
+
+fn number_after(line: &str, mark: &str) -> Option<u64> {
+    let (_, rest) = line.split_once(mark)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// Copies what git knows, so that nothing built or private comes along; files that have not changed keep their times.
@@ -136,6 +173,12 @@ fn copy_source(root: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_are_counted_up_to_the_one_that_noticed() {
+        let said = "seed 1: Report { steps: 40, nodes: 2 }\nseed 2 steps 3000: step 17: a panic";
+        assert_eq!((steps_before(said), last_step(said.lines().last().unwrap())), (40, 17));
+    }
 
     #[test]
     fn every_mutation_has_one_place_in_the_source_and_changes_it() {

@@ -35,8 +35,5 @@ pub(crate) const UNFUNDED_BLOCKS: BlockDelta = BlockDelta::new(2_016);
 pub(crate) const EXPIRY_LEAD_MAX: BlockDelta = BlockDelta::new(2_016);
 /// Contracts offered, agreed to or live in one channel: each adds its state to every snapshot.
 pub(crate) const CONTRACTS_MAX: usize = 16;
-/// Locks that contracts' outcomes may ask for. No node of this version has a way to claim one, so a channel holds none
-/// whose receiver would lose it.
-pub(crate) const CONTRACT_LOCKS_MAX: u16 = 0;
 /// Closing offers made or answered on one connection, so that no peer makes this node sign without end.
 pub(crate) const CLOSE_OFFERS_MAX: u32 = 20;

@@ -217,8 +217,8 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("Accept")?;
-        if matches!(live.closing, Closing::Forced(_)) {
-            // Too late: this node has given its last commitment to the chain and revokes nothing any more.
+        if matches!(live.closing, Closing::Forced(_)) || live.knows(accept.number, &accept.secret) {
+            // Too late: this node has given its last commitment to the chain and revokes nothing any more. Or heard before.
             return Ok(());
         }
         let Some(Outstanding::Proposed { number, ledger, requests, operations, .. }) =
@@ -276,6 +276,9 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("Finalize")?;
+        if live.knows(finalize.number, &finalize.secret) {
+            return Ok(());
+        }
         let Some(Outstanding::Accepted { operations, turn, .. }) = &live.rounds.outstanding else {
             return Err(unexpected("Finalize", live.round_name()));
         };
@@ -367,6 +370,13 @@ impl Channel {
 }
 
 impl Live {
+    /// True if the round to this number has brought this very secret already. Where a disk is slow, what was decided for one
+    /// connection leaves on the next, and is said again there: that moves nothing and is nobody's fault.
+    fn knows(&self, number: CommitmentNumber, secret: &RevocationSecret) -> bool {
+        let known = number.previous().and_then(|revoked| self.rounds.secrets.secret(revoked));
+        known.as_ref() == Some(secret)
+    }
+
     /// True if the funding output is as deep as this node demands.
     #[must_use]
     pub fn is_deep(&self, tip: BlockHeight) -> bool {

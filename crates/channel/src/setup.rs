@@ -7,7 +7,6 @@ use strait_wire::{ChannelKeys, Parameters, ScriptBytes};
 use crate::Pair;
 use crate::commitments::txid_of;
 use crate::ledger::{LOCKS_MAX, Rules};
-use crate::limits::CONTRACT_LOCKS_MAX;
 
 /// The funding output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -81,7 +80,7 @@ impl Setup {
             locks_max: opener.locks_max.min(acceptor.locks_max).min(LOCKS_MAX),
             lock_min: opener.lock_min.max(acceptor.lock_min).max(MilliSats::from_const(1)),
             dust_exposure_max: opener.dust_exposure_max.min(acceptor.dust_exposure_max),
-            contract_locks_max: CONTRACT_LOCKS_MAX,
+            contract_locks_max: opener.contract_locks_max.min(acceptor.contract_locks_max),
         }
     }
 }

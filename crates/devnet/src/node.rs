@@ -2,7 +2,7 @@
 //!
 //! Pure: time is an argument, and the same calls give the same blocks.
 
-use bitcoin::{BlockHash, ScriptBuf, Transaction};
+use bitcoin::{Amount, BlockHash, ScriptBuf, Transaction};
 
 use crate::chain::{Chain, Reorganisation};
 use crate::locks;
@@ -67,17 +67,22 @@ impl Node {
         transactions: Vec<Transaction>,
         now_s: u64,
     ) -> Result<BlockHash, Reject> {
-        let mut selection = Selection::default();
-        for transaction in transactions {
-            let fee = crate::mempool::admission::check_for_block(
-                &self.chain,
-                &transaction,
-                &selection.transactions,
-            )?;
-            selection.fees = selection.fees.checked_add(fee).unwrap_or(bitcoin::Amount::MAX_MONEY);
-            selection.transactions.push(transaction);
+        let fees = self.check_block(&transactions)?;
+        Ok(self.mine_selection(payout, Selection { transactions, fees }, now_s))
+    }
+
+    /// Checks that the next block may hold exactly these transactions. Returns their fees.
+    ///
+    /// # Errors
+    /// [`Reject`] if any of them may not stand after the ones before it.
+    pub(crate) fn check_block(&self, transactions: &[Transaction]) -> Result<Amount, Reject> {
+        let mut fees = Amount::ZERO;
+        for (index, transaction) in transactions.iter().enumerate() {
+            let before = transactions.get(..index).expect("an index of this list");
+            let fee = crate::mempool::admission::check_for_block(&self.chain, transaction, before)?;
+            fees = fees.checked_add(fee).unwrap_or(Amount::MAX_MONEY);
         }
-        Ok(self.mine_selection(payout, selection, now_s))
+        Ok(fees)
     }
 
     /// Mines and connects.

@@ -111,6 +111,14 @@ impl Regtest {
         })
     }
 
+    /// Checks that the next block may hold exactly these transactions.
+    ///
+    /// # Errors
+    /// Bitcoind's words, if it may not hold one of them after those before it.
+    pub fn check_block(&self, transactions: &[Transaction]) -> Result<(), String> {
+        self.node.check_block(transactions).map(drop).map_err(|reject| reject.to_string())
+    }
+
     /// Mines a block of exactly these transactions, whether anyone would relay them or not.
     ///
     /// # Errors

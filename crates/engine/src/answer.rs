@@ -98,6 +98,9 @@ pub enum CommandError {
         /// The most.
         max: BlockHeight,
     },
+    /// Since its start this node has not yet seen the chain as far as it goes: it cannot judge an expiry.
+    #[error("the chain is not known up to its tip yet")]
+    ChainBehind,
     /// No module of this hash was added.
     #[error("no module {0}: add it first, and allow it if the configuration lists modules")]
     UnknownModule(ModuleHash),

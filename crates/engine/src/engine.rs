@@ -223,6 +223,12 @@ impl Engine {
         self.wallet.state()
     }
 
+    /// Locks in use.
+    #[must_use]
+    pub const fn payments(&self) -> &PaymentBook {
+        &self.payments
+    }
+
     /// What the node remembers beside channels, watchers and the wallet.
     #[must_use]
     pub const fn book(&self) -> &Book {

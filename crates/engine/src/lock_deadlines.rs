@@ -16,6 +16,7 @@ impl Engine {
     /// The chain is known as far as it can be: gives back what nobody claimed in time, and closes channels whose locks
     /// cannot wait.
     pub(crate) fn meet_lock_deadlines(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.note_tip_current();
         if self.payments.is_idle() {
             return;
         }
@@ -26,7 +27,8 @@ impl Engine {
             let reason = CancelReason::Expired;
             self.record_payment(PaymentEvent::Cancelling { lock, reason }, out);
         }
-        for lock in due.withdraw {
+        // One that waits for a peer who is gone binds its sender's money for nothing.
+        for lock in due.withdraw.into_iter().chain(self.queued_in_vain()) {
             if let Some(channel) = self.queued_onward(&lock) {
                 self.withdraw_onward(&lock, channel);
             }

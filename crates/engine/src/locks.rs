@@ -31,12 +31,23 @@ pub(crate) struct LockDesk {
     stirred: bool,
     /// Locks whose onward request waits in a channel's queue, and in which.
     queued: BTreeMap<LockKey, ChannelId>,
+    /// Whether the tip is the chain's, or one of before the last start.
+    tip: TipStanding,
+}
+
+/// What the best block known here is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TipStanding {
+    /// It is from before the last start: the chain may be far ahead, and no new lock may count on it.
+    Stale,
+    /// The chain was known as far as it could be since then.
+    Current,
 }
 
 impl Default for LockDesk {
     /// After a start everything is looked at.
     fn default() -> Self {
-        Self { stirred: true, queued: BTreeMap::new() }
+        Self { stirred: true, queued: BTreeMap::new(), tip: TipStanding::Stale }
     }
 }
 
@@ -111,6 +122,9 @@ impl Engine {
         if terms.amount == MilliSats::ZERO {
             return Err(CommandError::Zero { index: 0 });
         }
+        if self.locks.tip == TipStanding::Stale {
+            return Err(CommandError::ChainBehind);
+        }
         let (tip, policy) = (self.tip().height, &self.config.locks);
         let min = tip.saturating_add(policy.margin).saturating_add(BlockDelta::new(1));
         let max = tip.saturating_add(policy.lead_max);
@@ -138,6 +152,9 @@ impl Engine {
         let is_late = self.tip().height >= incoming.terms.expiry.saturating_sub(within);
         match incoming.state {
             // A preimage is released only while there is time to enforce it.
+            IncomingState::Held if self.locks.tip == TipStanding::Stale => {
+                return reply(id, Err(CommandError::ChainBehind), out);
+            }
             IncomingState::Held if is_late => {
                 let reason = CancelReason::Expired;
                 self.record_payment(PaymentEvent::Cancelling { lock, reason }, out);
@@ -253,15 +270,28 @@ impl Engine {
         Sats::checked_sum(values).unwrap_or(live.setup.funding.value)
     }
 
+    /// The chain is known as far as it can be: from here on new locks may count on the tip.
+    pub(crate) fn note_tip_current(&mut self) {
+        if self.locks.tip == TipStanding::Stale {
+            self.locks.tip = TipStanding::Current;
+            self.locks.stirred = true;
+        }
+    }
+
     /// Looks at all locks: decides about those that have arrived, has others passed on, lets channels settle, and tells
     /// who waits.
     pub(crate) fn review_locks(&mut self, out: &mut Step) {
         if !core::mem::take(&mut self.locks.stirred) {
             return;
         }
-        self.judge_arrived(out);
         self.withdraw_needless();
-        self.queue_onward(out);
+        match self.locks.tip {
+            TipStanding::Stale => {}
+            TipStanding::Current => {
+                self.judge_arrived(out);
+                self.queue_onward(out);
+            }
+        }
         let settling = self.payments.incoming().filter(|(_, lock)| {
             matches!(lock.state, IncomingState::Claiming | IncomingState::Cancelling { .. })
         });
@@ -370,6 +400,15 @@ impl Engine {
     /// Whether an onward request of this lock waits in a channel's queue, and in which.
     pub(crate) fn queued_onward(&self, lock: &LockKey) -> Option<ChannelId> {
         self.locks.queued.get(lock).copied()
+    }
+
+    /// Locks that wait to be passed on to peers who are not connected.
+    pub(crate) fn queued_in_vain(&self) -> Vec<LockKey> {
+        let is_down = |id: &ChannelId| {
+            self.channels.get(id).is_none_or(|channel| channel.link() == Link::Down)
+        };
+        let queued = self.locks.queued.iter().filter(|(_, channel)| is_down(channel));
+        queued.map(|(lock, _)| *lock).collect()
     }
 
     fn tell_lock_waiters(&mut self, out: &mut Step) {

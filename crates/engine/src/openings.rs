@@ -13,6 +13,7 @@ use strait_wire::{
 use crate::admission::Place;
 use crate::answer::{Answer, CommandError};
 use crate::command::CommandId;
+use crate::ended::EndedChannel;
 use crate::engine::{Engine, Moment, Step, derive_entropy};
 use crate::event::{Event, RequestSubject};
 use crate::limits::{CAPACITY_MIN, INPUTS_MAX};
@@ -65,8 +66,11 @@ impl Engine {
         };
         let state = self.channels.get(&channel).map(Channel::state);
         match state {
+            None if self.book.ended.find(&channel).is_some_and(EndedChannel::is_settled) => {
+                self.reply_channel(id, channel, out);
+            }
             None => {
-                let reason = "the opening came to nothing, or the channel is settled".into();
+                let reason = "the opening came to nothing".into();
                 reply(id, Err(CommandError::OpeningFailed { channel, reason }), out);
             }
             Some(state) if state.live().is_none() => {

@@ -25,8 +25,8 @@ pub(crate) enum Happening {
     Tick(Place, Life),
     /// The node asks its chain for news and hands in what it wants mined.
     Chain(Place, Life),
-    /// The node tries to reach its peer.
-    Dial(Place, Life),
+    /// The node tries to reach a peer.
+    Dial(Place, Life, Place),
     /// The other end of a new connection comes up.
     Answer(Place, ConnectionId),
     /// The next frame to this node arrives.
@@ -35,6 +35,8 @@ pub(crate) enum Happening {
     Notice(Place, ConnectionId),
     /// The node is started again.
     Start(Place),
+    /// The ghosts of this node look at the chain.
+    Ghosts(Place),
     /// A user of this node does something.
     User(Place),
     /// A block is found.

@@ -32,6 +32,15 @@ impl Choices {
         Self { source: Source::Bytes { bytes, next: 0 } }
     }
 
+    /// True once bytes are used up; never for a seed.
+    #[must_use]
+    pub const fn is_used_up(&self) -> bool {
+        match &self.source {
+            Source::Seed(_) => false,
+            Source::Bytes { bytes, next } => *next >= bytes.len(),
+        }
+    }
+
     /// A number below `limit`.
     ///
     /// # Panics

@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use strait_channel::{ChannelEvent, ForceReason, Signed};
-use strait_engine::{Event, NodeState};
+use bitcoin::OutPoint;
+use strait_channel::{ChannelEvent, ForceReason, Funded, Ledger, Outstanding, Signed};
+use strait_engine::{Event, LockKey, NodeState};
 use strait_log::{MemoryDisk, Record};
 use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, Digest, EventSeq, Party, SchnorrSignature,
+    ChannelId, CommitmentNumber, ContractId, Digest, EventSeq, MilliSats, NodeId, Party, Sats,
+    SchnorrSignature, Side,
 };
 use strait_store::decode;
 use strait_wire::{Message, Operations};
@@ -20,10 +22,61 @@ use crate::place::Place;
 
 type Numbered = (ChannelId, CommitmentNumber);
 
+/// Whether a node's word counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stance {
+    /// It plays fair: it is judged, and what its disk holds is history.
+    Fair,
+    /// It plays foul: its disk is folded and nothing else.
+    Foul,
+}
+
+/// What must come of a channel for its node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stake {
+    /// Where its money is or was.
+    pub(crate) funding: OutPoint,
+    /// All of it.
+    pub(crate) capacity: Sats,
+    /// Which party the node is.
+    pub(crate) party: Party,
+    /// What is the node's in each commitment that somebody could bring on chain.
+    pub(crate) shares: Vec<Share>,
+    /// Whether it goes on.
+    pub(crate) life: StakeLife,
+}
+
+/// What is a node's in one commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// Its balance, contracts included.
+    pub(crate) balance: MilliSats,
+    /// Locks, and how much is in each.
+    pub(crate) locks: Vec<(LockKey, MilliSats)>,
+}
+
+/// Whether a channel goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StakeLife {
+    /// It does.
+    Lives,
+    /// It is over.
+    Over,
+}
+
 /// A fold of what is on disk, and what it explains.
 #[derive(Debug)]
 pub(crate) struct Durable {
     place: Place,
+    stance: Stance,
+    /// Peers that play foul.
+    hostile: BTreeSet<NodeId>,
+    /// What must come of each channel that ever lived.
+    pub(crate) stakes: BTreeMap<ChannelId, Stake>,
+    /// Where in the log writes ended: what a copy of the disk can have held.
+    pub(crate) ends: Vec<EventSeq>,
+    /// Channels that events spoke of since somebody asked.
+    touched: BTreeSet<ChannelId>,
     /// The fold.
     pub(crate) state: NodeState,
     /// The last event on disk.
@@ -44,10 +97,15 @@ pub(crate) struct Durable {
 }
 
 impl Durable {
-    /// An empty disk.
-    pub(crate) fn new(place: Place) -> Self {
+    /// An empty disk of a node, some of whose peers play foul.
+    pub(crate) fn new(place: Place, stance: Stance, hostile: BTreeSet<NodeId>) -> Self {
         Self {
             place,
+            stance,
+            hostile,
+            stakes: BTreeMap::new(),
+            ends: Vec::new(),
+            touched: BTreeSet::new(),
             state: NodeState::default(),
             head: EventSeq::ZERO,
             proposed: BTreeMap::new(),
@@ -84,16 +142,72 @@ impl Durable {
             })?;
             self.state.apply(&event);
             self.head = record.seq;
-            if let Event::Channel { channel, event } = &event {
+            if let (Event::Channel { channel, event }, Stance::Fair) = (&event, self.stance) {
                 self.note(*channel, event, history)?;
+                self.note_stake(*channel);
+                self.touched.insert(*channel);
             }
+        }
+        if self.stance == Stance::Foul && self.ends.last() != Some(&self.head) {
+            self.ends.push(self.head);
         }
         Ok(())
     }
 
-    /// Honest nodes found fault with each other.
-    fn accused(&self, event: &ChannelEvent) -> Violation {
-        Violation::Accused { node: self.place.to_string(), what: format!("{event:?}") }
+    /// True if the node's word counts.
+    pub(crate) fn is_fair(&self) -> bool {
+        self.stance == Stance::Fair
+    }
+
+    /// Channels that events spoke of since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<ChannelId> {
+        core::mem::take(&mut self.touched)
+    }
+
+    /// Reckons what must come of a channel. Once its funding output is spent nothing can be added.
+    fn note_stake(&mut self, channel: ChannelId) {
+        let Some(state) = self.state.channels.get(&channel) else {
+            if let Some(stake) = self.stakes.get_mut(&channel) {
+                stake.life = StakeLife::Over;
+            }
+            return;
+        };
+        let Some(live) = state.live() else { return };
+        if matches!(live.funded, Funded::Spent { .. }) {
+            return;
+        }
+        let rounds = &live.rounds;
+        let other = match &rounds.outstanding {
+            None => None,
+            Some(Outstanding::Proposed { ledger, .. }) => Some(ledger),
+            Some(Outstanding::Accepted { previous, .. }) => Some(previous),
+        };
+        let ledgers = [Some(&rounds.ledger), other].into_iter().flatten();
+        let lock_key = |offerer, id| {
+            let offerer = if offerer == state.party { Side::Holder } else { Side::Counterparty };
+            LockKey { channel, offerer, id }
+        };
+        let share = |ledger: &Ledger| Share {
+            balance: ledger.settled_balance(state.party),
+            locks: ledger.locks().map(|(by, id, lock)| (lock_key(by, id), lock.amount)).collect(),
+        };
+        let stake = Stake {
+            funding: live.setup.funding.outpoint(),
+            capacity: live.setup.funding.value,
+            party: state.party,
+            shares: ledgers.map(share).collect(),
+            life: StakeLife::Lives,
+        };
+        self.stakes.insert(channel, stake);
+    }
+
+    /// Nodes that play fair found fault with each other.
+    fn accused(&self, channel: ChannelId, event: &ChannelEvent) -> Result<(), Violation> {
+        let peer = self.state.channels.get(&channel).map(|state| state.peer);
+        if peer.is_some_and(|peer| self.hostile.contains(&peer)) {
+            return Ok(());
+        }
+        Err(Violation::Accused { node: self.place.to_string(), what: format!("{event:?}") })
     }
 
     fn note(
@@ -116,8 +230,9 @@ impl Durable {
             ChannelEvent::Opened { counterparty_signature, .. } => {
                 self.opened.insert(channel);
                 self.sign(channel, CommitmentNumber::FIRST, counterparty_signature)?;
-                let live = self.state.channels.get(&channel).and_then(|state| state.live());
-                history.begin(self.place, channel, live.expect("it has just opened"));
+                let state = self.state.channels.get(&channel).expect("it has just opened");
+                let live = state.live().expect("it has just opened");
+                history.begin(self.place, &state.peer, channel, live);
             }
             ChannelEvent::Proposed { number, operations, signature, .. } => {
                 self.sign(channel, *number, signature)?;
@@ -147,9 +262,12 @@ impl Durable {
             | ChannelEvent::CloseAgreed { .. } => self.note_words(channel, event, history),
             ChannelEvent::ForceClosed {
                 reason: ForceReason::Violation | ForceReason::PeerLost,
+            } => self.accused(channel, event)?,
+            // No disk here loses what it held, so nobody can have proved it, and no operator has anything to choose.
+            ChannelEvent::DataLost { .. } | ChannelEvent::RecoveryChosen { .. } => {
+                let (node, what) = (self.place.to_string(), format!("{event:?}"));
+                return Err(Violation::Accused { node, what });
             }
-            | ChannelEvent::DataLost { .. }
-            | ChannelEvent::RecoveryChosen { .. } => return Err(self.accused(event)),
             ChannelEvent::Abandoned { .. }
             | ChannelEvent::FundingConfirmed { .. }
             | ChannelEvent::FundingUnconfirmed
@@ -170,8 +288,9 @@ impl Durable {
             self.contracts_offered.insert(*contract);
             history.agree(channel, *contract, &agreement.terms.collateral);
         }
-        if let ChannelEvent::ContractAgreed { contract, .. } = event {
+        if let ChannelEvent::ContractAgreed { contract, agreement } = event {
             self.contracts_agreed.insert(*contract);
+            history.agree(channel, *contract, &agreement.terms.collateral);
         }
         if let ChannelEvent::ShutdownSent { .. } = event {
             self.shut_down.insert(channel);
@@ -205,6 +324,9 @@ impl Durable {
 
     /// Fails unless events on disk explain what the node says.
     pub(crate) fn explain(&self, message: &Message) -> Result<(), Violation> {
+        if self.stance == Stance::Foul {
+            return Ok(());
+        }
         let is_explained = match message {
             Message::OpenChannel(m) => self.offered.contains(&m.channel),
             Message::AcceptChannel(m) => self.answered.contains(&m.channel),

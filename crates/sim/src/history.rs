@@ -1,17 +1,20 @@
 //! The reference model: what the rounds that nodes made durable add up to, computed by much simpler code.
 //!
-//! Fed with rounds as either node's disk comes to hold them. It knows payments and the purse contract, nothing of
+//! Fed with rounds as the disks of those who play fair come to hold them. It knows payments, locks and the purse contract, nothing of
 //! signatures, turns or messages, and it never forgets: what stands here once must stand here for ever.
 
 use std::collections::BTreeMap;
 
 use strait_channel::{Ledger, Live};
 use strait_contract::scripted::PurseAction;
-use strait_primitives::{ChannelId, CommitmentNumber, ContractId, MilliSats, Party};
+use strait_primitives::{
+    ChannelId, CommitmentNumber, ContractId, LockId, MilliSats, NodeId, Party,
+};
 use strait_wire::{Operation, Operations};
 
 use crate::oracle::Violation;
-use crate::place::{Place, Two};
+use crate::place::Place;
+use crate::topology::Topology;
 
 /// A round that a node made durable.
 #[derive(Debug, Clone)]
@@ -40,7 +43,9 @@ impl Shares {
 #[derive(Debug)]
 pub(crate) struct ChannelHistory {
     /// Which node opened it.
-    pub(crate) opener: Place,
+    opener: Place,
+    /// With whom.
+    acceptor: Place,
     capacity_msat: u64,
     pub(crate) rounds: BTreeMap<CommitmentNumber, Round>,
     balances: BTreeMap<CommitmentNumber, Shares>,
@@ -48,13 +53,18 @@ pub(crate) struct ChannelHistory {
     purses: BTreeMap<ContractId, Shares>,
     /// What contracts will take, as agreed.
     collateral: BTreeMap<ContractId, Shares>,
-    /// The last number that each node holds.
-    held: Two<CommitmentNumber>,
+    /// Locks that stand, by who offered them.
+    locks: BTreeMap<(Party, LockId), u64>,
+    /// The last number that each node holds, as far as it can be believed.
+    held: BTreeMap<Place, CommitmentNumber>,
 }
 
 /// All channels that ever were, and all payments.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct History {
+    topology: Topology,
+    /// Which node a name is.
+    names: BTreeMap<NodeId, Place>,
     pub(crate) channels: BTreeMap<ChannelId, ChannelHistory>,
     /// Where each payment stands, by its reference.
     payments: BTreeMap<Vec<u8>, (ChannelId, CommitmentNumber)>,
@@ -63,19 +73,53 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Nothing has happened between the nodes of these names.
+    pub(crate) const fn new(topology: Topology, names: BTreeMap<NodeId, Place>) -> Self {
+        Self {
+            topology,
+            names,
+            channels: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            fresh: Vec::new(),
+        }
+    }
+
+    /// Which node a name is.
+    pub(crate) fn place_of(&self, node: &NodeId) -> Place {
+        *self.names.get(node).expect("a node of this world")
+    }
+
+    /// True for a channel of two who play fair.
+    pub(crate) fn is_fair(&self, channel: &ChannelId) -> bool {
+        self.channels.get(channel).is_some_and(|channel| {
+            [channel.opener, channel.acceptor].iter().all(|end| !self.topology.is_hostile(*end))
+        })
+    }
+
+    /// Channels that a node had or has.
+    pub(crate) fn channels_of(&self, place: Place) -> impl Iterator<Item = ChannelId> + '_ {
+        let own =
+            move |channel: &ChannelHistory| channel.opener == place || channel.acceptor == place;
+        self.channels.iter().filter(move |(_, channel)| own(channel)).map(|(id, _)| *id)
+    }
+
     /// A channel lives.
-    pub(crate) fn begin(&mut self, place: Place, channel: ChannelId, live: &Live) {
-        let opener = if live.setup.party == Party::Opener { place } else { !place };
+    pub(crate) fn begin(&mut self, place: Place, peer: &NodeId, channel: ChannelId, live: &Live) {
+        let peer = self.place_of(peer);
+        let (opener, acceptor) =
+            if live.setup.party == Party::Opener { (place, peer) } else { (peer, place) };
         let shares = shares_of(&live.rounds.ledger);
         let first = CommitmentNumber::FIRST;
         self.channels.entry(channel).or_insert_with(|| ChannelHistory {
             opener,
+            acceptor,
             capacity_msat: live.setup.funding.value.to_millisats().to_msat(),
             rounds: BTreeMap::new(),
             balances: BTreeMap::from([(first, shares)]),
             purses: BTreeMap::new(),
             collateral: BTreeMap::new(),
-            held: Two { alice: first, bob: first },
+            locks: BTreeMap::new(),
+            held: BTreeMap::from([(opener, first), (acceptor, first)]),
         });
     }
 
@@ -104,7 +148,7 @@ impl History {
         round: &Round,
     ) -> Result<(), Violation> {
         let history = self.channels.get_mut(&channel).expect("a channel opens before its rounds");
-        let held = history.held.at_mut(place);
+        let held = history.held.get_mut(&place).expect("one of the channel's two nodes");
         let expected = held.next().expect("runs are short");
         if number != expected {
             return Err(Violation::Gap { node: place.to_string(), channel, number, expected });
@@ -118,6 +162,10 @@ impl History {
             };
         }
         history.add(number, round);
+        if self.topology.is_hostile(history.place_of(round.proposer)) {
+            // What it calls its payments is its own affair.
+            return Ok(());
+        }
         self.note_payments(channel, number, &round.operations)
     }
 
@@ -183,6 +231,9 @@ impl History {
         let all = actual.opener_msat + actual.acceptor_msat + pledged + locked;
         check("both", all, history.capacity_msat)?;
         if history.rounds.keys().next_back().is_none_or(|last| *last == number) {
+            check("the locks'", locked, history.locks.values().sum())?;
+        }
+        if history.rounds.keys().next_back().is_none_or(|last| *last == number) {
             for (id, purse) in &history.purses {
                 let live = live.rounds.ledger.contract(id);
                 let of = |party| live.map_or(0, |contract| contract.outcome_of(party).to_msat());
@@ -196,16 +247,21 @@ impl History {
 
 impl ChannelHistory {
     /// Which node a party is.
-    pub(crate) fn place_of(&self, party: Party) -> Place {
+    pub(crate) const fn place_of(&self, party: Party) -> Place {
         match party {
             Party::Opener => self.opener,
-            Party::Acceptor => !self.opener,
+            Party::Acceptor => self.acceptor,
         }
     }
 
+    /// The other node.
+    pub(crate) fn peer_of(&self, place: Place) -> Place {
+        if place == self.opener { self.acceptor } else { self.opener }
+    }
+
     /// The last number that a node holds.
-    pub(crate) const fn held(&self, place: Place) -> CommitmentNumber {
-        *self.held.at(place)
+    pub(crate) fn held(&self, place: Place) -> CommitmentNumber {
+        self.held.get(&place).copied().unwrap_or(CommitmentNumber::FIRST)
     }
 
     fn add(&mut self, number: CommitmentNumber, round: &Round) {
@@ -243,10 +299,20 @@ impl ChannelHistory {
                 shares.opener_msat += purse.opener_msat;
                 shares.acceptor_msat += purse.acceptor_msat;
             }
-            Operation::RaiseHeight { .. }
-            | Operation::AddLock { .. }
-            | Operation::ClaimLock { .. }
-            | Operation::CancelLock { .. } => {}
+            Operation::AddLock { lock, amount, .. } => {
+                *shares.of(proposer) -= amount.to_msat();
+                let before = self.locks.insert((proposer, *lock), amount.to_msat());
+                assert_eq!(before, None, "a number names one lock for ever");
+            }
+            Operation::ClaimLock { lock, .. } => {
+                let amount = self.locks.remove(&(!proposer, *lock)).expect("a lock ends once");
+                *shares.of(proposer) += amount;
+            }
+            Operation::CancelLock { lock, .. } => {
+                let amount = self.locks.remove(&(!proposer, *lock)).expect("a lock ends once");
+                *shares.of(!proposer) += amount;
+            }
+            Operation::RaiseHeight { .. } => {}
         }
     }
 }

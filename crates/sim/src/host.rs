@@ -9,10 +9,10 @@ use bitcoin::{Network, Transaction};
 use strait_chain::{BlockId, Follower};
 use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
-use strait_engine::{Effect, Engine, EngineConfig, Event, Input, Moment, NodeState};
+use strait_engine::{Effect, Engine, EngineConfig, Event, Input, LockPolicy, Moment, NodeState};
 use strait_log::{MemoryDisk, MemoryStore, Record, Snapshot, Unsaved, Writer};
 use strait_primitives::{
-    BlockDelta, Digest, EventSeq, FeeRate, MilliSats, NodeId, Sats, Timestamp,
+    BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, Millis, NodeId, Sats, Timestamp,
 };
 use strait_signer::{Seed, SeedWords};
 use strait_store::{decode, encode, encode_snapshot, replay};
@@ -24,6 +24,19 @@ use crate::agenda::Life;
 use crate::durable::Durable;
 use crate::oracle::{Violation, same_state};
 use crate::place::Place;
+use crate::settle::Settler;
+
+/// Turns between two looks at a wallet that no event spoke of.
+const WALLET_LOOK_TURNS: u64 = 32;
+
+/// How much of a wallet is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WalletLook {
+    /// All of it.
+    Whole,
+    /// Nothing: no event spoke of it.
+    Spared,
+}
 
 /// Decisions that may wait for the writer, as in the runtime.
 const OUTBOX_MAX: usize = 8;
@@ -43,8 +56,53 @@ pub(crate) enum Chore {
     Decide,
     /// The disk's write.
     Write,
-    /// Dialling the peer when there is no link; planned for life.
-    Dial,
+    /// Dialling a peer when there is no link; planned for life.
+    Dial(Place),
+}
+
+/// What operators of a world have set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Blocks in which a cheater must be caught.
+    pub(crate) delay: BlockDelta,
+    /// Blocks that anything on chain may take longer than it should.
+    pub(crate) margin: BlockDelta,
+    /// Confirmations from which on a channel carries payments.
+    pub(crate) depth: BlockDelta,
+    /// Events between two snapshots.
+    pub(crate) snapshot_every: u64,
+}
+
+/// A node before its disk: who it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// Kept: stretching the words anew at each start would cost more than the run.
+    seed: Seed,
+    account: Account,
+    node: NodeId,
+}
+
+impl Identity {
+    /// The node of this entropy.
+    pub(crate) fn new(entropy: [u8; 32]) -> Self {
+        let seed = Seed::new(&SeedWords::generate(&Zeroizing::new(entropy)), Network::Regtest);
+        Self { account: account_of(&seed), node: seed.node_key().node_id(), seed }
+    }
+
+    /// Its name on the network.
+    pub(crate) const fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// What it signs channels with.
+    pub(crate) const fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// The keys of its wallet.
+    pub(crate) const fn account(&self) -> &Account {
+        &self.account
+    }
 }
 
 /// A node that runs.
@@ -63,6 +121,8 @@ pub(crate) struct Running {
     /// The fold of everything decided, saved or not, each event as a reader of the log will get it.
     decided: NodeState,
     last_snapshot: EventSeq,
+    /// Turns so far: some things are looked at now and then only.
+    turns: u64,
 }
 
 /// A node, running or not.
@@ -73,34 +133,54 @@ pub(crate) struct Host {
     pub(crate) durable: Durable,
     pub(crate) life: Life,
     pub(crate) running: Option<Running>,
-    config: EngineConfig,
-    /// Stretching the words anew at each start would cost more than the run.
-    seed: Seed,
-    account: Account,
-    /// Events between two snapshots.
-    snapshot_every: u64,
+    /// How far its clock is ahead of the world's. Never less than before.
+    pub(crate) clock_ahead: Millis,
+    /// The height at which its chain backend is back, while that is away.
+    pub(crate) backend_back: Option<BlockHeight>,
+    pub(crate) identity: Identity,
+    pub(crate) config: EngineConfig,
+    settler: Settler,
+    settings: Settings,
 }
 
 impl Host {
     /// A node with an empty disk that is not running.
-    pub(crate) fn new(place: Place, entropy: [u8; 32], snapshot_every: u64) -> Self {
-        let seed = seed_of(&entropy);
+    pub(crate) fn new(durable: Durable, place: Place, identity: Identity, set: Settings) -> Self {
         Self {
             place,
             disk: MemoryDisk::new(),
-            durable: Durable::new(place),
+            durable,
             life: Life::default(),
             running: None,
-            config: config_of(seed.node_key().node_id()),
-            account: account_of(&seed),
-            seed,
-            snapshot_every,
+            clock_ahead: Millis(0),
+            backend_back: None,
+            config: config_of(identity.node, set),
+            settler: Settler::default(),
+            identity,
+            settings: set,
         }
     }
 
     /// The node's name on the network.
     pub(crate) const fn node_id(&self) -> NodeId {
-        self.config.node
+        self.identity.node
+    }
+
+    /// What its clock says at this time of the world.
+    pub(crate) fn clock(&self, now: Timestamp) -> Timestamp {
+        now.after(self.clock_ahead)
+    }
+
+    /// Fails unless the node could settle each channel that its disk has new events of.
+    pub(crate) fn check_settlement(&mut self) -> Result<(), Violation> {
+        for channel in self.durable.take_touched() {
+            let Some(state) = self.durable.state.channels.get(&channel) else {
+                self.settler.forget(&channel);
+                continue;
+            };
+            self.settler.check(self.place, state, self.identity.seed())?;
+        }
+        Ok(())
     }
 
     /// Starts the node from its disk, and checks what it reads there.
@@ -116,19 +196,18 @@ impl Host {
         }
         let fold = "the fold of snapshot and tail";
         same_state(self.place, fold, replayed.head, &replayed.state, &self.durable.state)?;
-        let seed = self.seed.clone();
+        let (seed, account) = (self.identity.seed.clone(), &self.identity.account);
         let decided = replayed.state.clone();
         let mut batches = Vec::new();
         let mut engine = if replayed.head == EventSeq::ZERO {
-            let genesis = self.account.genesis();
+            let genesis = account.genesis();
             let birthday = strait_engine::BlockPoint { height: genesis.height, hash: genesis.hash };
-            let (engine, first) =
-                Engine::create(self.config.clone(), seed, &self.account, birthday);
+            let (engine, first) = Engine::create(self.config.clone(), seed, account, birthday);
             batches.push(Batch { unsaved: vec![first], at: now, snapshot: None });
             engine
         } else {
             let config = self.config.clone();
-            Engine::restore(config, seed, &self.account, replayed.state, replayed.head)
+            Engine::restore(config, seed, account, replayed.state, replayed.head)
                 .map_err(|error| fail(error.to_string()))?
         };
         let known: Vec<BlockId> = engine
@@ -150,11 +229,12 @@ impl Host {
             planned: BTreeSet::new(),
             decided,
             last_snapshot: replayed.head,
+            turns: 0,
         };
         for batch in batches {
             running.pass_on(batch);
         }
-        running.check_decided(self.place)?;
+        running.check_decided(self.place, WalletLook::Whole)?;
         self.running = Some(running);
         Ok(())
     }
@@ -173,7 +253,7 @@ impl Host {
         now: Timestamp,
         mut entropy: impl FnMut() -> [u8; 32],
     ) -> Result<(), Violation> {
-        let snapshot_every = self.snapshot_every;
+        let snapshot_every = self.settings.snapshot_every;
         let Some(running) = &mut self.running else { return Ok(()) };
         let Running { engine, contracts, inbox, last_snapshot, .. } = running;
         let mut unsaved = Vec::new();
@@ -193,7 +273,12 @@ impl Host {
         if !unsaved.is_empty() || snapshot.is_some() {
             running.pass_on(Batch { unsaved, at: now, snapshot });
         }
-        running.check_decided(self.place)
+        running.turns += 1;
+        let mut newest = newest_events(&running.outbox);
+        let has_moved = newest.any(|event| matches!(event, Event::Wallet(_)));
+        let is_due = has_moved || running.turns.is_multiple_of(WALLET_LOOK_TURNS);
+        let look = if is_due { WalletLook::Whole } else { WalletLook::Spared };
+        running.check_decided(self.place, look)
     }
 
     /// Fails unless a start from what is on disk now would give the fold of the whole log, and unless that is the
@@ -228,9 +313,23 @@ impl Running {
     }
 
     /// Fails unless the engine holds what its decisions add up to, and nothing else.
-    fn check_decided(&self, place: Place) -> Result<(), Violation> {
-        let fold = "the fold of what was decided";
-        same_state(place, fold, self.engine.head(), &self.decided, &self.engine.state())
+    fn check_decided(&self, place: Place, wallet: WalletLook) -> Result<(), Violation> {
+        let (engine, decided) = (&self.engine, &self.decided);
+        let part = if !engine.channel_states().eq(&decided.channels) {
+            "channels"
+        } else if !engine.watcher_states().eq(&decided.watchers) {
+            "watchers"
+        } else if *engine.book() != decided.book {
+            "the book"
+        } else if *engine.payments() != decided.payments {
+            "the locks"
+        } else if wallet == WalletLook::Whole && engine.wallet_state() != decided.wallet {
+            "the wallet"
+        } else {
+            return Ok(());
+        };
+        let (node, fold) = (place.to_string(), "the fold of what was decided");
+        Err(Violation::Fold { node, fold, at: engine.head(), part })
     }
 
     /// True while the engine has to wait for the writer.
@@ -248,44 +347,37 @@ pub(crate) fn records_of(batch: &Batch) -> impl Iterator<Item = Record> {
     })
 }
 
-fn seed_of(entropy: &[u8; 32]) -> Seed {
-    Seed::new(&SeedWords::generate(&Zeroizing::new(*entropy)), Network::Regtest)
+/// The events of the newest decision that waits.
+fn newest_events(outbox: &VecDeque<Batch>) -> impl Iterator<Item = &Event> {
+    outbox.back().into_iter().flat_map(|batch| &batch.unsaved).flat_map(Unsaved::events)
 }
 
-/// The wallet's account, read off its public descriptor: `tr([fingerprint/86'/1'/0']xpub/0/*)`.
 fn account_of(seed: &Seed) -> Account {
-    let text = seed.wallet_descriptors().external;
-    let inner = text.trim_start_matches("tr([");
-    let (origin, rest) = inner.split_once(']').expect("a descriptor names its origin");
-    let (fingerprint, _) = origin.split_once('/').expect("an origin has a path");
-    let (xpub, _) = rest.split_once('/').expect("a descriptor has branches");
-    Account::new(
-        Network::Regtest,
-        fingerprint.parse().expect("a fingerprint is eight hex digits"),
-        xpub.parse().expect("the descriptor holds an extended key"),
-    )
-    .expect("the seed's account is one of its network")
+    let (fingerprint, public) = seed.wallet_account();
+    Account::new(Network::Regtest, fingerprint, public)
+        .expect("the seed's account is one of its network")
 }
 
-fn config_of(node: NodeId) -> EngineConfig {
+fn config_of(node: NodeId, set: Settings) -> EngineConfig {
     let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
     EngineConfig {
         node,
         opening: OpeningPolicy {
             chain: Digest::from_bytes(bitcoin::hashes::Hash::to_byte_array(genesis)),
             parameters: Parameters {
-                delay: BlockDelta::new(6),
+                delay: set.delay,
                 locks_max: 30,
+                contract_locks_max: 0,
                 lock_min: MilliSats::from_const(1_000_000),
                 dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: BlockDelta::new(3),
+                depth: set.depth,
             },
             delay_max: BlockDelta::new(2_016),
             depth_max: BlockDelta::new(144),
             capacity_min: Sats::from_const(20_000),
             capacity_max: Sats::from_const(16_000_000),
         },
-        channels_max: 8,
+        channels_max: 32,
         channels_per_peer_max: 8,
         unfunded_max: 3,
         contract_collateral_max: MilliSats::from_const(500_000_000),
@@ -295,7 +387,11 @@ fn config_of(node: NodeId) -> EngineConfig {
         fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
         fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
-        locks: strait_engine::LockPolicy::default(),
+        locks: LockPolicy {
+            margin: set.margin,
+            lead_max: BlockDelta::new(1_000),
+            ..LockPolicy::default()
+        },
         final_depth: BlockDelta::new(6),
         address_gap: AddressGap(2),
     }

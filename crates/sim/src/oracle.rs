@@ -109,6 +109,60 @@ pub enum Violation {
         /// What the rounds add up to.
         expected: MilliSats,
     },
+    /// A node could not settle a channel with what its disk holds.
+    #[error("channel {channel}: {node} could not settle at {number}: {why}")]
+    Settlement {
+        /// Which node.
+        node: String,
+        /// In which channel.
+        channel: ChannelId,
+        /// At which number.
+        number: CommitmentNumber,
+        /// Why not.
+        why: String,
+    },
+    /// A node that plays fair ended with less than was its own.
+    #[error("{node} has {actual_sat} sat in its wallet, and {expected_sat} are its own: {account}")]
+    Poorer {
+        /// Which node.
+        node: String,
+        /// What it has.
+        actual_sat: u64,
+        /// What it should have at least.
+        expected_sat: u64,
+        /// What that comes of.
+        account: String,
+    },
+    /// A node's wallet and the chain do not agree.
+    #[error("{node}'s wallet says {wallet_sat} sat, the chain holds {chain_sat} sat for it")]
+    Wallet {
+        /// Which node.
+        node: String,
+        /// What the wallet says.
+        wallet_sat: u64,
+        /// What the chain holds.
+        chain_sat: u64,
+    },
+    /// Coins left a wallet for somebody whom no user named.
+    #[error("{node} sent {value_sat} sat in {txid}, and no user asked for it")]
+    Unasked {
+        /// Which node.
+        node: String,
+        /// How much.
+        value_sat: u64,
+        /// In which transaction.
+        txid: String,
+    },
+    /// A lock did not end as it must.
+    #[error("{node}: lock {lock} {what}")]
+    Lock {
+        /// Which node.
+        node: String,
+        /// Which lock.
+        lock: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// A payment stands in the history more than once.
     #[error(
         "the payment {reference} was made twice, in {first} and in {second} of channel {channel}"
@@ -179,6 +233,14 @@ pub enum Violation {
         /// How long it was calm.
         waited_ms: u64,
     },
+    /// In calm weather a node does not keep up with the chain.
+    #[error("{what} after {waited_ms} ms of calm")]
+    Behind {
+        /// Who, and what it lacks.
+        what: String,
+        /// How long it was calm.
+        waited_ms: u64,
+    },
     /// A node that cannot read its own log.
     #[error("{node} cannot start: {why}")]
     Start {
@@ -219,6 +281,8 @@ pub(crate) fn same_state(
         "the wallet"
     } else if left.book != right.book {
         "the book"
+    } else if left.payments != right.payments {
+        "the locks"
     } else {
         return Ok(());
     };

@@ -1,31 +1,39 @@
 //! A whole run: preparations, the storm, the calm, and the report.
 
+mod beginning;
+mod rest;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use strait_contract::scripted::PURSE;
-use strait_engine::{ChannelStage, Command};
 use strait_log::{Fault, WriteNumber};
-use strait_primitives::ChannelId;
 use thiserror::Error;
 
 use crate::agenda::Happening;
 use crate::choices::Choices;
+use crate::lockage::check_locks;
 use crate::oracle::Violation;
 use crate::place::Place;
+use crate::topology::Topology;
 use crate::trace::Trace;
+use crate::wealth::check_wealth;
 use crate::weather::Weather;
 use crate::world::{World, hash};
 
-/// Steps that preparations may take.
-const PREPARATION_STEPS_MAX: u64 = 20_000;
-/// Coinbases that each node gets.
-const COINS_EACH: usize = 5;
-/// Blocks after which a coinbase can be spent, and one more.
-const MATURITY: usize = 101;
+use self::beginning::{open_first_channels, prepare};
+
 /// How long the calm may take, in simulated milliseconds: an opening that hangs is given up after ten minutes.
 const CALM_MS_MAX: u64 = 1_200_000;
+/// When, in the calm, channels with those who played foul are closed that have not come to rest by themselves.
+const PARTING_MS: u64 = 120_000;
 /// Steps between two looks at whether everything has come to rest.
 const REST_CHECK_STEPS: u64 = 50;
+/// Steps that a storm driven by bytes takes at most.
+const BYTES_STEPS_MAX: u64 = 20_000;
+/// The slowest that blocks may be at least, and the time between two misfortunes, where somebody plays foul: who comes
+/// back before its deadlines must lose nothing, so there has to be a before.
+const FOUL_BLOCK_MS: u64 = 8_000;
+/// See [`FOUL_BLOCK_MS`].
+const FOUL_MISFORTUNE_MS: u64 = 5_000;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -34,8 +42,10 @@ pub struct Plan {
     pub choices: Choices,
     /// What the world's keys are made from; runs with the same choices and other keys differ in nothing else.
     pub keys: u64,
-    /// Steps of the storm.
+    /// Steps of the storm; one that is driven by bytes ends when they are used up.
     pub steps: u64,
+    /// Who is there; drawn from the choices if not given.
+    pub topology: Option<Topology>,
     /// How stormy it is; drawn from the choices if not given.
     pub weather: Option<Weather>,
     /// Writes that go wrong, whatever the weather.
@@ -66,10 +76,18 @@ impl Plan {
             choices: Choices::from_seed(seed),
             keys: seed,
             steps,
+            topology: None,
             weather: None,
             spoilt: Vec::new(),
             lines: LINES,
         }
+    }
+
+    /// The run of a string of bytes: who is there, the weather, and everything that happens until they are used up.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let choices = Choices::from_bytes(bytes.to_vec());
+        Self { choices, ..Self::of_seed(0, BYTES_STEPS_MAX) }
     }
 }
 
@@ -80,6 +98,10 @@ pub struct Report {
     pub steps: u64,
     /// Simulated time, in milliseconds.
     pub simulated_ms: u64,
+    /// Nodes.
+    pub nodes: usize,
+    /// Those of them that played foul.
+    pub hostile: usize,
     /// Channels that lived.
     pub channels: usize,
     /// Rounds that both or one of the nodes hold.
@@ -90,10 +112,14 @@ pub struct Report {
     pub requests: usize,
     /// Events that nodes decided.
     pub events: u64,
-    /// Writes that Alice's and Bob's disks were asked for.
-    pub writes: [u64; 2],
+    /// Writes that each disk was asked for.
+    pub writes: [u64; Place::MOST],
     /// Messages that nodes sent.
     pub messages: u64,
+    /// Messages that were not sent as they were meant.
+    pub tricks: u64,
+    /// Old copies of disks that were started.
+    pub ghosts: u64,
     /// Times that a node died.
     pub deaths: u64,
     /// Connections that were cut.
@@ -116,12 +142,30 @@ pub struct Failure {
     pub last: Vec<String>,
 }
 
+/// Runs what a string of bytes decides, to its end: what a fuzzer and property tests drive the world by.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_bytes(bytes: &[u8]) -> Result<Report, Failure> {
+    run(Plan::of_bytes(bytes))
+}
+
 /// Runs a plan to its end.
 ///
 /// # Errors
 /// [`Failure`] at the first law that is broken, a panic of our own code included.
 pub fn run(plan: Plan) -> Result<Report, Failure> {
-    let trace = Trace::keeping(plan.lines);
+    run_with(Trace::keeping(plan.lines), plan)
+}
+
+/// Runs a plan to its end, and tells in words all that happened, a line each, whether a law was broken or not.
+pub fn tell(plan: Plan) -> (Vec<String>, Result<Report, Failure>) {
+    let trace = Trace::keeping(usize::MAX);
+    let done = run_with(trace.clone(), plan);
+    (trace.last(), done)
+}
+
+fn run_with(trace: Trace, plan: Plan) -> Result<Report, Failure> {
     let told = trace.clone();
     let done = catch_unwind(AssertUnwindSafe(move || live(plan, told)));
     let done = done.unwrap_or_else(|panic| {
@@ -140,90 +184,59 @@ pub fn run(plan: Plan) -> Result<Report, Failure> {
 }
 
 fn live(plan: Plan, trace: Trace) -> Result<Report, Violation> {
-    let Plan { mut choices, keys, steps, weather, spoilt, lines: _ } = plan;
-    let weather = weather.unwrap_or_else(|| Weather::draw(&mut choices));
-    trace.tell(strait_primitives::Timestamp::default(), &format!("{weather:?}"));
-    let mut world = World::new(choices, hash(&[0; 32], "world", keys), trace);
+    let Plan { mut choices, keys, steps, topology, weather, spoilt, lines: _ } = plan;
+    let topology = topology.unwrap_or_else(|| Topology::draw(&mut choices));
+    let mut weather = weather.unwrap_or_else(|| Weather::draw(&mut choices));
+    if topology.hostile().next().is_some() {
+        weather.block_ms_max = weather.block_ms_max.max(FOUL_BLOCK_MS);
+        weather.misfortune_ms_max = weather.misfortune_ms_max.max(FOUL_MISFORTUNE_MS);
+    }
+    let beginning = strait_primitives::Timestamp::default();
+    trace.tell(beginning, &format!("{topology:?}"));
+    trace.tell(beginning, &format!("{weather:?}"));
+    let mut world = World::new(choices, topology, hash(&[0; 32], "world", keys), trace);
     lay(&world, &spoilt);
     let begun = world.agenda.now();
+    // Whoever drives the world by bytes has better things to decide than how everybody gets ready.
+    let choices = core::mem::replace(&mut world.choices, Choices::from_seed(keys));
     prepare(&mut world)?;
+    open_first_channels(&mut world, weather.first_channels)?;
+    world.choices = choices;
     world.weather = weather;
     world.plan(1, Happening::Misfortune);
     let until = world.trace.steps() + steps;
-    while world.trace.steps() < until {
+    while world.trace.steps() < until && !world.choices.is_used_up() {
         world.step()?;
     }
     come_to_rest(&mut world, &spoilt)?;
+    Ok(report(&world, begun))
+}
+
+fn report(world: &World, begun: strait_primitives::Timestamp) -> Report {
     let tally = world.tally;
-    Ok(Report {
+    let mut writes = [0; Place::MOST];
+    for (count, host) in writes.iter_mut().zip(world.hosts.iter()) {
+        *count = host.disk.next_write().0;
+    }
+    Report {
         steps: world.trace.steps(),
         simulated_ms: world.agenda.now().since(begun).0,
+        nodes: world.topology.places().count(),
+        hostile: world.topology.hostile().count(),
         channels: world.history.channels.len(),
         rounds: world.history.rounds(),
         payments: world.history.payments(),
         requests: world.users.count(),
         events: tally.events,
-        writes: Place::BOTH.map(|place| world.hosts.at(place).disk.next_write().0),
+        writes,
         messages: tally.messages,
+        tricks: tally.tricks,
+        ghosts: tally.ghosts,
         deaths: tally.deaths,
         cuts: tally.cuts,
         reorganisations: tally.reorganisations,
         trace: world.trace.digest(),
-    })
-}
-
-/// Starts both nodes, gives them coins, connects them.
-fn prepare(world: &mut World) -> Result<(), Violation> {
-    for place in Place::BOTH {
-        world.start(place)?;
-        let asked = world.users.set_up(place, Command::NewAddress);
-        world.request(place, asked);
-        let add = Command::AddModule { module: PURSE, size_bytes: 5 };
-        let asked = world.users.set_up(place, add);
-        world.request(place, asked);
-        let (node, address) = (world.hosts.at(!place).node_id(), format!("/sim/{}", !place));
-        let asked = world.users.set_up(place, Command::ConnectPeer { node, address });
-        world.request(place, asked);
     }
-    settle_requests(world)?;
-    let now_s = world.agenda.now_s();
-    for place in Place::BOTH {
-        let script = world.users.addresses.at(place).first().cloned().expect("just answered");
-        for _ in 0..COINS_EACH {
-            world.chain.regtest.mine(script.clone(), now_s);
-        }
-    }
-    for _ in 0..MATURITY {
-        world.chain.mine(now_s);
-    }
-    world.plan_pause(1_000, Happening::Block);
-    for place in Place::BOTH {
-        world.plan_pause(1_000, Happening::User(place));
-    }
-    let height = world.chain.regtest.height();
-    while Place::BOTH.iter().any(|place| {
-        let running = world.hosts.at(*place).running.as_ref();
-        running.is_none_or(|running| running.engine.tip().height < height)
-    }) {
-        world.step()?;
-        assert!(world.trace.steps() < PREPARATION_STEPS_MAX, "nodes follow the chain");
-    }
-    Ok(())
-}
-
-fn settle_requests(world: &mut World) -> Result<(), Violation> {
-    while world.users.waiting().next().is_some() {
-        world.step()?;
-        for place in Place::BOTH {
-            if world.hosts.at(place).running.is_some()
-                && let Some(asked) = world.users.insist(place)
-            {
-                world.request(place, asked);
-            }
-        }
-        assert!(world.trace.steps() < PREPARATION_STEPS_MAX, "nodes answer in calm weather");
-    }
-    Ok(())
 }
 
 /// Those of the planned faults that are still to come.
@@ -233,83 +246,46 @@ fn lay(world: &World, spoilt: &[Spoilt]) {
     }
 }
 
-/// All faults of the weather are healed: within a bounded time every request is answered, and every channel usable or over.
+/// All faults of the weather are healed: within a bounded time every request is answered, every channel usable or over,
+/// and everyone who plays fair has what is its own.
 fn come_to_rest(world: &mut World, spoilt: &[Spoilt]) -> Result<(), Violation> {
-    world.tell("the calm begins");
-    world.weather = Weather::calm();
-    for place in Place::BOTH {
-        world.hosts.at(place).disk.heal();
-    }
+    world.calm_down();
     lay(world, spoilt);
     let begun = world.agenda.now();
+    let mut parting = Parting::Ahead;
     let mut probed = false;
     loop {
         for _ in 0..REST_CHECK_STEPS {
             world.step()?;
         }
         let waited_ms = world.agenda.now().since(begun).0;
-        match unrest(world, waited_ms) {
+        if parting == Parting::Ahead && waited_ms > PARTING_MS {
+            rest::part(world);
+            parting = Parting::Done;
+        }
+        match rest::unrest(world, waited_ms) {
             None if probed => break,
             None => {
-                probe(world);
+                rest::probe(world);
                 probed = true;
             }
             Some(unrest) if waited_ms > CALM_MS_MAX => return Err(unrest),
             Some(_) => {}
         }
     }
-    for place in Place::BOTH {
-        world.hosts.at(place).check_fold()?;
+    for place in world.topology.honest() {
+        let host = world.hosts.at(place);
+        host.check_fold()?;
+        check_wealth(host, &world.users, &world.chain)?;
+        check_locks(host, &world.users)?;
     }
     world.tell("everything has come to rest");
     Ok(())
 }
 
-/// One payment each way on every channel that is open.
-fn probe(world: &mut World) {
-    let channels: Vec<ChannelId> = world.history.channels.keys().copied().collect();
-    for place in Place::BOTH {
-        for channel in &channels {
-            let running = world.hosts.at(place).running.as_ref();
-            let view = running.and_then(|running| running.engine.channel_view(channel));
-            let view = view.filter(|view| view.stage == ChannelStage::Open);
-            if let Some(asked) = view.and_then(|view| world.users.probe(place, &view)) {
-                world.request(place, asked);
-            }
-        }
-    }
-}
-
-/// What has not come to rest, if anything.
-fn unrest(world: &World, waited_ms: u64) -> Option<Violation> {
-    if let Some(request) = world.users.waiting().next() {
-        let (node, key) = (request.place.to_string(), request.key);
-        return Some(Violation::Silent { node, key, request: request.name(), waited_ms });
-    }
-    let views = Place::BOTH.map(|place| {
-        let running = world.hosts.at(place).running.as_ref();
-        let ids = world.hosts.at(place).durable.state.channels.keys().copied();
-        let view = |id: ChannelId| running.and_then(|r| r.engine.channel_view(&id));
-        ids.filter_map(|id| view(id).map(|view| (id, view))).collect::<Vec<_>>()
-    });
-    let [alice, bob] = views;
-    let stuck = |channel, what: String| Some(Violation::Stuck { channel, what, waited_ms });
-    for (id, view) in alice.iter().chain(&bob) {
-        if view.stage != ChannelStage::Open {
-            return stuck(*id, format!("{:?}", view.stage));
-        }
-    }
-    for (id, ours) in &alice {
-        let Some((_, theirs)) = bob.iter().find(|(other, _)| other == id) else {
-            return stuck(*id, "only alice has it".into());
-        };
-        if (ours.number, ours.balance, ours.queued) != (theirs.number, theirs.peer_balance, 0) {
-            return stuck(*id, format!("alice at {}, bob at {}", ours.number, theirs.number));
-        }
-    }
-    (alice.len() != bob.len()).then(|| {
-        let id = bob.iter().map(|(id, _)| *id).find(|id| alice.iter().all(|(a, _)| a != id));
-        let channel = id.expect("bob has one more");
-        Violation::Stuck { channel, what: "only bob has it".into(), waited_ms }
-    })
+/// Whether those who play fair have parted with those who do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parting {
+    Ahead,
+    Done,
 }

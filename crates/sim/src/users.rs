@@ -1,20 +1,24 @@
-//! The users of both nodes: what they ask, what they remember, and what they hold the answers against.
+//! The users of all nodes: what they ask, what they remember, and what they hold the answers against.
 //!
 //! A user asks under a key, and asks again under the same key until there is an answer; a crash of the node loses the
 //! asking and not the request. Whatever was answered once must be answered the same for ever.
 
 pub(crate) mod asking;
 mod judging;
+mod locking;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bitcoin::address::NetworkUnchecked;
 use bitcoin::{ScriptBuf, Txid};
-use strait_engine::{Command, CommandId, PaymentDone};
-use strait_primitives::{ChannelId, CommitmentNumber, ContractId, RequestKey};
+use strait_engine::{Command, CommandId, PaymentDone, SendAmount};
+use strait_primitives::{
+    ChannelId, CommitmentNumber, ContractId, PaymentHash, Preimage, RequestKey,
+};
 use strait_wire::Operation;
 
 use crate::oracle::Violation;
-use crate::place::{Place, Two};
+use crate::place::{Each, Place};
 
 /// Requests that a user may come back to.
 const MEMORY: u64 = 60;
@@ -29,6 +33,8 @@ pub(crate) enum Purpose {
     OpenChannel,
     CloseChannel,
     OpenContract,
+    /// A lock offered, claimed or given back.
+    Lock,
     SendCoins,
     /// Preparations and questions, whose answers nobody checks.
     Setup,
@@ -81,15 +87,24 @@ pub(crate) struct Users {
     /// Whose payment a reference is.
     references: BTreeMap<Vec<u8>, RequestIndex>,
     /// Addresses of each node that users know.
-    pub(crate) addresses: Two<Vec<ScriptBuf>>,
+    pub(crate) addresses: Each<Vec<ScriptBuf>>,
     next_command: u64,
     next_key: u64,
     next_reference: u64,
+    /// Preimages that payees have thought of.
+    preimages: BTreeMap<PaymentHash, Preimage>,
+    /// Those that a payee has told its node to show.
+    pub(crate) shown: BTreeSet<PaymentHash>,
     /// Answers given.
     pub(crate) answered: u64,
 }
 
 impl Users {
+    /// Nobody has asked anything of these nodes.
+    pub(crate) fn new(places: impl Iterator<Item = Place>) -> Self {
+        Self { addresses: Each::of(places, |_| Vec::new()), ..Self::default() }
+    }
+
     /// A node has died: whoever waited for an answer will have to ask again.
     pub(crate) fn node_died(&mut self, place: Place) {
         let requests = &mut self.requests;
@@ -105,6 +120,23 @@ impl Users {
     /// Requests of a node that are not answered.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Request> {
         self.requests.iter().filter(|request| request.fate == Fate::Waiting)
+    }
+
+    /// What users of some nodes have asked to send on chain, and how often.
+    pub(crate) fn sends(&self, of: impl Fn(Place) -> bool) -> BTreeMap<(ScriptBuf, u64), u64> {
+        let mut sends = BTreeMap::new();
+        for request in self.requests.iter().filter(|request| of(request.place)) {
+            let Command::SendCoins { address, amount: SendAmount::Exactly(amount), .. } =
+                &request.command
+            else {
+                continue;
+            };
+            let address: bitcoin::Address<NetworkUnchecked> =
+                address.parse().expect("users know addresses");
+            let script = address.assume_checked().script_pubkey();
+            *sends.entry((script, amount.to_sat())).or_insert(0) += 1;
+        }
+        sends
     }
 
     /// Requests made, in all.

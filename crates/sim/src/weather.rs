@@ -25,6 +25,31 @@ pub struct Weather {
     pub batch_max: u64,
     /// What users do, each by its weight.
     pub habits: Habits,
+    /// The chance, for each connection, that the storm begins with a channel on it.
+    pub first_channels: u64,
+    /// The chance that a miner has a whim at a block.
+    pub whims: u64,
+    /// What those who play foul do with each message.
+    pub malice: Malice,
+}
+
+/// What a node that plays foul does with a message, in chances; else it says it as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malice {
+    /// It keeps it to itself.
+    pub drop: u64,
+    /// It says it twice.
+    pub repeat: u64,
+    /// It says it after the next one.
+    pub delay: u64,
+    /// It changes some bytes.
+    pub garble: u64,
+    /// It changes a field, so that it can still be read.
+    pub alter: u64,
+    /// It says something that it has said before.
+    pub replay: u64,
+    /// It says it about another channel.
+    pub misdirect: u64,
 }
 
 /// Weights of misfortunes.
@@ -45,6 +70,16 @@ pub struct Misfortunes {
     pub torn_snapshot: u64,
     /// The price of block space changes.
     pub fees: u64,
+    /// Block space costs ten times as much for some blocks.
+    pub spike: u64,
+    /// A node's clock jumps ahead.
+    pub clock: u64,
+    /// A node's chain backend is silent for a while, and takes nothing.
+    pub outage: u64,
+    /// Miners keep what waits out of some blocks.
+    pub censor: u64,
+    /// One who plays foul starts an old copy of its disk, out of its peers' reach.
+    pub ghost: u64,
 }
 
 /// Weights of what users do.
@@ -62,6 +97,10 @@ pub struct Habits {
     pub open: u64,
     /// A contract begun, acted in, or settled.
     pub contract: u64,
+    /// A lock offered, to a peer or through one.
+    pub lock: u64,
+    /// A held lock claimed or given back.
+    pub unlock: u64,
     /// A contract brought to its end.
     pub wind_up: u64,
     /// A payment on chain.
@@ -85,6 +124,20 @@ impl Weather {
             reorganisation: weight(&[0, 0, 1, 3]),
             torn_snapshot: weight(&[0, 1]),
             fees: weight(&[0, 1]),
+            spike: weight(&[0, 0, 1]),
+            clock: weight(&[0, 0, 1]),
+            outage: weight(&[0, 1]),
+            censor: weight(&[0, 0, 1]),
+            ghost: weight(&[2, 1, 6]),
+        };
+        let malice = Malice {
+            drop: weight(&[0, 10, 60]),
+            repeat: weight(&[0, 10, 60]),
+            delay: weight(&[0, 10, 60]),
+            garble: weight(&[0, 2, 10]),
+            alter: weight(&[0, 5, 30]),
+            replay: weight(&[0, 5, 30]),
+            misdirect: weight(&[0, 2, 10]),
         };
         let habits = Habits {
             pay: weight(&[100, 60, 200]),
@@ -93,6 +146,8 @@ impl Weather {
             nonsense: weight(&[1, 0, 5]),
             open: weight(&[2, 1, 6]),
             contract: weight(&[0, 20, 60]),
+            lock: weight(&[0, 10, 40]),
+            unlock: weight(&[20, 5]),
             wind_up: 1,
             send: weight(&[0, 1, 3]),
             close: weight(&[0, 1, 3]),
@@ -102,13 +157,16 @@ impl Weather {
             latency_ms_max: weight(&[2, 30, 400]),
             write_ms_max: weight(&[2, 10, 200]),
             request_ms_max: weight(&[20, 4, 300, 1_500]),
-            block_ms_max: weight(&[20_000, 60_000, 4_000, 600]),
+            block_ms_max: weight(&[8_000, 3_000, 30_000, 900]),
             misfortune_ms_max: weight(&[60_000, 5_000, 20_000, 1_000]),
             misfortunes,
             die_midway: weight(&[0, 0, 1]),
             insistence: 400,
             batch_max: weight(&[3, 1, 40]),
             habits,
+            first_channels: weight(&[700, 1_000]),
+            whims: weight(&[0, 0, 30, 200]),
+            malice,
         }
     }
 
@@ -123,6 +181,8 @@ impl Weather {
             nonsense: 1,
             open: 10,
             contract: 20,
+            lock: 6,
+            unlock: 6,
             wind_up: 4,
             send: 1,
             close: 1,
@@ -138,7 +198,7 @@ impl Weather {
         }
     }
 
-    /// The calm after the storm: nothing fails, blocks come quickly, nobody begins anything new.
+    /// The calm after the storm: nothing fails, blocks come quickly, nobody begins anything new or plays foul.
     #[must_use]
     pub fn calm() -> Self {
         Self {
@@ -155,6 +215,11 @@ impl Weather {
                 reorganisation: 0,
                 torn_snapshot: 0,
                 fees: 0,
+                spike: 0,
+                clock: 0,
+                outage: 0,
+                censor: 0,
+                ghost: 0,
             },
             die_midway: 0,
             insistence: 1_000,
@@ -166,10 +231,23 @@ impl Weather {
                 nonsense: 0,
                 open: 0,
                 contract: 0,
+                lock: 0,
+                unlock: 4,
                 wind_up: 1,
                 send: 0,
                 close: 0,
                 force: 0,
+            },
+            first_channels: 0,
+            whims: 0,
+            malice: Malice {
+                drop: 0,
+                repeat: 0,
+                delay: 0,
+                garble: 0,
+                alter: 0,
+                replay: 0,
+                misdirect: 0,
             },
         }
     }

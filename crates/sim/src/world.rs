@@ -6,25 +6,32 @@
 
 mod connections;
 mod effects;
+mod foul;
 mod misfortune;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use strait_chain::{ChainSource, ChainStep, FeeAnswer};
 use strait_engine::{Command, CommandId, Input};
-use strait_primitives::{BlockDelta, ChannelId, Millis, Timestamp};
+use strait_primitives::{BlockDelta, ChannelId, Millis, NodeId, Timestamp};
 
 use crate::agenda::{Agenda, Happening, Life};
-use crate::chain::SimChain;
+use crate::chain::{SimChain, Whim};
 use crate::choices::Choices;
+use crate::durable::{Durable, Stance};
 use crate::history::History;
-use crate::host::{Chore, Host};
+use crate::host::{Chore, Host, Identity, Settings};
 use crate::network::Network;
 use crate::oracle::Violation;
-use crate::place::{Place, Two};
+use crate::place::{Each, Place};
+use crate::topology::Topology;
 use crate::trace::Trace;
 use crate::users::Users;
 use crate::users::asking::Sight;
 use crate::weather::Weather;
+
+use self::foul::Foul;
 
 /// When simulated time begins, in milliseconds since 1970.
 const BEGINNING_MS: u64 = 1_700_000_000_000;
@@ -45,7 +52,9 @@ pub(crate) struct World {
     pub(crate) choices: Choices,
     pub(crate) weather: Weather,
     pub(crate) agenda: Agenda,
-    pub(crate) hosts: Two<Host>,
+    pub(crate) topology: Topology,
+    pub(crate) hosts: Each<Host>,
+    foul: Each<Foul>,
     pub(crate) network: Network,
     pub(crate) chain: SimChain,
     pub(crate) history: History,
@@ -63,29 +72,53 @@ pub(crate) struct Tally {
     pub(crate) deaths: u64,
     pub(crate) cuts: u64,
     pub(crate) reorganisations: u64,
+    pub(crate) tricks: u64,
+    pub(crate) ghosts: u64,
     pub(crate) messages: u64,
     pub(crate) events: u64,
 }
 
 impl World {
-    /// A world in which nothing has happened yet. `root` makes its keys its own.
-    pub(crate) fn new(mut choices: Choices, root: [u8; 32], trace: Trace) -> Self {
-        let agenda = Agenda::new(Timestamp::from_unix_ms(BEGINNING_MS));
-        let every = *choices.pick(&[200, 20, 1_000]);
-        let hosts = Two::of(|place| Host::new(place, hash(&root, &place.to_string(), 0), every));
+    /// A world of these nodes in which nothing has happened yet. `root` makes its keys its own.
+    pub(crate) fn new(
+        mut choices: Choices,
+        topology: Topology,
+        root: [u8; 32],
+        trace: Trace,
+    ) -> Self {
+        let settings = settings_of(&topology, &mut choices);
+        let places = topology.places();
+        let identity = |place: Place| Identity::new(hash(&root, place.name(), 0));
+        let identities: Vec<(Place, Identity)> = places.clone().map(|p| (p, identity(p))).collect();
+        let names: BTreeMap<NodeId, Place> =
+            identities.iter().map(|(place, identity)| (identity.node(), *place)).collect();
+        let hostile: BTreeSet<NodeId> = names
+            .iter()
+            .filter(|(_, place)| topology.is_hostile(**place))
+            .map(|(node, _)| *node)
+            .collect();
+        let mut identities = identities.into_iter().map(|(_, identity)| identity);
+        let hosts = Each::of(places.clone(), |place| {
+            let stance = if topology.is_hostile(place) { Stance::Foul } else { Stance::Fair };
+            let durable = Durable::new(place, stance, hostile.clone());
+            let identity = identities.next().expect("one for each place");
+            Host::new(durable, place, identity, settings)
+        });
         Self {
             choices,
             weather: Weather::calm(),
-            agenda,
+            agenda: Agenda::new(Timestamp::from_unix_ms(BEGINNING_MS)),
             hosts,
+            foul: Each::of(places.clone(), |_| Foul::default()),
             network: Network::default(),
             chain: SimChain::new(),
-            history: History::default(),
-            users: Users::default(),
+            history: History::new(topology.clone(), names),
+            users: Users::new(places),
             trace,
             tally: Tally::default(),
             root,
             drawn: 0,
+            topology,
         }
     }
 
@@ -104,21 +137,24 @@ impl World {
                 self.follow_chain(place)?;
                 self.plan_between(50, 1_500, Happening::Chain(place, life));
             }
-            Happening::Dial(place, life) if self.lives(place, life) => self.dial(place, life),
+            Happening::Dial(place, life, peer) if self.lives(place, life) => {
+                self.dial(place, life, peer);
+            }
             Happening::Engine(..)
             | Happening::Write(..)
             | Happening::Tick(..)
             | Happening::Chain(..)
             | Happening::Dial(..) => {}
             Happening::Answer(place, connection) => self.answer(place, connection),
-            Happening::Arrival(place, connection) => self.arrive(place, connection),
+            Happening::Arrival(place, connection) => self.arrive(place, connection)?,
             Happening::Notice(place, connection) => self.notice(place, connection),
             Happening::Start(place) => self.start(place)?,
+            Happening::Ghosts(place) => self.haunt(place),
             Happening::User(place) => self.user(place),
             Happening::Block => self.block(),
             Happening::Misfortune => self.misfortune(),
         }
-        self.look()
+        self.look(happening)
     }
 
     /// Starts a node that is not running.
@@ -128,7 +164,7 @@ impl World {
         }
         let now = self.agenda.now();
         let host = self.hosts.at_mut(place);
-        host.start(now)?;
+        host.start(host.clock(now))?;
         let life = host.life;
         self.tell(&format!("{place} starts at event {}", self.hosts.at(place).durable.head));
         self.plan_write(place);
@@ -155,7 +191,7 @@ impl World {
     fn turn(&mut self, place: Place) -> Result<(), Violation> {
         let hurry = self.choices.chance(700);
         let most = if hurry { BATCH_MAX } else { self.choices.between(1, 4) };
-        let (now, root) = (self.agenda.now(), self.root);
+        let (now, root) = (self.hosts.at(place).clock(self.agenda.now()), self.root);
         let drawn = &mut self.drawn;
         let entropy = || {
             *drawn += 1;
@@ -189,7 +225,12 @@ impl World {
     /// The node looks at its chain.
     fn follow_chain(&mut self, place: Place) -> Result<(), Violation> {
         self.chain.now_s = self.agenda.now_s();
-        let Some(running) = &mut self.hosts.at_mut(place).running else { return Ok(()) };
+        let host = self.hosts.at_mut(place);
+        if host.backend_back.is_some_and(|height| self.chain.regtest.height() < height) {
+            return Ok(());
+        }
+        host.backend_back = None;
+        let Some(running) = &mut host.running else { return Ok(()) };
         let mut told = Vec::new();
         while let Some(order) = running.orders.pop_front() {
             told.push(self.chain.submit(&order));
@@ -237,10 +278,22 @@ impl World {
 
     fn user(&mut self, place: Place) {
         self.plan_pause(self.weather.request_ms_max, Happening::User(place));
-        let peer = self.hosts.at(!place).node_id();
+        let peers: Vec<(Place, NodeId)> = self.peers_of(place);
         let Some(running) = &self.hosts.at(place).running else { return };
-        let channels: Vec<ChannelId> = self.history.channels.keys().copied().collect();
-        let sight = Sight { place, engine: &running.engine, peer, channels: &channels };
+        let channels: Vec<ChannelId> = self.history.channels_of(place).collect();
+        let beyond: Vec<(NodeId, NodeId)> = peers
+            .iter()
+            .flat_map(|(peer, hop)| self.peers_of(*peer).into_iter().map(|next| (*hop, next)))
+            .filter(|(_, (next, _))| *next != place)
+            .map(|(hop, (_, node))| (hop, node))
+            .collect();
+        let sight = Sight {
+            place,
+            engine: &running.engine,
+            peers: &peers,
+            beyond: &beyond,
+            channels: &channels,
+        };
         let insists = self.choices.chance(self.weather.insistence);
         let asked = if insists { self.users.insist(place) } else { None };
         let asked = asked.or_else(|| self.users.act(sight, &self.weather, &mut self.choices));
@@ -251,37 +304,86 @@ impl World {
 
     fn block(&mut self) {
         let now_s = self.agenda.now_s();
-        self.chain.mine(now_s);
+        let whim = self.whim();
+        self.chain.mine(now_s, whim);
+        if whim != Whim::None {
+            self.tell(&format!("a miner has a whim: {whim:?}"));
+        }
         self.tell(&format!("block {} is found", self.chain.regtest.height()));
         self.plan_pause(self.weather.block_ms_max, Happening::Block);
     }
 
-    /// The oracle's look after every step. What a turn decided was judged when it ended, and the disk at every write:
-    /// nothing else changes a state.
-    fn look(&self) -> Result<(), Violation> {
-        for place in Place::BOTH {
-            let host = self.hosts.at(place);
-            let Some(running) = &host.running else { continue };
-            let over = |queue, length, limit| {
-                let node = place.to_string();
-                Err(Violation::Queue { node, queue, length, limit })
-            };
-            if running.inbox.len() > INBOX_MAX {
-                return over("the inbox", running.inbox.len(), INBOX_MAX);
-            }
-            for channel in self.history.channels.keys() {
-                let Some(view) = running.engine.channel_view(channel) else { continue };
-                if view.queued > QUEUE_OPERATIONS_MAX {
-                    return over("a channel's queue", view.queued, QUEUE_OPERATIONS_MAX);
-                }
-            }
+    /// What the next miner does beside taking what pays best.
+    pub(crate) fn whim(&mut self) -> Whim {
+        let remembered = u64::try_from(self.chain.remembered()).expect("a short list");
+        if !self.choices.chance(self.weather.whims) {
+            return Whim::None;
         }
-        let (total, issued) = (self.chain.regtest.total(), self.chain.regtest.issued());
-        if total != issued {
-            let (total_sat, issued_sat) = (total.to_sat(), issued.to_sat());
-            return Err(Violation::Chain { total_sat, issued_sat });
+        if remembered == 0 || self.choices.chance(300) {
+            return Whim::Empty;
+        }
+        let drawn = self.choices.below(remembered);
+        Whim::Old(usize::try_from(drawn).expect("below the length of a list"))
+    }
+
+    /// Those that a node is connected with, and their names.
+    pub(crate) fn peers_of(&self, place: Place) -> Vec<(Place, NodeId)> {
+        let peers = self.topology.neighbours(place).into_iter();
+        peers.map(|peer| (peer, self.hosts.at(peer).node_id())).collect()
+    }
+
+    /// The oracle's look after every step, at what the step can have changed: a turn changes what its node holds in
+    /// memory, a write is judged where it is made, and coins move with blocks alone.
+    fn look(&mut self, happening: Happening) -> Result<(), Violation> {
+        match happening {
+            Happening::Engine(place, _) => self.look_at_queues(place),
+            Happening::Arrival(place, _)
+            | Happening::Tick(place, _)
+            | Happening::Chain(place, _)
+            | Happening::User(place) => self.look_at_inbox(place),
+            Happening::Block | Happening::Misfortune => self.look_at_coins(),
+            Happening::Write(..)
+            | Happening::Dial(..)
+            | Happening::Answer(..)
+            | Happening::Notice(..)
+            | Happening::Start(_)
+            | Happening::Ghosts(_) => Ok(()),
+        }
+    }
+
+    fn look_at_inbox(&self, place: Place) -> Result<(), Violation> {
+        let Some(running) = &self.hosts.at(place).running else { return Ok(()) };
+        let length = running.inbox.len();
+        if length <= INBOX_MAX {
+            return Ok(());
+        }
+        let (node, queue) = (place.to_string(), "the inbox");
+        Err(Violation::Queue { node, queue, length, limit: INBOX_MAX })
+    }
+
+    fn look_at_queues(&self, place: Place) -> Result<(), Violation> {
+        self.look_at_inbox(place)?;
+        let Some(running) = &self.hosts.at(place).running else { return Ok(()) };
+        for (channel, _) in running.engine.channel_states() {
+            let Some(view) = running.engine.channel_view(channel) else { continue };
+            if view.queued > QUEUE_OPERATIONS_MAX {
+                let (node, queue, length) = (place.to_string(), "a channel's queue", view.queued);
+                return Err(Violation::Queue { node, queue, length, limit: QUEUE_OPERATIONS_MAX });
+            }
         }
         Ok(())
+    }
+
+    fn look_at_coins(&mut self) -> Result<(), Violation> {
+        if !self.chain.take_moved() {
+            return Ok(());
+        }
+        let (total, issued) = (self.chain.regtest.total(), self.chain.regtest.issued());
+        if total == issued {
+            return Ok(());
+        }
+        let (total_sat, issued_sat) = (total.to_sat(), issued.to_sat());
+        Err(Violation::Chain { total_sat, issued_sat })
     }
 
     /// True if the node has not died since.
@@ -327,6 +429,16 @@ impl World {
         }
         self.plan_between(0, self.weather.write_ms_max, Happening::Write(place, life));
     }
+}
+
+/// What operators have set. Who has a peer that plays foul takes more time to catch it, and waits until no reorganisation
+/// can take a funding output away.
+fn settings_of(topology: &Topology, choices: &mut Choices) -> Settings {
+    let snapshot_every = *choices.pick(&[200, 20, 1_000]);
+    let is_foul = topology.hostile().next().is_some();
+    let [delay, depth, margin] =
+        if is_foul { [36, 7, 18] } else { [6, 3, 12] }.map(BlockDelta::new);
+    Settings { delay, depth, margin, snapshot_every }
 }
 
 /// Bytes that belong to one purpose of one world.

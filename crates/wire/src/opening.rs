@@ -27,6 +27,9 @@ pub struct Parameters {
     /// Confirmations of the funding output before the sender takes part in a round.
     #[n(4)]
     pub depth: BlockDelta,
+    /// The most locks in each direction that contracts' outcomes ask for, all together; among those above.
+    #[cbor(n(5), default)]
+    pub contract_locks_max: u16,
 }
 
 /// One side's static public keys (protocol section 1).

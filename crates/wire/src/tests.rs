@@ -121,6 +121,7 @@ fn openings() -> Vec<Message> {
     let parameters = Parameters {
         delay: BlockDelta::new(144),
         locks_max: 30,
+        contract_locks_max: 30,
         lock_min: MilliSats::from_const(1),
         dust_exposure_max: MilliSats::MAX,
         depth: BlockDelta::new(3),

@@ -107,6 +107,9 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::WrongPreimage(_) => {
             (ErrorCode::InvalidField, "the SHA-256 of the preimage is the lock's payment hash")
         }
+        CommandError::ChainBehind => {
+            (ErrorCode::ChainUnavailable, "ask again when the node has caught up with the chain")
+        }
         CommandError::LockExpiry { .. } => (ErrorCode::InvalidField, "choose one in between"),
         CommandError::NoFeeRate => {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")

@@ -58,6 +58,7 @@ pub fn policy() -> OpeningPolicy {
         parameters: Parameters {
             delay: BlockDelta::new(144),
             locks_max: 30,
+            contract_locks_max: 30,
             lock_min: MilliSats::from_const(1_000),
             dust_exposure_max: MilliSats::from_const(5_000_000),
             depth: BlockDelta::new(3),

@@ -1,6 +1,6 @@
 //! Opening: both sides, repeated messages, and everything that is refused.
 
-use strait_channel::{Notice, Phase, Reaction, Violation};
+use strait_channel::{Decision, Funded, Notice, Phase, Reaction, Violation};
 use strait_primitives::{BlockDelta, Digest, MilliSats, Party, PublicKeyBytes, Sats};
 use strait_wire::{AcceptChannel, Message, OpenChannel, SignOpening};
 
@@ -229,7 +229,7 @@ fn a_signature_that_was_given_is_given_again_once_on_each_connection() {
     for _ in 0..3 {
         pair.hand(Party::Acceptor, sign.clone());
     }
-    assert_eq!(pair.acceptor.outbox, [answer.clone()]);
+    assert!(pair.acceptor.outbox.iter().eq([&answer]), "once");
     assert_eq!(pair.acceptor.reactions, []);
     pair.hand(Party::Opener, answer);
     pair.settle();
@@ -266,4 +266,19 @@ fn an_opening_that_nobody_goes_on_with_expires() {
     for party in BOTH {
         assert_eq!(pair.node(party).state().phase, Phase::Abandoned);
     }
+}
+
+#[test]
+fn an_opener_whose_coins_went_elsewhere_forgets_the_channel() {
+    let mut pair = Pair::open();
+    let channel = pair.opener.channel_mut();
+    let Funded::Mined(height) = channel.state().live().unwrap().funded else {
+        panic!("an open channel is funded")
+    };
+    let mut decision = Decision::default();
+    channel.give_up_funding(&mut decision);
+    assert_eq!(decision.events, [], "what stands on chain is not given up");
+    channel.handle_block_disconnected(height, &mut decision);
+    channel.give_up_funding(&mut decision);
+    assert!(channel.state().is_over());
 }

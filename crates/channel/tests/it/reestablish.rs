@@ -148,6 +148,32 @@ fn a_repeated_proposal_is_answered_by_the_same_acceptance() {
     assert_eq!(pair.acceptor.reactions, []);
 }
 
+/// Goal: where a disk is slow, what was decided for one connection leaves on the next, before what belongs there: that closes
+/// nothing. Method: every message of a round comes twice.
+#[test]
+fn what_is_left_over_from_an_older_connection_closes_nothing() {
+    let mut pair = Pair::balanced();
+    for (party, id) in [(Party::Opener, 1), (Party::Acceptor, 2), (Party::Opener, 3)] {
+        pair.request(party, id, vec![pay(1_000)]);
+        for _ in 0..4 {
+            for from in BOTH {
+                let said: Vec<Message> = pair.node(from).outbox.iter().cloned().collect();
+                pair.node_mut(from).outbox.clear();
+                for message in said {
+                    pair.hand(!from, message.clone());
+                    pair.hand(!from, message);
+                }
+            }
+        }
+    }
+    pair.settle();
+    pair.assert_agreed();
+    pair.assert_up();
+    for party in BOTH {
+        assert_eq!(pair.node(party).reactions, []);
+    }
+}
+
 #[test]
 fn both_say_where_they_stand_in_the_middle_of_a_round() {
     let mut pair = Pair::open();

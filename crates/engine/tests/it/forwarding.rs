@@ -102,10 +102,7 @@ fn no_lock_is_passed_on_where_nobody_is_connected_or_the_operator_forbids_it() {
     line.done(A, offer).unwrap();
     assert_eq!(line.stage(A, line.sent(0, 0)), LockStage::Cancelled(CancelReason::NoRoute));
     line.connect(B, C);
-    let now = line.now;
-    line.disconnect(A, B);
-    line.disconnect(B, C);
-    line.nodes[B].restart_with(now, |config| config.locks.forwarding = Forwarding::Refused);
+    line.restart_with(B, |config| config.locks.forwarding = Forwarding::Refused);
     line.reconnect(B);
     let offer = line.offer_through(2, AMOUNT, 9, 200);
     line.done(A, offer).unwrap();
@@ -115,11 +112,28 @@ fn no_lock_is_passed_on_where_nobody_is_connected_or_the_operator_forbids_it() {
     assert_eq!(line.stage(A, line.sent(0, 2)), LockStage::Standing, "it is for B itself");
 }
 
+/// C says nothing: the onward lock waits for a round, its connection goes, and the sender gets its lock back.
+#[test]
+fn a_lock_that_waits_for_a_peer_who_is_gone_goes_back_with_the_next_block() {
+    let mut line = Line::open(3);
+    line.silent.insert(C);
+    let busy = crate::world::pay(crate::world::key(900), line.channels[1], 1_000);
+    line.ask(B, busy);
+    let offer = line.offer_through(1, AMOUNT, 9, 200);
+    line.done(A, offer).unwrap();
+    assert_eq!(line.lock(B, line.received(0, 0)).linked, None, "another round is under way");
+    line.disconnect(B, C);
+    line.mine_wanted(1);
+    assert_eq!(line.stage(A, line.sent(0, 0)), LockStage::Cancelled(CancelReason::NoRoute));
+    line.silent.clear();
+    line.connect(B, C);
+    assert_eq!(line.nodes[C].engine.lock_views(), [], "it was not offered after all");
+}
+
 #[test]
 fn a_peer_is_offered_no_more_than_the_operator_allows() {
     let mut line = Line::open(3);
-    line.restart(B);
-    line.nodes[B].restart_with(line.now, |config| {
+    line.restart_with(B, |config| {
         config.locks.peer_value_max = MilliSats::from_const(2 * AMOUNT);
     });
     line.reconnect(B);
@@ -166,6 +180,63 @@ fn a_forwarder_that_is_killed_at_any_message_passes_a_lock_on_once() {
         }
         line.assert_folded();
     }
+    let [a, b, b2, c] = balances(&line);
+    assert_eq!((a + b, b2 + c), (2 * HALF, 2 * HALF));
+    assert_eq!((b - HALF) - (HALF - b2), (b - HALF) / AMOUNT * 10_000, "each was paid for");
+}
+
+/// Killed after each single event that it saves, in the middle of a batch too: what it had begun it ends, once.
+#[test]
+fn a_forwarder_that_is_killed_after_any_event_ends_what_it_has_begun() {
+    let mut line = Line::open(3);
+    let mut events = 0;
+    for number in 0.. {
+        line.nodes[B].killed_after = Some(usize::try_from(number).unwrap());
+        let offer = line.offer_through(number, AMOUNT, 9, 200);
+        line.ask(A, offer.clone());
+        line.settle();
+        let (incoming, sent) =
+            (line.received(0, u64::from(number)), line.sent(0, u64::from(number)));
+        let held = |line: &Line| {
+            let all = line.nodes[C].engine.lock_views().into_iter();
+            all.filter(|view| view.stage == LockStage::Held)
+                .map(|view| view.lock)
+                .collect::<Vec<_>>()
+        };
+        let mut claimed = None;
+        if let [lock] = held(&line)[..] {
+            claimed = Some(line.claim(lock, 9));
+            line.ask(C, line.claim(lock, 9));
+            line.settle();
+        }
+        let was_killed = line.nodes[B].is_killed();
+        line.restart(B);
+        line.reconnect(B);
+        line.done(A, offer).unwrap();
+        if let ([lock], None) = (&held(&line)[..], &claimed) {
+            claimed = Some(line.claim(*lock, 9));
+        }
+        match claimed {
+            Some(claim) => {
+                line.done(C, claim).unwrap();
+                assert_eq!(line.stage(A, sent), LockStage::Claimed, "after {number} events");
+            }
+            None => assert_eq!(
+                line.stage(A, sent),
+                LockStage::Cancelled(CancelReason::NoRoute),
+                "after {number} events"
+            ),
+        }
+        let all = line.nodes[B].engine.lock_views();
+        let onward = all.iter().filter(|view| view.lock.offerer == Side::Holder);
+        assert!(onward.filter(|view| view.linked == Some(incoming)).count() <= 1);
+        line.assert_folded();
+        if !was_killed {
+            events = number;
+            break;
+        }
+    }
+    assert!(events >= 10, "a lock that is passed on and claimed takes more than {events} events");
     let [a, b, b2, c] = balances(&line);
     assert_eq!((a + b, b2 + c), (2 * HALF, 2 * HALF));
     assert_eq!((b - HALF) - (HALF - b2), (b - HALF) / AMOUNT * 10_000, "each was paid for");

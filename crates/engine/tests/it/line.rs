@@ -146,13 +146,24 @@ impl Line {
         }
     }
 
-    /// A node ends and begins anew; its neighbours notice.
+    /// A node ends and begins anew, and finds no block that it had not seen; its neighbours notice.
     pub fn restart(&mut self, who: usize) {
+        self.restart_with(who, |_| ());
+    }
+
+    /// The same with other settings.
+    pub fn restart_with(&mut self, who: usize, set: impl FnOnce(&mut EngineConfig)) {
+        self.restart_behind(who, set);
+        self.input(who, Input::BlocksTold);
+    }
+
+    /// The same, and it does not know yet whether there are more blocks.
+    pub fn restart_behind(&mut self, who: usize, set: impl FnOnce(&mut EngineConfig)) {
         for other in self.neighbours(who) {
             self.disconnect(who, other);
         }
         let now = self.now;
-        self.nodes[who].restart(now);
+        self.nodes[who].restart_with(now, set);
     }
 
     pub fn reconnect(&mut self, who: usize) {

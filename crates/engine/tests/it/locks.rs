@@ -118,7 +118,7 @@ fn what_a_receiver_does_not_want_goes_back_with_its_reason() {
     let mut line = Line::with(2, |config| {
         config.locks.amount_min = MilliSats::from_const(4_000_000);
     });
-    line.nodes[B].restart_with(line.now, |config| {
+    line.restart_with(B, |config| {
         config.locks.lead_max = strait_primitives::BlockDelta::new(2_000);
     });
     line.reconnect(B);
@@ -157,6 +157,24 @@ fn a_peer_gets_as_many_places_as_much_value_and_as_much_dust_as_the_operator_all
         line.done(A, offer).unwrap();
         assert_eq!(line.stage(A, line.sent(0, 3)), LockStage::Standing, "there is a place again");
     }
+}
+
+/// The tip that it knows may be days old: a lock may have expired, and a preimage shown would be lost.
+#[test]
+fn a_node_that_has_not_caught_up_with_the_chain_shows_no_preimage_and_offers_nothing() {
+    let mut line = Line::open(2);
+    locked(&mut line, 1, 5_000_000, 9);
+    line.restart_behind(B, |_| ());
+    line.reconnect(B);
+    let claim = line.claim(line.received(0, 0), 9);
+    assert_eq!(line.done(B, claim.clone()), Err(CommandError::ChainBehind));
+    let offer = line.offer(A, 2, 5_000_000, 9, 100);
+    line.done(A, offer).unwrap();
+    assert_eq!(line.stage(B, line.received(0, 1)), LockStage::Arrived);
+    line.input(B, strait_engine::Input::BlocksTold);
+    assert_eq!(line.stage(B, line.received(0, 1)), LockStage::Held);
+    line.done(B, claim).unwrap();
+    assert_eq!(line.balance(B, 0), HALF + 5_000_000);
 }
 
 /// At every point at which a node can be killed: between any two messages, and so any two writes, of either.

@@ -41,6 +41,8 @@ pub struct Node {
     /// Whom it wanted to stay connected to.
     pub kept: Vec<NodeId>,
     commands: u64,
+    /// Events that are still saved before the process is killed, in the middle of a batch if need be.
+    pub killed_after: Option<usize>,
 }
 
 impl Node {
@@ -73,6 +75,7 @@ impl Node {
             hung_up: Vec::new(),
             kept: Vec::new(),
             commands: 0,
+            killed_after: None,
         };
         node.save(first, now);
         let started = node.engine.start(now);
@@ -114,12 +117,16 @@ impl Node {
         self.engine = Engine::restore(self.config.clone(), seed, &account, state, head).unwrap();
         self.writer = Writer::new(self.disk.open());
         self.outbox.clear();
+        self.killed_after = None;
         let started = self.engine.start(now);
         self.save(started, now);
     }
 
     /// Something happens to the node: it decides, saves, and only then acts.
     pub fn handle(&mut self, input: Input, now: Timestamp, entropy: [u8; 32]) {
+        if self.is_killed() {
+            return;
+        }
         let mut other = entropy;
         other[0] ^= 1;
         let moment = Moment { now, entropy, contracts: &self.contracts };
@@ -128,6 +135,11 @@ impl Node {
         let polled = self.engine.poll(&moment);
         self.save(decided, now);
         self.save(polled, now);
+    }
+
+    /// True once it was killed, and until it is restarted.
+    pub fn is_killed(&self) -> bool {
+        self.killed_after == Some(usize::MAX)
     }
 
     /// The id that the next command gets.
@@ -154,6 +166,20 @@ impl Node {
             payload: minicbor::to_vec(event).unwrap(),
         };
         let records: Vec<Record> = unsaved.events().iter().zip(0..).map(record).collect();
+        if let Some(left) = self.killed_after {
+            if self.is_killed() {
+                return;
+            }
+            if let Some(saved) = records.get(..left).filter(|saved| saved.len() < records.len()) {
+                // What was not saved never happened, and nothing of the batch left.
+                if !saved.is_empty() {
+                    let _ = self.writer.append(saved).unwrap();
+                }
+                self.killed_after = Some(usize::MAX);
+                return;
+            }
+            self.killed_after = Some(left - records.len());
+        }
         let receipt = self.writer.append(&records).unwrap();
         for effect in unsaved.saved(&receipt) {
             match effect {
@@ -200,6 +226,7 @@ fn config_of(node: NodeId) -> EngineConfig {
             parameters: Parameters {
                 delay: BlockDelta::new(6),
                 locks_max: 30,
+                contract_locks_max: 0,
                 lock_min: MilliSats::from_const(1_000_000),
                 dust_exposure_max: MilliSats::from_const(5_000_000),
                 depth: BlockDelta::new(1),

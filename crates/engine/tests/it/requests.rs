@@ -1,6 +1,6 @@
 //! Requests are done once, however often, late or wrongly they are asked for.
 
-use strait_engine::{Answer, CloseMode, Command, CommandError, Event};
+use strait_engine::{Answer, ChannelStage, CloseMode, Command, CommandError, Event};
 use strait_primitives::Millis;
 
 use crate::world::{Alice, Bob, World, key, pay};
@@ -82,6 +82,19 @@ fn an_opening_is_begun_once() {
     world.connect();
     assert_eq!(world.alice.answer(first), None, "its caller is gone with the process");
     assert!(matches!(world.alice.answer(second), Some(Ok(Answer::Channel(_)))));
+}
+
+/// Its caller was told that the opening had come to nothing, and would have opened another channel.
+#[test]
+fn the_opening_of_a_channel_that_is_settled_was_done() {
+    let (mut world, channel) = World::open();
+    let close = Command::CloseChannel { key: key(3), channel, mode: CloseMode::Cooperative };
+    assert!(world.done(Alice, close).is_ok());
+    world.mine_wanted(13);
+    let again = world.opening(Alice, key(1_000_000));
+    let answer = world.done(Alice, again);
+    let Ok(Answer::Channel(view)) = answer else { panic!("{answer:?}") };
+    assert_eq!((view.channel, view.stage), (channel, ChannelStage::Closed));
 }
 
 #[test]

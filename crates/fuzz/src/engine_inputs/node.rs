@@ -196,9 +196,9 @@ impl Node {
             | Message::AgreeContract(_)
             | Message::RefuseContract(_)
             | Message::Shutdown(_)
+            | Message::CloseTerms(_)
             | Message::CloseOffer(_)
             | Message::CloseSign(_)
-            | Message::CloseTerms(_)
             | Message::Reestablish(_) => return,
         };
         let first = *self.signed.entry(place).or_insert(signature);
@@ -229,6 +229,7 @@ fn config_of(node: NodeId) -> EngineConfig {
             parameters: Parameters {
                 delay: BlockDelta::new(6),
                 locks_max: 30,
+                contract_locks_max: 0,
                 lock_min: MilliSats::from_const(1_000_000),
                 dust_exposure_max: MilliSats::from_const(5_000_000),
                 depth: BlockDelta::new(3),

@@ -29,6 +29,8 @@ enum Habit {
     Nonsense,
     Open,
     Contract,
+    Lock,
+    Unlock,
     WindUp,
     Send,
     Close,
@@ -40,13 +42,16 @@ enum Habit {
 pub(crate) struct Sight<'a> {
     pub(crate) place: Place,
     pub(crate) engine: &'a Engine,
-    pub(crate) peer: NodeId,
-    /// Channels that ever were.
+    /// Those that the node is connected with.
+    pub(crate) peers: &'a [(Place, NodeId)],
+    /// Those whom its peers are connected with, and through which of them.
+    pub(crate) beyond: &'a [(NodeId, NodeId)],
+    /// Channels that the node ever had.
     pub(crate) channels: &'a [ChannelId],
 }
 
 impl Sight<'_> {
-    fn channel(&self, choices: &mut Choices) -> Option<ChannelView> {
+    pub(super) fn channel(&self, choices: &mut Choices) -> Option<ChannelView> {
         let views: Vec<ChannelView> =
             self.channels.iter().filter_map(|id| self.engine.channel_view(id)).collect();
         let open: Vec<ChannelView> =
@@ -72,6 +77,8 @@ impl Users {
             Habit::Nonsense => self.nonsense(sight, choices),
             Habit::Open => self.open_channel(sight, choices),
             Habit::Contract => self.contract(sight, choices),
+            Habit::Lock => self.lock(sight, choices),
+            Habit::Unlock => self.unlock(sight, choices),
             Habit::WindUp => self.wind_up(sight),
             Habit::Send => self.send(sight, choices),
             Habit::Close => self.close(sight, CloseMode::Cooperative, choices),
@@ -150,7 +157,7 @@ impl Users {
         self.begin(new_request(place, key, command, Purpose::Operations, expects))
     }
 
-    fn fresh_reference(&mut self) -> Reference {
+    pub(super) fn fresh_reference(&mut self) -> Reference {
         self.next_reference += 1;
         Reference::new(self.next_reference.to_be_bytes()).expect("eight bytes are few")
     }
@@ -227,9 +234,38 @@ impl Users {
         }
         let key = self.fresh_key();
         let capacity = Sats::new(choices.between(20_000, 1_000_000)).expect("a small amount");
-        let node = sight.peer;
+        let (_, node) = *choices.pick(sight.peers);
+        Some(self.open_now(sight.place, node, key, capacity))
+    }
+
+    /// A channel to begin with.
+    pub(crate) fn open_first(
+        &mut self,
+        place: Place,
+        node: NodeId,
+        choices: &mut Choices,
+    ) -> (CommandId, Command) {
+        let capacity = Sats::new(choices.between(50_000, 1_000_000)).expect("a small amount");
+        let key = self.fresh_key();
+        self.open_now(place, node, key, capacity)
+    }
+
+    fn open_now(
+        &mut self,
+        place: Place,
+        node: NodeId,
+        key: RequestKey,
+        capacity: Sats,
+    ) -> (CommandId, Command) {
         let command = Command::OpenChannel { key, node, capacity, fee_rate: None };
-        Some(self.begin(new_request(sight.place, key, command, Purpose::OpenChannel, Vec::new())))
+        self.begin(new_request(place, key, command, Purpose::OpenChannel, Vec::new()))
+    }
+
+    /// A close by force, in the calm, of a channel with a peer that plays foul.
+    pub(crate) fn part(&mut self, place: Place, channel: ChannelId) -> (CommandId, Command) {
+        let key = self.fresh_key();
+        let command = Command::CloseChannel { key, channel, mode: CloseMode::Force };
+        self.begin(new_request(place, key, command, Purpose::CloseChannel, Vec::new()))
     }
 
     fn contract(
@@ -346,7 +382,8 @@ impl Users {
     }
 
     fn send(&mut self, sight: Sight<'_>, choices: &mut Choices) -> Option<(CommandId, Command)> {
-        let script = self.addresses.at(!sight.place).first()?.clone();
+        let (peer, _) = *choices.pick(sight.peers);
+        let script = self.addresses.at(peer).first()?.clone();
         let address = bitcoin::Address::from_script(&script, bitcoin::Network::Regtest).ok()?;
         let key = self.fresh_key();
         let amount = Sats::new(choices.between(1_000, 10_000_000)).expect("a small amount");
@@ -372,7 +409,7 @@ impl Users {
     }
 }
 
-fn new_request(
+pub(super) fn new_request(
     place: Place,
     key: RequestKey,
     command: Command,
@@ -390,6 +427,8 @@ fn pick_habit(habits: &Habits, choices: &mut Choices) -> Option<Habit> {
         (habits.nonsense, Habit::Nonsense),
         (habits.open, Habit::Open),
         (habits.contract, Habit::Contract),
+        (habits.lock, Habit::Lock),
+        (habits.unlock, Habit::Unlock),
         (habits.wind_up, Habit::WindUp),
         (habits.send, Habit::Send),
         (habits.close, Habit::Close),

@@ -4,7 +4,7 @@ use strait_channel::{Funded, Spender};
 use strait_engine::{Answer, CommandError, CommandId, PaymentDone};
 use strait_primitives::RequestKey;
 
-use super::{Done, Fate, Purpose, Request, Users};
+use super::{Done, Fate, Purpose, Request, RequestIndex, Users};
 use crate::durable::Durable;
 use crate::history::History;
 use crate::oracle::Violation;
@@ -22,6 +22,9 @@ impl Users {
         let request = self.requests.get_mut(index.0).expect("an index of a request");
         request.open = request.open.saturating_sub(1);
         self.answered += 1;
+        if !durable.is_fair() {
+            return Ok(self.believe(index, answer));
+        }
         match answer {
             Ok(answer) => {
                 let done = request.accept(answer, history, durable)?;
@@ -47,6 +50,17 @@ impl Users {
         }
     }
 
+    /// Takes a node's word that plays foul: its users must see to themselves.
+    fn believe(&mut self, index: RequestIndex, answer: &Result<Answer, CommandError>) -> String {
+        let request = self.requests.get_mut(index.0).expect("an index of a request");
+        request.fate = if answer.is_ok() { Fate::Done(Done::Nothing) } else { Fate::Refused };
+        if let Ok(Answer::Address(script)) = answer {
+            let place = request.place;
+            self.addresses.at_mut(place).push(script.clone());
+        }
+        "something to its user".to_owned()
+    }
+
     /// No operation is told to two users as theirs.
     fn claim(&mut self, key: RequestKey, done: PaymentDone) -> Result<(), Violation> {
         for offset in 0..done.count {
@@ -70,7 +84,7 @@ impl Request {
             | Purpose::OpenChannel
             | Purpose::OpenContract
             | Purpose::SendCoins => true,
-            Purpose::Nonsense | Purpose::CloseChannel | Purpose::Setup => false,
+            Purpose::Nonsense | Purpose::CloseChannel | Purpose::Lock | Purpose::Setup => false,
         }
     }
 
@@ -87,6 +101,7 @@ impl Request {
             }
             (Purpose::OpenChannel, Answer::Channel(view)) => Ok(Done::Channel(view.channel)),
             (Purpose::OpenContract, Answer::Contract(view)) => Ok(Done::Contract(view.contract)),
+            (Purpose::Lock, Answer::Lock(_)) => Ok(Done::Nothing),
             (Purpose::SendCoins, Answer::Sent { txid, .. }) => Ok(Done::Coins(*txid)),
             (Purpose::CloseChannel | Purpose::Setup, _) => Ok(Done::Nothing),
             (
@@ -94,6 +109,7 @@ impl Request {
                 | Purpose::Nonsense
                 | Purpose::OpenChannel
                 | Purpose::OpenContract
+                | Purpose::Lock
                 | Purpose::SendCoins,
                 _,
             ) => Err(self.wrong(&format!("{answer:?}"), "this is no answer to it")),
@@ -117,10 +133,15 @@ impl Request {
             matches!(funded, Some(Funded::Spent { by: Spender::Counterparty, .. }))
         });
         let own = by_peer || channel.held(self.place) >= done.number;
-        if !own || channel.held(!self.place) < done.number {
+        let peer = history.is_fair(&done.channel).then(|| channel.peer_of(self.place));
+        if !own || peer.is_some_and(|peer| channel.held(peer) < done.number) {
             return Err(wrong("a node does not hold this round"));
         }
-        let round = channel.rounds.get(&done.number).ok_or_else(|| wrong("no such round"))?;
+        let Some(round) = channel.rounds.get(&done.number) else {
+            // A peer that plays foul may bring on chain what it never said that it accepts.
+            let is_settled = by_peer && !history.is_fair(&done.channel);
+            return if is_settled { Ok(()) } else { Err(wrong("no such round")) };
+        };
         if channel.place_of(round.proposer) != self.place {
             return Err(wrong("the other node proposed this round"));
         }

@@ -30,6 +30,7 @@ impl World {
         let records: Vec<_> = group.iter().flat_map(records_of).collect();
         let appended = running.writer.append(&records);
         host.durable.advance(&host.disk, &records, &mut self.history)?;
+        host.check_settlement()?;
         let made = self.history.take_fresh();
         self.users.check_made(&made)?;
         let receipt = match appended {
@@ -90,10 +91,14 @@ impl World {
             return Err(Violation::Unsaved { node, effect, waits_for, durable });
         }
         match effect {
-            Effect::Send(_, message) => self.send(place, &message)?,
-            Effect::Disconnect(_) => self.hang_up(place),
-            Effect::KeepConnected(..) => self.keep_connected(place),
-            // A node of this world has one peer, and dials it as long as it lives; nobody shows it the mempool.
+            Effect::Send(peer, message) => {
+                self.send(place, self.history.place_of(&peer), &message)?;
+            }
+            Effect::Disconnect(peer) => self.hang_up(place, self.history.place_of(&peer)),
+            Effect::KeepConnected(peer, _) => {
+                self.keep_connected(place, self.history.place_of(&peer));
+            }
+            // Whoever is connected here dials as long as it lives, and nobody shows it the mempool.
             Effect::Forget(_) | Effect::LookFor(_) => {}
             Effect::Broadcast(transactions) => {
                 let names: Vec<String> =
@@ -113,25 +118,36 @@ impl World {
         Ok(())
     }
 
-    fn send(&mut self, place: Place, message: &Message) -> Result<(), Violation> {
+    fn send(&mut self, place: Place, peer: Place, message: &Message) -> Result<(), Violation> {
         self.hosts.at(place).durable.explain(message)?;
         if let Message::Fault(fault) = message
             && fault.code == FaultCode::Violation
             && fault.note.as_str().starts_with(ACCUSATION)
+            && !self.topology.is_hostile(peer)
+            && !self.topology.is_hostile(place)
         {
             let what = fault.note.as_str().to_owned();
             return Err(Violation::Accused { node: place.to_string(), what });
         }
-        let delay = self.choices.below(self.weather.latency_ms_max + 1);
-        let earliest = self.agenda.now().after(strait_primitives::Millis(delay));
         self.tally.messages += 1;
-        match self.network.send(place, message.to_frame(), earliest) {
-            Some((connection, arrival)) => {
-                self.agenda.at(arrival, Happening::Arrival(!place, connection));
-                self.tell(&format!("{place} says {}", describe(message)));
+        let frames = if self.topology.is_hostile(place) {
+            self.tampered(place, peer, message)
+        } else {
+            vec![message.to_frame()]
+        };
+        let mut is_on_its_way = true;
+        for frame in frames {
+            let delay = self.choices.below(self.weather.latency_ms_max + 1);
+            let earliest = self.agenda.now().after(strait_primitives::Millis(delay));
+            match self.network.send(place, peer, frame, earliest) {
+                Some((connection, arrival)) => {
+                    self.agenda.at(arrival, Happening::Arrival(peer, connection));
+                }
+                None => is_on_its_way = false,
             }
-            None => self.tell(&format!("{place} says {} into nothing", describe(message))),
         }
+        let fate = if is_on_its_way { "" } else { " into nothing" };
+        self.tell(&format!("{place} says to {peer}: {}{fate}", describe(message)));
         Ok(())
     }
 

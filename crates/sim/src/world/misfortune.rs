@@ -1,10 +1,11 @@
 //! What goes wrong, and being dead.
 
-use strait_primitives::FeeRate;
+use strait_primitives::{BlockDelta, FeeRate, Millis};
 
 use super::World;
 use crate::agenda::Happening;
 use crate::place::Place;
+use crate::weather::Weather;
 
 #[derive(Debug, Clone, Copy)]
 enum Misfortune {
@@ -15,7 +16,16 @@ enum Misfortune {
     Reorganisation,
     TornSnapshot,
     Fees,
+    Spike,
+    Clock,
+    Outage,
+    Censor,
+    Ghost,
 }
+
+/// Blocks that a backend is away, or that a transaction is kept out, at most: a node that is back before its deadlines
+/// must lose nothing, and deadlines are a multiple of this.
+const AWAY_BLOCKS_MAX: u64 = 4;
 
 impl World {
     pub(super) fn misfortune(&mut self) {
@@ -29,9 +39,15 @@ impl World {
             (weights.reorganisation, Misfortune::Reorganisation),
             (weights.torn_snapshot, Misfortune::TornSnapshot),
             (weights.fees, Misfortune::Fees),
+            (weights.spike, Misfortune::Spike),
+            (weights.clock, Misfortune::Clock),
+            (weights.outage, Misfortune::Outage),
+            (weights.censor, Misfortune::Censor),
+            (weights.ghost, Misfortune::Ghost),
         ];
         let Some(what) = self.choices.weighed(&table) else { return };
-        let place = *self.choices.pick(&Place::BOTH);
+        let places: Vec<Place> = self.topology.places().collect();
+        let place = *self.choices.pick(&places);
         match what {
             Misfortune::Kill => {
                 self.tell(&format!("{place} is killed"));
@@ -46,7 +62,8 @@ impl World {
             Misfortune::Reorganisation => {
                 let depth = u32::try_from(self.choices.between(1, 6)).expect("at most 6");
                 let empty = u32::try_from(self.choices.below(8)).expect("at most 7");
-                let lost = self.chain.reorganise(depth, empty, self.agenda.now_s());
+                let whim = self.whim();
+                let lost = self.chain.reorganise(depth, empty, self.agenda.now_s(), whim);
                 self.tally.reorganisations += 1;
                 self.tell(&format!("{lost} blocks are lost to a longer branch"));
             }
@@ -56,9 +73,49 @@ impl World {
             }
             Misfortune::Fees => {
                 let rate = self.choices.between(1_000, 20_000);
-                self.chain.fee_rate = FeeRate::from_sat_per_kvb(rate);
+                self.chain.set_rate(FeeRate::from_sat_per_kvb(rate));
                 self.tell(&format!("block space costs {rate} sat/kvB"));
             }
+            Misfortune::Spike => {
+                let blocks = self.few_blocks();
+                self.chain.spike(blocks);
+                self.tell(&format!("block space costs ten times as much for {blocks} blocks"));
+            }
+            Misfortune::Clock => {
+                let ahead = self.choices.between(1, 120_000);
+                let host = self.hosts.at_mut(place);
+                host.clock_ahead = Millis(host.clock_ahead.0 + ahead);
+                self.tell(&format!("{place}'s clock jumps {ahead} ms ahead"));
+            }
+            Misfortune::Outage => {
+                let back = self.chain.regtest.height().saturating_add(self.few_blocks());
+                self.hosts.at_mut(place).backend_back = Some(back);
+                self.tell(&format!("{place}'s chain backend is away up to block {back}"));
+            }
+            Misfortune::Censor => {
+                let blocks = self.few_blocks();
+                let count = self.chain.censor(blocks);
+                self.tell(&format!("{count} transactions are kept out of {blocks} blocks"));
+            }
+            Misfortune::Ghost => self.raise_ghost(),
+        }
+    }
+
+    fn few_blocks(&mut self) -> BlockDelta {
+        let blocks = self.choices.between(1, AWAY_BLOCKS_MAX);
+        BlockDelta::new(u32::try_from(blocks).expect("a few"))
+    }
+
+    /// All faults of the weather are healed, and nobody begins to play foul anew.
+    pub(crate) fn calm_down(&mut self) {
+        self.tell("the calm begins");
+        self.weather = Weather::calm();
+        self.chain.calm_down();
+        for place in self.topology.places() {
+            self.lay_foul_play_down(place);
+            let host = self.hosts.at_mut(place);
+            host.disk.heal();
+            host.backend_back = None;
         }
     }
 
@@ -71,11 +128,11 @@ impl World {
         host.stop();
         self.tally.deaths += 1;
         self.users.node_died(place);
-        if let Some(connection) = self.network.link(place) {
+        for (peer, connection) in self.network.links_of(place) {
             self.network.cut(connection);
             self.network.forget(place, connection);
             let slow = if self.choices.chance(200) { 10_000 } else { 50 };
-            self.plan_between(0, slow, Happening::Notice(!place, connection));
+            self.plan_between(0, slow, Happening::Notice(peer, connection));
         }
         self.plan_between(5, 4_000, Happening::Start(place));
     }

@@ -1,6 +1,8 @@
 //! Runs by given seeds. A failure prints the seed and how to replay it.
 
-use strait_sim::{Choices, Plan, Report, Violation, Weather, run};
+use strait_sim::{
+    Choices, Place, Plan, Report, Shape, Topology, Violation, Weather, run, run_bytes,
+};
 
 /// Steps of the storm in a run of the sweep.
 const STEPS: u64 = 2_000;
@@ -36,39 +38,46 @@ fn a_run_does_what_it_is_for() {
     assert!(channels >= 8 && payments > 500, "{channels} channels, {payments} payments");
 }
 
-/// Seeds that once broke a law, and what was wrong.
-#[test]
-fn seeds_that_once_failed_hold() {
-    let found = [
-        (4, 4_000, "a close asked for after the funding output was spent waited for ever"),
-        (40, 4_000, "an offered contract was never answered when its channel closed"),
-        (84, 6_000, "an offer made without a connection was not made again"),
-        (108, 6_000, "an opener gave an opening up over an early offer of a contract"),
-        (102, 5_000, "a payment was told done though its channel was settled without it"),
-    ];
-    for (seed, steps, _) in found {
-        survive_seed(seed, steps);
-    }
-}
-
 #[test]
 fn a_disk_that_lies_is_noticed() {
     let mut choices = Choices::from_seed(1);
     let mut weather = Weather::draw(&mut choices);
     weather.misfortunes.lie = 1_000;
     weather.misfortune_ms_max = 1_000;
-    let failure = run(Plan { choices, weather: Some(weather), ..Plan::of_seed(1, STEPS) });
+    let plan = Plan::of_seed(1, STEPS);
+    let topology = Some(Topology::pair());
+    let failure = run(Plan { choices, topology, weather: Some(weather), ..plan });
     let violation = *failure.expect_err("no law survives a disk that lies").violation;
     assert!(matches!(violation, Violation::Unsaved { .. }), "{violation}");
 }
 
 #[test]
-fn a_world_can_be_driven_by_bytes() {
+fn bytes_decide_who_is_there_and_all_that_happens() {
     let bytes: Vec<u8> =
         (0..4_000_u32).map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
-    let plan = Plan { choices: Choices::from_bytes(bytes), ..Plan::of_seed(1, STEPS) };
-    survive(plan, "the bytes in this test");
-    let silent = Plan { choices: Choices::from_bytes(Vec::new()), ..Plan::of_seed(1, STEPS) };
-    let report = survive(silent, "no bytes at all");
-    assert_eq!((report.deaths, report.cuts), (0, 0), "without bytes nothing goes wrong");
+    let driven = survive(Plan::of_bytes(&bytes), "the bytes in this test");
+    assert_eq!(Some(driven), run_bytes(&bytes).ok(), "the same bytes, the same run");
+    let other = run_bytes(&bytes[1..]).unwrap();
+    assert_ne!(driven.trace, other.trace, "other bytes, another run");
+    let silent = run_bytes(&[]).unwrap();
+    assert_eq!((silent.nodes, silent.hostile, silent.deaths, silent.cuts), (2, 0, 0, 0));
+}
+
+#[test]
+fn up_to_five_nodes_keep_the_law_among_themselves_and_against_those_who_do_not() {
+    for (seed, count, shape, hostile) in [
+        (1, 2, Shape::Line, &[1_usize][..]),
+        (2, 3, Shape::Line, &[1]),
+        (3, 3, Shape::Ring, &[0]),
+        (4, 4, Shape::Star, &[]),
+        (5, 5, Shape::Ring, &[1, 3]),
+    ] {
+        let places: Vec<Place> = Place::first(count).collect();
+        let foul = hostile.iter().map(|index| places[*index]);
+        let topology = Topology::new(count, shape, foul);
+        let plan = Plan { topology: Some(topology), ..Plan::of_seed(seed, 2_000) };
+        let report = survive(plan, &format!("{count} nodes, {shape:?}, seed {seed}"));
+        assert_eq!((report.nodes, report.hostile), (count, hostile.len()));
+        assert_eq!(report.tricks > 0, report.hostile > 0, "{report:?}");
+    }
 }

@@ -43,6 +43,7 @@ fn parameters() -> Parameters {
     Parameters {
         delay: BlockDelta::new(144),
         locks_max: 30,
+        contract_locks_max: 7,
         lock_min: MilliSats::from_const(1_000_000),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: BlockDelta::new(3),

@@ -69,13 +69,14 @@ impl Engine {
             let note = Note::cut("another channel has a contract of this name");
             crate::peers::send(peer, RefuseContract { channel: id, contract, note }, out);
         } else if let Message::Propose(propose) = message {
+            // Before it is weighed: whatever becomes of it, a preimage in it is known.
+            self.learn_from(id, &propose, out);
             self.weigh_proposal(peer, propose, moment, out);
         } else if let Message::AcceptChannel(accept) = message {
             self.handle_accept_channel(id, accept, moment, out);
         } else if let Message::SignOpening(sign) = message {
             self.handle_sign_opening(id, &sign, moment, out);
         } else {
-            self.learn_from(id, &message, out);
             self.pass_on(peer, id, message, moment, out);
         }
         self.dirty.insert(id);

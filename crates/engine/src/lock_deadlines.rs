@@ -29,6 +29,9 @@ impl Engine {
         }
         // One that waits for a peer who is gone binds its sender's money for nothing.
         for lock in due.withdraw.into_iter().chain(self.queued_in_vain()) {
+            if self.is_in_doubt(&lock.channel) {
+                continue;
+            }
             if let Some(channel) = self.queued_onward(&lock) {
                 self.withdraw_onward(&lock, channel);
             }

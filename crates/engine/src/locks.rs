@@ -8,14 +8,14 @@
 use std::collections::BTreeMap;
 
 use bitcoin::Transaction;
-use strait_channel::{Channel, ChannelEvent, DUST_LIMIT, Funded, Link, Live};
+use strait_channel::{Channel, ChannelEvent, DUST_LIMIT, Funded, Link, Live, RequestError};
 use strait_payment::{
     Channels, IncomingState, LockKey, LockTerms, Outcome, PaymentEvent, Verdict, hash_of, judge,
 };
 use strait_primitives::{
     BlockDelta, ChannelId, LockId, MilliSats, NodeId, PaymentHash, Preimage, RequestKey, Sats, Side,
 };
-use strait_wire::{CancelReason, Message, Operation, Route};
+use strait_wire::{CancelReason, Operation, Propose, Route};
 
 use crate::answer::{Answer, CommandError};
 use crate::command::CommandId;
@@ -224,8 +224,7 @@ impl Engine {
     }
 
     /// A peer's proposal shows preimages of locks that it claims: known before the round is.
-    pub(crate) fn learn_from(&mut self, channel: ChannelId, message: &Message, out: &mut Step) {
-        let Message::Propose(propose) = message else { return };
+    pub(crate) fn learn_from(&mut self, channel: ChannelId, propose: &Propose, out: &mut Step) {
         if self.payments.wants_no_preimage() {
             return;
         }
@@ -302,7 +301,9 @@ impl Engine {
 
     fn judge_arrived(&mut self, out: &mut Step) {
         let arrived = self.payments.incoming();
-        let arrived = arrived.filter(|(_, lock)| lock.state == IncomingState::Arrived);
+        let arrived = arrived.filter(|(key, lock)| {
+            lock.state == IncomingState::Arrived && !self.is_in_doubt(&key.channel)
+        });
         for key in arrived.map(|(key, _)| *key).collect::<Vec<_>>() {
             let (tip, policy) = (self.tip().height, &self.config.locks);
             let lock = self.payments.find_incoming(&key).expect("it was just seen");
@@ -318,6 +319,13 @@ impl Engine {
             };
             self.record_payment(event, out);
         }
+    }
+
+    /// True for a channel of a restored store: what was decided about its locks after the backup is not known, so nothing
+    /// is decided about them any more.
+    pub(crate) fn is_in_doubt(&self, channel: &ChannelId) -> bool {
+        let live = self.channels.get(channel).and_then(|channel| channel.state().live());
+        live.is_some_and(Live::is_quarantined)
     }
 
     /// True for a hash whose secret a side of this channel will show: no lock may hang on it (protocol section 3).
@@ -373,6 +381,8 @@ impl Engine {
                     self.locks.queued.insert(lock, channel);
                     self.dirty.insert(channel);
                 }
+                // What was proposed after the backup is not known: it may have been passed on, and be claimed yet.
+                Err(CommandError::Channel { source: RequestError::Quarantined, .. }) => {}
                 Err(_) => {
                     let reason = CancelReason::NoRoute;
                     self.record_payment(PaymentEvent::Cancelling { lock, reason }, out);

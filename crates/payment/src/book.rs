@@ -106,8 +106,7 @@ impl PaymentBook {
     /// Someone showed a preimage: every lock with its hash that is passed on is to be claimed.
     pub(crate) fn learn(&mut self, preimage: Preimage) {
         let hash = hash_of(&preimage);
-        let is_of_use = self.outgoing.values().any(|lock| lock.terms.payment_hash == hash);
-        if !is_of_use {
+        if !self.waits_for(&hash) {
             return;
         }
         self.preimages.insert(hash, preimage);
@@ -241,17 +240,28 @@ impl PaymentBook {
         })
     }
 
-    /// True if the preimage of this hash would open a lock that this node offers, and is not known.
+    /// True if the preimage of this hash would open a lock that this node offers or passes on, and is not known.
     #[must_use]
     pub fn wants_preimage(&self, hash: &PaymentHash) -> bool {
-        !self.preimages.contains_key(hash)
-            && self.outgoing.values().any(|lock| lock.terms.payment_hash == *hash)
+        !self.preimages.contains_key(hash) && self.waits_for(hash)
     }
 
-    /// True if there is no outgoing lock, and so nothing that a preimage could open.
+    /// True if no lock is offered or passed on, and so nothing waits for a preimage.
     #[must_use]
     pub fn wants_no_preimage(&self) -> bool {
-        self.outgoing.is_empty()
+        self.outgoing.is_empty() && self.incoming.is_empty()
+    }
+
+    /// True if a lock of this hash is offered or passed on. One that is passed on counts by itself, too: a store that was
+    /// restored may not know the lock that does it.
+    fn waits_for(&self, hash: &PaymentHash) -> bool {
+        let mut offered = self.outgoing.values().map(|lock| lock.terms.payment_hash);
+        let passed_on = self
+            .incoming
+            .values()
+            .filter(|lock| matches!(lock.state, IncomingState::Forwarding { .. }));
+        offered.any(|other| other == *hash)
+            || passed_on.map(|lock| lock.terms.payment_hash).any(|other| other == *hash)
     }
 
     /// What this node has to propose about locks that were offered to it in a channel. It follows from the state alone,

@@ -162,6 +162,17 @@ fn a_preimage_is_kept_until_no_lock_of_its_hash_is_left() {
     assert!(book.ended().all(|lock| lock.outcome == Outcome::Claimed && lock.preimage.is_some()));
 }
 
+/// A store restored from a backup may not know the lock that it passed this one on by.
+#[test]
+fn a_preimage_claims_what_is_passed_on_even_by_a_lock_that_is_not_known() {
+    let mut book = PaymentBook::default();
+    theirs(&mut book, IN, &[add(0, 9, 6_000_000, 1_500, onward(5_000_000, 1_200))]);
+    book.apply(&PaymentEvent::Forwarding { lock: received(0), channel: OUT });
+    assert!(book.wants_preimage(&hash(9)));
+    book.apply(&PaymentEvent::PreimageLearned { preimage: preimage(9) });
+    assert_eq!(book.preimage_in(&IN, &hash(9)), Some(preimage(9)));
+}
+
 /// The channel of an onward lock ends and nobody saw what became of it: its peer may have it.
 #[test]
 fn a_lock_whose_onward_lock_ended_unseen_is_not_given_back() {

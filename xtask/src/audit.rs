@@ -1,7 +1,8 @@
 //! `cargo xtask audit`: what `audit/` points at exists, and no dependency lacks its paragraph.
 //!
 //! A claim in those pages is worth what it points at. Every code span that begins with a folder of the repository must name a
-//! file or folder; behind `#` stands a text that must occur in it: the name of a test, a function, a mutation.
+//! file or folder; behind `#` stands a text that must occur in it: the name of a test, a function, a mutation. And every
+//! mutation stands in the register of invariants: one that proves nothing is not worth its time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,6 +15,8 @@ use crate::workspace::Workspace;
 
 /// The page with a paragraph for each dependency.
 const DEPENDENCIES: &str = "dependencies.md";
+/// The register of invariants.
+const INVARIANTS: &str = "invariants.md";
 /// Behind this heading stand dependencies of the other workspaces, which are not checked.
 const ELSEWHERE: &str = "## Other workspaces";
 /// What a path may begin with.
@@ -51,6 +54,11 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
         }
         if name == DEPENDENCIES {
             findings.extend(missing(&direct(workspace), &paragraphs(&text)));
+        }
+        if name == INVARIANTS {
+            let mutations = fs::read_to_string(workspace.root.join("xtask/mutations.toml"))
+                .context("could not read xtask/mutations.toml")?;
+            findings.extend(unnamed(&mutations, &text));
         }
     }
     for finding in &findings {
@@ -107,6 +115,16 @@ fn missing(used: &BTreeSet<String>, described: &BTreeSet<String>) -> Vec<String>
     lacks.chain(stale).collect()
 }
 
+/// The mutations that the register does not name.
+fn unnamed(mutations: &str, register: &str) -> Vec<String> {
+    let names = mutations.lines().filter_map(|line| line.strip_prefix("name = \""));
+    let names = names.map(|name| name.trim_end_matches('"'));
+    let unnamed = names.filter(|name| !register.contains(name));
+    unnamed
+        .map(|name| format!("audit/{INVARIANTS}: no invariant names the mutation {name:?}"))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +144,14 @@ mod tests {
         ] {
             assert_eq!(resolve(root.path(), span).is_ok(), is_found, "{span}");
         }
+    }
+
+    #[test]
+    fn a_mutation_that_no_invariant_names_is_told() {
+        let mutations = "[[mutation]]\nname = \"a guard is gone\"\nname = \"another\"\n";
+        let told = unnamed(mutations, "`xtask/mutations.toml#a guard is gone`");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told.iter().all(|line| line.contains("another")), "{told:?}");
     }
 
     #[test]

@@ -94,16 +94,9 @@ impl Node {
         let unsaved = self.engine.handle(asked, &moment);
         assert!(unsaved.events().is_empty(), "a question changes nothing");
         let receipt = self.writer.append(&[]).expect("a disk without faults");
-        let answers = unsaved.saved(&receipt).into_iter().filter_map(|effect| match effect {
-            Effect::Reply(_, Ok(Answer::Contracts(views))) => Some(views),
-            Effect::Reply(..)
-            | Effect::Send(..)
-            | Effect::Broadcast(_)
-            | Effect::Disconnect(_)
-            | Effect::KeepConnected(..)
-            | Effect::Forget(_)
-            | Effect::LookFor(_)
-            | Effect::Report(_) => None,
+        let answers = unsaved.saved(&receipt).into_iter().filter_map(|effect| {
+            let Effect::Reply(_, Ok(Answer::Contracts(views))) = effect else { return None };
+            Some(views)
         });
         answers.flatten().map(|view| view.contract).collect()
     }

@@ -89,6 +89,8 @@ error_codes! {
     NotAcceptable = "NOT_ACCEPTABLE", 406;
     /// The body did not arrive in time.
     RequestTimeout = "REQUEST_TIMEOUT", 408;
+    /// A lock was offered under this key, and has been over for so long that only the events tell how it ended.
+    LockForgotten = "LOCK_FORGOTTEN", 410;
     /// The body is larger than the endpoint takes.
     BodyTooLarge = "BODY_TOO_LARGE", 413;
     /// The body's content type is not the endpoint's.
@@ -145,7 +147,7 @@ error_codes! {
 impl ErrorCode {
     /// Whether a failure with this code says that the intention behind the request will not come about. The others
     /// speak of this one asking alone (the node was busy, stopping, too slow, or newer than this table): an asking with
-    /// the same idempotency key before it may have been heard, and only asking again tells.
+    /// the same idempotency key before it may have been heard, and only asking again tells; of a lock that is forgotten, the events.
     #[must_use]
     pub const fn is_final(self) -> bool {
         !matches!(
@@ -155,6 +157,7 @@ impl ErrorCode {
                 | Self::StillRunning
                 | Self::Internal
                 | Self::RequestTimeout
+                | Self::LockForgotten
                 | Self::Unknown
         )
     }

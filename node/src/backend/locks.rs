@@ -44,7 +44,7 @@ impl NodeBackend {
         // The key is known, and the lock is over for so long that nothing else is.
         if matches!(answer, Answer::Done(_)) {
             return Err(ApiError::new(
-                ErrorCode::LockNotFound,
+                ErrorCode::LockForgotten,
                 "the lock was offered under this key before, and has long been over",
                 "the events tell how it ended; a new lock needs a key of its own",
             ));

@@ -3,6 +3,7 @@
 //! Nothing is decided here. The engine decides; the log remembers; this translates.
 
 mod answers;
+mod locks;
 mod refusals;
 
 use std::sync::Arc;
@@ -11,21 +12,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use strait_api::{
-    ApiError, Backend, ConnectPeer, Follow, OpenChannel, OpenContract, Pay, Recover, SendCoins,
-    SendHowMuch,
+    ApiError, Backend, ConnectPeer, Follow, LockQuery, OfferLock, OpenChannel, OpenContract, Pay,
+    Recover, SendCoins, SendHowMuch,
 };
 use strait_api_types::{
     ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
-    CloseMode, Contract, ContractList, ErrorCode, Event, LogStatus, Module, ModuleList,
-    PaymentResponse, Peer, PeerConnection, PeerList, Recovery, RecoveryList, SendResponse,
-    SettleResponse, StatusResponse, WalletResponse,
+    CloseMode, Contract, ContractList, ErrorCode, Event, Lock, LockList, LogStatus, Module,
+    ModuleList, PaymentResponse, Peer, PeerConnection, PeerList, Recovery, RecoveryList,
+    SendResponse, SettleResponse, StatusResponse, WalletResponse,
 };
 use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
 use strait_engine::{
-    Answer, ChannelView, Command, ContractView, Payment, PaymentDone, RecoveryChoice, SendAmount,
+    Answer, ChannelView, Command, ContractView, LockKey, Payment, PaymentDone, RecoveryChoice,
+    SendAmount,
 };
 use strait_primitives::{
-    ChannelId, ContractId, EventSeq, ModuleHash, NodeId, RequestKey, Timestamp,
+    ChannelId, ContractId, EventSeq, ModuleHash, NodeId, Preimage, RequestKey, Timestamp,
 };
 use strait_runtime::Handle;
 use strait_store_sqlite::Reader;
@@ -33,6 +35,8 @@ use strait_telemetry::{Component, Health, Metrics, Standing};
 use strait_wire::{ContractBytes, Reference};
 
 use self::answers::{channel_answer, contract_answer, count, peer_answer, recovery_answer};
+use self::locks::lock_answer;
+pub(crate) use self::locks::reason_of;
 use self::refusals::{refused, wrong_kind};
 use crate::config::Network;
 use crate::feed;
@@ -258,6 +262,31 @@ impl Backend for NodeBackend {
             count: done.count,
             total_msat: total.to_msat(),
         })
+    }
+
+    async fn locks(&self, query: LockQuery) -> Result<LockList, ApiError> {
+        self.lock_page(query).await
+    }
+
+    async fn lock(&self, lock: LockKey) -> Result<Lock, ApiError> {
+        Ok(lock_answer(&self.ask_lock(Command::Lock(lock)).await?))
+    }
+
+    async fn offer_lock(&self, key: RequestKey, request: OfferLock) -> Result<Lock, ApiError> {
+        self.offer(key, request).await
+    }
+
+    async fn claim_lock(
+        &self,
+        key: RequestKey,
+        lock: LockKey,
+        preimage: Preimage,
+    ) -> Result<Lock, ApiError> {
+        self.claim(key, lock, preimage).await
+    }
+
+    async fn cancel_lock(&self, key: RequestKey, lock: LockKey) -> Result<Lock, ApiError> {
+        self.cancel(key, lock).await
     }
 
     async fn modules(&self) -> Result<ModuleList, ApiError> {

@@ -12,6 +12,7 @@ mod config_command;
 mod contract;
 mod error;
 mod examples;
+mod lock;
 mod money;
 mod output;
 mod pay;
@@ -20,8 +21,8 @@ mod recover;
 
 pub use args::{
     BackupArgs, ChannelCommand, Cli, ClientCommand, Command, ConfigCommand, ContractCommand,
-    DemoArgs, DevnetArgs, EventsArgs, Globals, MoneyArgs, NodeArgs, PayArgs, PeerCommand,
-    RecoverCommand, SettingArgs, StopArgs, WalletCommand,
+    DemoArgs, DevnetArgs, EventsArgs, Globals, LockCommand, MoneyArgs, NodeArgs, PayArgs,
+    PeerCommand, RecoverCommand, SettingArgs, StopArgs, WalletCommand,
 };
 pub use backup::{run_backup, run_restore};
 pub use client::run_client_command;

@@ -4,6 +4,7 @@
 //! are told by the event that makes them final, whose operations stand in the event that began the round; those of
 //! rounds that began before the caller's place are looked up backwards.
 
+mod locks;
 mod story;
 
 use std::collections::VecDeque;

@@ -14,7 +14,9 @@ use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
 use strait_contract::ContractRuntime;
-use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound, LockPolicy, Moment, ReserveRule};
+use strait_engine::{
+    BlockPoint, Engine, EngineConfig, Forwarding, Inbound, LockPolicy, Moment, ReserveRule,
+};
 use strait_log::EventStore;
 use strait_net::{Identity, Net};
 use strait_primitives::{
@@ -30,7 +32,9 @@ use strait_wallet::Account;
 use tokio::task::JoinHandle;
 
 use crate::backend::NodeBackend;
-use crate::config::{self, Config, ContractPolicy, Loaded, NetConfig, Network, Setting};
+use crate::config::{
+    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting,
+};
 use crate::module_files::ModuleFiles;
 use crate::production::missing_modules::MissingModules;
 use crate::production::servers::Servers;
@@ -492,9 +496,23 @@ fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> En
         fee_rate_max: config.wallet.fee_rate_max,
         fallback_fee_rate: config.wallet.fee_rate_fallback,
         reserve_fee_rate: reserve_rate(config),
-        locks: LockPolicy::default(),
+        locks: lock_policy(&config.locks),
         final_depth: config.chain.confirmations,
         address_gap: strait_wallet::AddressGap::DEFAULT,
+    }
+}
+
+fn lock_policy(locks: &LocksConfig) -> LockPolicy {
+    LockPolicy {
+        margin: locks.margin,
+        lead_max: locks.lead_max,
+        amount_min: locks.amount_min.to_millisats(),
+        peer_locks_max: usize::try_from(locks.per_peer_max).unwrap_or(usize::MAX),
+        peer_value_max: locks.value_per_peer_max.to_millisats(),
+        peer_dust_max: locks.dust_per_peer_max.to_millisats(),
+        forwarding: if locks.forward { Forwarding::Allowed } else { Forwarding::Refused },
+        fee_base: locks.fee_base,
+        fee_millionths: locks.fee_millionths,
     }
 }
 
@@ -508,11 +526,10 @@ fn reserve_rate(config: &Config) -> FeeRate {
 fn parameters(config: &Config) -> strait_wire::Parameters {
     strait_wire::Parameters {
         delay: config.channel.delay,
-        // Half as many as rust-lightning's, and a third of what a commitment can hold: who is left alone settles them.
-        locks_max: 30,
+        locks_max: config.locks.per_channel_max,
         // Nothing tells a node the preimage of a contract's lock: whoever is to receive it would lose it.
         contract_locks_max: 0,
-        lock_min: MilliSats::from_const(1_000_000),
+        lock_min: config.locks.amount_min.to_millisats(),
         dust_exposure_max: MilliSats::from_const(5_000_000),
         depth: config.channel.confirmations,
     }

@@ -81,12 +81,16 @@ error_codes! {
     ContractNotFound = "CONTRACT_NOT_FOUND", 404;
     /// The node holds no module with this hash.
     ModuleNotFound = "MODULE_NOT_FOUND", 404;
+    /// There is no lock with this name, or it has long been over.
+    LockNotFound = "LOCK_NOT_FOUND", 404;
     /// The endpoint exists, but not with this method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405;
     /// The client accepts none of the forms this endpoint has.
     NotAcceptable = "NOT_ACCEPTABLE", 406;
     /// The body did not arrive in time.
     RequestTimeout = "REQUEST_TIMEOUT", 408;
+    /// A lock was offered under this key, and has been over for so long that only the events tell how it ended.
+    LockForgotten = "LOCK_FORGOTTEN", 410;
     /// The body is larger than the endpoint takes.
     BodyTooLarge = "BODY_TOO_LARGE", 413;
     /// The body's content type is not the endpoint's.
@@ -97,6 +101,8 @@ error_codes! {
     ModuleRefused = "MODULE_REFUSED", 422;
     /// The contract's module refused the parameters or an action.
     ContractRefused = "CONTRACT_REFUSED", 422;
+    /// The preimage is not that of the lock's hash.
+    WrongPreimage = "WRONG_PREIMAGE", 422;
     /// The request moves money and carries no idempotency key.
     IdempotencyKeyMissing = "IDEMPOTENCY_KEY_MISSING", 428;
 
@@ -111,6 +117,10 @@ error_codes! {
     ChannelNotReady = "CHANNEL_NOT_READY", 409;
     /// The contract is in a phase that does not permit this.
     ContractNotReady = "CONTRACT_NOT_READY", 409;
+    /// The lock's expiry is too near or too far at the chain's height now; the message names what is allowed.
+    ExpiryOutOfRange = "EXPIRY_OUT_OF_RANGE", 409;
+    /// The lock is not held for this node's user: it is not for this node, or it was claimed or given back.
+    LockNotHeld = "LOCK_NOT_HELD", 409;
     /// The peer declined.
     PeerRefused = "PEER_REFUSED", 409;
     /// A limit of the node is reached (channels, peers, contracts).
@@ -137,7 +147,7 @@ error_codes! {
 impl ErrorCode {
     /// Whether a failure with this code says that the intention behind the request will not come about. The others
     /// speak of this one asking alone (the node was busy, stopping, too slow, or newer than this table): an asking with
-    /// the same idempotency key before it may have been heard, and only asking again tells.
+    /// the same idempotency key before it may have been heard, and only asking again tells; of a lock that is forgotten, the events.
     #[must_use]
     pub const fn is_final(self) -> bool {
         !matches!(
@@ -147,6 +157,7 @@ impl ErrorCode {
                 | Self::StillRunning
                 | Self::Internal
                 | Self::RequestTimeout
+                | Self::LockForgotten
                 | Self::Unknown
         )
     }

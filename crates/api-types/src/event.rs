@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{LockCancelReason, LockChange, PreimageHex};
+
 /// Something that happened. Durable: the node has it in its log before anyone is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -13,6 +15,9 @@ pub struct Event {
     /// What happened; `type` names it.
     #[serde(flatten)]
     pub kind: EventKind,
+    /// What the round that this event tells of did to locks, beside the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockChange>,
 }
 
 /// How a channel's money came back.
@@ -122,6 +127,50 @@ pub enum EventKind {
         /// What came to the other node.
         counterparty_msat: u64,
     },
+    /// A round that did something to locks, and nothing that another type tells; `locks` says what.
+    LocksChanged {
+        /// The channel, in hex.
+        channel_id: String,
+        /// The commitment that shows it.
+        commitment_number: u64,
+    },
+    /// A received lock is for this node's user, who claims it or gives it back.
+    LockHeld {
+        /// The lock.
+        lock_id: String,
+    },
+    /// A received lock is passed on.
+    LockForwarding {
+        /// The lock.
+        lock_id: String,
+        /// The channel that carries it on, in hex.
+        channel_id: String,
+    },
+    /// This node's user claims a lock; `claimed` in `locks` of a later event tells that it is done.
+    LockClaiming {
+        /// The lock.
+        lock_id: String,
+    },
+    /// This node gives a received lock back.
+    LockCancelling {
+        /// The lock.
+        lock_id: String,
+        /// Why.
+        reason: LockCancelReason,
+    },
+    /// Someone showed the preimage of locks that this node offered, in a round or on chain: the payer's receipt.
+    PreimageLearned {
+        /// Their hash, in hex.
+        payment_hash: String,
+        /// The preimage, in hex.
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        preimage: PreimageHex,
+    },
+    /// The chain gave a lock that this node offered back to it, for good.
+    LockExpired {
+        /// The lock.
+        lock_id: String,
+    },
     /// A close began; the channel takes no payment any more.
     ChannelClosing {
         /// The channel, in hex.
@@ -195,12 +244,31 @@ mod tests {
                     count: 2,
                     total_msat: 5,
                 },
+                locks: Vec::new(),
             },
             r#"{"seq":7,"at_ms":9,"type":"payments_sent","channel_id":"c","commitment_number":3,"count":2,"total_msat":5}"#,
         );
         check(
-            &Event { seq: 1, at_ms: 0, kind: EventKind::WalletChanged },
+            &Event { seq: 1, at_ms: 0, kind: EventKind::WalletChanged, locks: Vec::new() },
             r#"{"seq":1,"at_ms":0,"type":"wallet_changed"}"#,
+        );
+    }
+
+    #[test]
+    fn what_a_round_did_to_locks_stands_beside_what_else_it_did() {
+        let claimed = LockChange {
+            lock_id: "c-sent-0".into(),
+            step: crate::LockStep::Claimed,
+            amount_msat: None,
+            payment_hash: None,
+            expiry: None,
+            preimage: Some(PreimageHex("00".into())),
+            reason: None,
+        };
+        let kind = EventKind::LocksChanged { channel_id: "c".into(), commitment_number: 3 };
+        check(
+            &Event { seq: 7, at_ms: 9, kind, locks: vec![claimed] },
+            r#"{"seq":7,"at_ms":9,"type":"locks_changed","channel_id":"c","commitment_number":3,"locks":[{"lock_id":"c-sent-0","step":"claimed","preimage":"00"}]}"#,
         );
     }
 
@@ -208,7 +276,7 @@ mod tests {
     fn an_event_of_a_newer_node_reads_as_unknown() {
         let event = r#"{"seq":1,"at_ms":2,"type":"moon_landed","crew":3}"#;
         let event: Event = serde_json::from_str(event).unwrap();
-        assert_eq!(event, Event { seq: 1, at_ms: 2, kind: EventKind::Unknown });
+        assert_eq!((event.seq, event.at_ms, event.kind), (1, 2, EventKind::Unknown));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod contract;
 mod error;
 mod event;
 mod limits;
+mod lock;
 mod payment;
 mod peer;
 mod recovery;
@@ -33,8 +34,12 @@ pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::{ChannelOutcome, Event, EventKind, EventPage};
 pub use limits::{
     ACTION_BYTES_MAX, ACTIONS_MAX, BODY_BYTES_MAX, EVENT_PAGE_DEFAULT, EVENT_PAGE_MAX,
-    IDEMPOTENCY_KEY_BYTES_MAX, MODULE_BYTES_MAX, PARAMS_BYTES_MAX, PAYMENTS_BODY_BYTES_MAX,
-    PAYMENTS_MAX, REFERENCE_BYTES_MAX,
+    IDEMPOTENCY_KEY_BYTES_MAX, LOCK_HOPS_MAX, LOCK_PAGE_DEFAULT, LOCK_PAGE_MAX, MODULE_BYTES_MAX,
+    PARAMS_BYTES_MAX, PAYMENTS_BODY_BYTES_MAX, PAYMENTS_MAX, REFERENCE_BYTES_MAX,
+};
+pub use lock::{
+    ClaimLockRequest, Lock, LockCancelReason, LockChange, LockDirection, LockHop, LockList,
+    LockRole, LockState, LockStep, OfferLockRequest, PreimageHex,
 };
 pub use payment::{PaymentItem, PaymentRequest, PaymentResponse};
 pub use peer::{ConnectPeerRequest, Peer, PeerConnection, PeerList};

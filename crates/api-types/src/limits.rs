@@ -32,3 +32,12 @@ pub const EVENT_PAGE_MAX: u32 = 1_000;
 
 /// Events in one JSON page when the request names no limit.
 pub const EVENT_PAGE_DEFAULT: u32 = 100;
+
+/// Stops on a lock's way beyond the peer (protocol, section 12).
+pub const LOCK_HOPS_MAX: usize = 20;
+
+/// Locks in one page, at most.
+pub const LOCK_PAGE_MAX: u32 = 1_000;
+
+/// Locks in one page when the request names no limit.
+pub const LOCK_PAGE_DEFAULT: u32 = 100;

@@ -4,12 +4,15 @@ use bytes::Bytes;
 use futures::Stream;
 use strait_api_types::{
     ActResponse, AddressResponse, Channel, ChannelList, CloseMode, Contract, ContractList, Event,
-    Module, ModuleList, PaymentResponse, Peer, PeerList, Recovery, RecoveryList, SendResponse,
-    SettleResponse, StatusResponse, WalletResponse,
+    Lock, LockList, Module, ModuleList, PaymentResponse, Peer, PeerList, Recovery, RecoveryList,
+    SendResponse, SettleResponse, StatusResponse, WalletResponse,
 };
-use strait_primitives::{ChannelId, ContractId, EventSeq, RequestKey};
+use strait_payment::LockKey;
+use strait_primitives::{ChannelId, ContractId, EventSeq, Preimage, RequestKey};
 
-use crate::{ApiError, ConnectPeer, OpenChannel, OpenContract, Pay, Recover, SendCoins};
+use crate::{
+    ApiError, ConnectPeer, LockQuery, OfferLock, OpenChannel, OpenContract, Pay, Recover, SendCoins,
+};
 
 /// Whether a stream of events goes on after what the log holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,21 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Pays a batch as a whole or not at all; answers when it is irrevocable.
     fn pay(&self, key: RequestKey, request: Pay) -> impl Answer<PaymentResponse>;
+
+    /// A page of locks, by channel, direction and number.
+    fn locks(&self, query: LockQuery) -> impl Answer<LockList>;
+
+    /// One lock, or `LOCK_NOT_FOUND`.
+    fn lock(&self, lock: LockKey) -> impl Answer<Lock>;
+
+    /// Offers a lock; answers when it stands in both sides' commitments.
+    fn offer_lock(&self, key: RequestKey, request: OfferLock) -> impl Answer<Lock>;
+
+    /// Claims a lock that is held; answers when it is this node's money for good.
+    fn claim_lock(&self, key: RequestKey, lock: LockKey, preimage: Preimage) -> impl Answer<Lock>;
+
+    /// Gives a lock back that is held; answers when it is gone.
+    fn cancel_lock(&self, key: RequestKey, lock: LockKey) -> impl Answer<Lock>;
 
     /// All modules, by hash.
     fn modules(&self) -> impl Answer<ModuleList>;

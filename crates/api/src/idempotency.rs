@@ -22,6 +22,9 @@ pub(crate) enum Operation {
     Act,
     Settle,
     SendCoins,
+    OfferLock,
+    ClaimLock,
+    CancelLock,
 }
 
 impl Operation {
@@ -36,6 +39,9 @@ impl Operation {
             Self::Act => "act",
             Self::Settle => "settle",
             Self::SendCoins => "send_coins",
+            Self::OfferLock => "offer_lock",
+            Self::ClaimLock => "claim_lock",
+            Self::CancelLock => "cancel_lock",
         }
     }
 }

@@ -37,6 +37,7 @@ pub use backend::{Backend, Follow};
 pub use error::ApiError;
 pub use health::{Cause, HealthServer, Verdict, Vitals};
 pub use openapi::openapi_json;
+pub use request::lock::{LockQuery, OfferLock};
 pub use request::{
     ConnectPeer, ContractTerms, OpenChannel, OpenContract, Pay, Payment, Recover, SendCoins,
     SendHowMuch,

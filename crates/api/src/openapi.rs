@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::routes::{channels, contracts, events, node, payments, recovery, wallet};
+use crate::routes::{channels, contracts, events, locks, node, payments, recovery, wallet};
 
 /// Collects the paths; their schemas come along.
 #[derive(OpenApi)]
@@ -25,6 +25,11 @@ use crate::routes::{channels, contracts, events, node, payments, recovery, walle
         recovery::recoveries,
         recovery::recover,
         payments::pay,
+        locks::locks,
+        locks::offer_lock,
+        locks::lock,
+        locks::claim_lock,
+        locks::cancel_lock,
         contracts::modules,
         contracts::add_module,
         contracts::contracts,

@@ -1,5 +1,7 @@
 //! Requests as domain types: each is made from its JSON form once, and cannot hold what the form could.
 
+pub(crate) mod lock;
+
 use strait_api_types as api;
 use strait_api_types::{
     ACTION_BYTES_MAX, ACTIONS_MAX, ContractLimits, PARAMS_BYTES_MAX, PAYMENTS_MAX,

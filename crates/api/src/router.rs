@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::idempotency::Asked;
 use crate::limits::{CALLERS_MAX, LAST_ANSWERS_WITHIN, QUESTIONS_MAX, STREAMS_MAX, WAITING_MAX};
-use crate::routes::{channels, contracts, events, node, payments, recovery, wallet};
+use crate::routes::{channels, contracts, events, locks, node, payments, recovery, wallet};
 use crate::token::Token;
 use crate::waiting::{Crowded, Waiting};
 use crate::{ApiError, Backend, OnAnswer, answered};
@@ -176,6 +176,10 @@ pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router 
         .route("/v1/recovery", get(recovery::recoveries::<B>))
         .route("/v1/recovery/{channel_id}", post(recovery::recover::<B>))
         .route("/v1/payments", post(payments::pay::<B>))
+        .route("/v1/locks", get(locks::locks::<B>).post(locks::offer_lock::<B>))
+        .route("/v1/locks/{channel_id}/{direction}/{number}", get(locks::lock::<B>))
+        .route("/v1/locks/{channel_id}/{direction}/{number}/claim", post(locks::claim_lock::<B>))
+        .route("/v1/locks/{channel_id}/{direction}/{number}/cancel", post(locks::cancel_lock::<B>))
         .route(
             "/v1/contracts/modules",
             get(contracts::modules::<B>).post(contracts::add_module::<B>),

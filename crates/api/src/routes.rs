@@ -3,6 +3,7 @@
 pub(crate) mod channels;
 pub(crate) mod contracts;
 pub(crate) mod events;
+pub(crate) mod locks;
 pub(crate) mod node;
 pub(crate) mod payments;
 pub(crate) mod recovery;

@@ -2,6 +2,8 @@
 //!
 //! Used by the tests of this crate, of the client and of the command line; no production build has it.
 
+mod locks;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -11,18 +13,20 @@ use futures::stream::{self, BoxStream};
 use strait_api_types::{
     ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
     ChannelPhase, ChannelRole, CloseMode, Contract, ContractList, ContractPhase, ErrorCode, Event,
-    EventKind, LogStatus, Module, ModuleList, Network, PaymentResponse, Peer, PeerConnection,
-    PeerList, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList, SendResponse, SettleResponse,
-    StatusResponse, WalletResponse,
+    EventKind, Lock, LockList, LockState, LogStatus, Module, ModuleList, Network, PaymentResponse,
+    Peer, PeerConnection, PeerList, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList,
+    SendResponse, SettleResponse, StatusResponse, WalletResponse,
 };
+use strait_payment::LockKey;
 use strait_primitives::{
-    ChannelId, ContractId, EventSeq, MilliSats, ModuleHash, NodeId, RequestKey, Sats,
+    ChannelId, ContractId, EventSeq, MilliSats, ModuleHash, NodeId, Preimage, RequestKey, Sats,
 };
 use tokio::sync::watch;
 
+pub use self::locks::{LOCK, PREIMAGE};
 use crate::{
-    ApiError, Backend, ConnectPeer, Follow, OpenChannel, OpenContract, Pay, Recover, SendCoins,
-    SendHowMuch,
+    ApiError, Backend, ConnectPeer, Follow, LockQuery, OfferLock, OpenChannel, OpenContract, Pay,
+    Recover, SendCoins, SendHowMuch,
 };
 
 /// The one channel the node has.
@@ -87,7 +91,7 @@ impl ScriptedNode {
         let seq = {
             let mut state = self.state();
             let seq = state.events.last().map_or(1, |last| last.seq + 1);
-            state.events.push(Event { seq, at_ms: seq * 10, kind });
+            state.events.push(Event { seq, at_ms: seq * 10, kind, locks: Vec::new() });
             seq
         };
         self.head.send_replace(seq);
@@ -309,6 +313,38 @@ impl Backend for ScriptedNode {
         // An error means that the test is over.
         let _over = answers.wait_for(|answers| *answers == Answers::Given).await;
         self.pay_now(key, request)
+    }
+
+    async fn locks(&self, query: LockQuery) -> Result<LockList, ApiError> {
+        Ok(LockList { locks: locks::page(&query), next_after: None })
+    }
+
+    async fn lock(&self, lock: LockKey) -> Result<Lock, ApiError> {
+        found(&lock, &LOCK, ErrorCode::LockNotFound)?;
+        Ok(locks::held(LockState::Held))
+    }
+
+    async fn offer_lock(&self, _key: RequestKey, request: OfferLock) -> Result<Lock, ApiError> {
+        found(&request.channel, &CHANNEL, ErrorCode::ChannelNotFound)?;
+        self.asked(format!("offer {} until {}", request.amount, request.expiry));
+        Ok(locks::offered(&request))
+    }
+
+    async fn claim_lock(
+        &self,
+        _key: RequestKey,
+        lock: LockKey,
+        preimage: Preimage,
+    ) -> Result<Lock, ApiError> {
+        found(&lock, &LOCK, ErrorCode::LockNotFound)?;
+        self.asked(format!("claim {lock}"));
+        locks::claimed(&preimage)
+    }
+
+    async fn cancel_lock(&self, _key: RequestKey, lock: LockKey) -> Result<Lock, ApiError> {
+        found(&lock, &LOCK, ErrorCode::LockNotFound)?;
+        self.asked(format!("cancel {lock}"));
+        Ok(locks::held(LockState::Cancelled))
     }
 
     async fn modules(&self) -> Result<ModuleList, ApiError> {

@@ -165,13 +165,16 @@ impl Client {
         EventStream::new(self.clone(), from)
     }
 
-    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+    pub(crate) async fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<T, ClientError> {
         self.ask(Method::GET, path, None, Content::Nothing).await
     }
 }
 
-/// A text as one segment of a path: what an id never holds is escaped, and the node refuses it by name.
-fn segment(text: &str) -> String {
+/// A text as one segment of a path or one value of a query: what an id never holds is escaped, and the node refuses it by name.
+pub(crate) fn segment(text: &str) -> String {
     text.bytes().fold(String::new(), |mut path, byte| {
         if byte.is_ascii_alphanumeric() {
             path.push(char::from(byte));

@@ -135,6 +135,7 @@ mod tests {
             ErrorCode::StillRunning,
             ErrorCode::Internal,
             ErrorCode::RequestTimeout,
+            ErrorCode::LockForgotten,
             ErrorCode::Unknown,
         ];
         for code in open {

@@ -14,9 +14,11 @@ mod endpoints;
 mod error;
 mod events;
 mod key;
+mod locks;
 mod sse;
 
 pub use client::Client;
 pub use error::{ClientError, Outcome};
 pub use events::EventStream;
 pub use key::IdempotencyKey;
+pub use locks::LockFilter;

@@ -5,11 +5,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use strait_primitives::{BlockDelta, FeeRate, ModuleHash, Sats};
+use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 
 use crate::error::{Problem, Problems};
 use crate::raw::{
-    OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawNet, RawStore, RawWallet,
+    OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
+    RawWallet,
 };
 use crate::{Source, shape};
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub chain: ChainConfig,
     /// `[channel]`
     pub channel: ChannelConfig,
+    /// `[locks]`
+    pub locks: LocksConfig,
     /// `[contracts]`
     pub contracts: ContractsConfig,
     /// `[wallet]`
@@ -122,6 +125,37 @@ pub struct ChannelConfig {
     /// `fee_reserve_per_channel_sat`: 1,000 to 10,000,000, default 10,000: confirmed coins kept for closing each channel.
     /// Too little, and a close may not confirm when blocks are full. Since 0.1.
     pub fee_reserve_per_channel: Sats,
+}
+
+/// `[locks]`: what the node takes on itself with amounts that wait for a preimage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocksConfig {
+    /// `per_channel_max`: 0 to 90, default 30: locks each way in a channel opened from now on, if the peer wants no fewer. Each is
+    /// an output to settle alone if the peer vanishes. Since 0.1.
+    pub per_channel_max: u16,
+    /// `amount_sat_min`: 1 to 100,000,000, default 1,000: the least lock of a channel opened from now on, and the least that is
+    /// held or passed on. Below what a claim costs on chain, only trust holds it. Since 0.1.
+    pub amount_min: Sats,
+    /// `per_peer_max`: 1 to 10,000, default 90: locks in use with one peer, each way. More lets one peer take the room of
+    /// others' forwards. Since 0.1.
+    pub per_peer_max: u32,
+    /// `value_per_peer_sat_max`: from `amount_sat_min`, default 100,000,000: their value, each way: what one peer can hold up until
+    /// the expiries. Since 0.1.
+    pub value_per_peer_max: Sats,
+    /// `dust_per_peer_sat_max`: to 1,000,000, default 5,000: value of those too small for an output, each way: lost when a
+    /// channel closes amid them. Since 0.1.
+    pub dust_per_peer_max: Sats,
+    /// `margin_blocks`: 3 to 144, default 18: blocks that anything on chain may take longer than it should. Less loses races when
+    /// blocks are full, more makes expiries longer. Since 0.1.
+    pub margin: BlockDelta,
+    /// `lead_blocks_max`: 24 to 2,016, default 2,016: the furthest expiry that is offered, held or passed on. Since 0.1.
+    pub lead_max: BlockDelta,
+    /// `forward`: default true: whether locks are passed on from one channel to another. Since 0.1.
+    pub forward: bool,
+    /// `fee_base_msat`: to 1,000,000,000, default 1,000: what passing one on costs. Since 0.1.
+    pub fee_base: MilliSats,
+    /// `fee_millionths`: to 1,000,000, default 1,000: what it costs beside, in millionths of the amount. Since 0.1.
+    pub fee_millionths: u32,
 }
 
 /// Which modules may run.
@@ -229,6 +263,7 @@ impl TryFrom<RawConfig> for Config {
             api: check.api(raw.api, &data_dir),
             chain: check.chain(raw.chain),
             channel: check.channel(&raw.channel),
+            locks: check.locks(&raw.locks),
             contracts: check.contracts(raw.contracts),
             wallet: check.wallet(raw.wallet, &data_dir),
             net: check.net(&raw.net),
@@ -322,6 +357,32 @@ impl Checker {
                 raw.fee_reserve_per_channel_sat,
                 1_000..=10_000_000,
             ),
+        }
+    }
+
+    fn locks(&mut self, raw: &RawLocks) -> LocksConfig {
+        let least = raw.amount_sat_min;
+        let fee_base_msat =
+            self.number("locks.fee_base_msat", raw.fee_base_msat, 0..=1_000_000_000);
+        LocksConfig {
+            per_channel_max: self.number("locks.per_channel_max", raw.per_channel_max, 0..=90),
+            amount_min: self.sats("locks.amount_sat_min", least, 1..=100_000_000),
+            per_peer_max: self.number("locks.per_peer_max", raw.per_peer_max, 1..=10_000),
+            value_per_peer_max: self.sats(
+                "locks.value_per_peer_sat_max",
+                raw.value_per_peer_sat_max,
+                least..=Sats::MAX.to_sat(),
+            ),
+            dust_per_peer_max: self.sats(
+                "locks.dust_per_peer_sat_max",
+                raw.dust_per_peer_sat_max,
+                0..=1_000_000,
+            ),
+            margin: self.blocks("locks.margin_blocks", raw.margin_blocks, 3..=144),
+            lead_max: self.blocks("locks.lead_blocks_max", raw.lead_blocks_max, 24..=2_016),
+            forward: raw.forward,
+            fee_base: MilliSats::new(fee_base_msat).unwrap_or(MilliSats::MAX),
+            fee_millionths: self.number("locks.fee_millionths", raw.fee_millionths, 0..=1_000_000),
         }
     }
 

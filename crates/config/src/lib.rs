@@ -20,8 +20,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use checked::{
-    ApiConfig, ChainConfig, ChannelConfig, Config, ContractPolicy, ContractsConfig, NetConfig,
-    Network, StoreConfig, WalletConfig,
+    ApiConfig, ChainConfig, ChannelConfig, Config, ContractPolicy, ContractsConfig, LocksConfig,
+    NetConfig, Network, StoreConfig, WalletConfig,
 };
 pub use error::{ConfigError, Problem, Problems};
 pub use layers::{Setting, Source};

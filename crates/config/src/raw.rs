@@ -52,6 +52,7 @@ section! {
         api: RawApi = RawApi::default(),
         chain: RawChain = RawChain::default(),
         channel: RawChannel = RawChannel::default(),
+        locks: RawLocks = RawLocks::default(),
         contracts: RawContracts = RawContracts::default(),
         wallet: RawWallet = RawWallet::default(),
         net: RawNet = RawNet::default(),
@@ -94,6 +95,22 @@ section! {
         channels_per_peer_max: u64 = 16,
         unfunded_max: u64 = 32,
         fee_reserve_per_channel_sat: u64 = 10_000,
+    }
+}
+
+section! {
+    /// `[locks]`
+    RawLocks {
+        per_channel_max: u64 = 30,
+        amount_sat_min: u64 = 1_000,
+        per_peer_max: u64 = 90,
+        value_per_peer_sat_max: u64 = 100_000_000,
+        dust_per_peer_sat_max: u64 = 5_000,
+        margin_blocks: u64 = 18,
+        lead_blocks_max: u64 = 2_016,
+        forward: bool = true,
+        fee_base_msat: u64 = 1_000,
+        fee_millionths: u64 = 1_000,
     }
 }
 

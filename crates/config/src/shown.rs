@@ -9,7 +9,7 @@ use crate::layers::Layers;
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config { api, chain, channel, contracts, wallet, net, store, .. } = config;
+    let Config { api, chain, channel, locks, contracts, wallet, net, store, .. } = config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
     let texts = |texts: &[String]| Some(Value::from(texts.to_vec()));
     let millis =
@@ -39,6 +39,16 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("channel.channels_per_peer_max", number(channel.channels_per_peer_max.into())),
         ("channel.unfunded_max", number(channel.unfunded_max.into())),
         ("channel.fee_reserve_per_channel_sat", number(channel.fee_reserve_per_channel.to_sat())),
+        ("locks.per_channel_max", number(locks.per_channel_max.into())),
+        ("locks.amount_sat_min", number(locks.amount_min.to_sat())),
+        ("locks.per_peer_max", number(locks.per_peer_max.into())),
+        ("locks.value_per_peer_sat_max", number(locks.value_per_peer_max.to_sat())),
+        ("locks.dust_per_peer_sat_max", number(locks.dust_per_peer_max.to_sat())),
+        ("locks.margin_blocks", number(locks.margin.to_u32().into())),
+        ("locks.lead_blocks_max", number(locks.lead_max.to_u32().into())),
+        ("locks.forward", Some(Value::from(locks.forward))),
+        ("locks.fee_base_msat", number(locks.fee_base.to_msat())),
+        ("locks.fee_millionths", number(locks.fee_millionths.into())),
         ("contracts.allow", Some(policy(&contracts.allow))),
         ("contracts.collateral_sat_max", number(contracts.collateral_max.to_sat())),
         ("wallet.seed_file", path(&wallet.seed_file)),

@@ -124,6 +124,22 @@ fn bad_values_are_refused_with_key_value_source_and_what_is_right() {
         &["channel.capacity_sat_max = 4000 (file FILE): from 5000 to 2100000000000000 is right"],
     );
     check_refused(
+        "---[locks]\nper_channel_max = 91\namount_sat_min = 0\nmargin_blocks = 2\nforward = 1\nfee_millionths = 2000000",
+        &[
+            "locks.forward = 1 (file FILE): true or false is right",
+            "locks.per_channel_max = 91 (file FILE): from 0 to 90 is right",
+            "locks.amount_sat_min = 0 (file FILE): from 1 to 100000000 is right",
+            "locks.margin_blocks = 2 (file FILE): from 3 to 144 is right",
+            "locks.fee_millionths = 2000000 (file FILE): from 0 to 1000000 is right",
+        ],
+    );
+    check_refused(
+        "---[locks]\namount_sat_min = 5000\nvalue_per_peer_sat_max = 4000",
+        &[
+            "locks.value_per_peer_sat_max = 4000 (file FILE): from 5000 to 2100000000000000 is right",
+        ],
+    );
+    check_refused(
         "---[api]\nlisten = \"0.0.0.0:1\"",
         &[
             "api.listen = \"0.0.0.0:1\" (file FILE): this can be reached from other machines: a loopback address is right, or api.allow_remote = true",

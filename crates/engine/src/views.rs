@@ -11,6 +11,7 @@ use strait_watcher::WatcherState;
 
 use crate::ended::EndedChannel;
 use crate::engine::Engine;
+use crate::lock_totals::LockTotals;
 
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Overview {
     pub wallet: WalletView,
     /// Outputs of commitments on chain that a claim was broadcast for and that no block spends yet.
     pub claims_pending: usize,
+    /// Locks in use.
+    pub locks: LockTotals,
 }
 
 /// A peer.
@@ -322,6 +325,7 @@ impl Engine {
             node: self.node_view(),
             wallet: self.wallet_view(),
             claims_pending: self.watchers.values().map(|w| claims_pending(w.state())).sum(),
+            locks: self.lock_totals(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the runtime tells metrics, health and logs. One place, so that the threads stay about their work.
 
+mod locks;
 mod names;
 
 use std::sync::Arc;
@@ -121,7 +122,11 @@ impl Observer {
             if let Event::Watch { event, .. } = event {
                 self.watched(event);
             }
+            if let Event::Payment(event) = event {
+                locks::decided(&self.metrics, event);
+            }
             let Event::Channel { event, .. } = event else { continue };
+            locks::round(&self.metrics, event);
             if let ChannelEvent::ForceClosed { reason } = event {
                 self.metrics.force_closed(force_close_reason(*reason));
             }
@@ -213,10 +218,11 @@ impl Observer {
     }
 
     fn overview(&self, overview: &Overview) {
-        let Overview { node, wallet, claims_pending } = overview;
+        let Overview { node, wallet, claims_pending, locks } = overview;
         self.node(node);
         self.wallet(wallet);
         self.metrics.set_claims_pending(*claims_pending as u64);
+        locks::totals(&self.metrics, locks);
     }
 
     fn node(&self, node: &NodeView) {

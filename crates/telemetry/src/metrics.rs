@@ -7,6 +7,7 @@
 
 mod channels;
 mod labels;
+mod locks;
 mod network;
 mod process;
 mod registry;
@@ -26,6 +27,8 @@ pub use self::labels::{
     CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
     FundingSpender, Queue, WalletBalance,
 };
+use self::locks::LockMetrics;
+pub use self::locks::{LockPhase, LockReturn};
 pub use self::network::NetTotals;
 use self::network::NetworkMetrics;
 use self::process::ProcessMetrics;
@@ -41,6 +44,7 @@ const CALL_SECONDS: [f64; 9] = [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2, 
 pub struct Metrics {
     registry: Registry,
     of_channels: ChannelMetrics,
+    of_locks: LockMetrics,
     of_network: NetworkMetrics,
     of_requests: RequestMetrics,
     of_storage: StorageMetrics,
@@ -72,6 +76,7 @@ impl Metrics {
         Self {
             registry: r.registry(),
             of_channels: ChannelMetrics::register(r),
+            of_locks: LockMetrics::register(r),
             of_network: NetworkMetrics::register(r),
             of_requests: RequestMetrics::register(r),
             of_storage: StorageMetrics::register(r),

@@ -9,6 +9,12 @@ use strait_engine::CommandError;
 use strait_primitives::NodeId;
 use strait_runtime::AskError;
 
+use super::locks;
+
+/// What fee rate would be right.
+const A_FEE_RATE: &str =
+    "name a rate in between, or none; wallet.fee_rate_sat_per_kvb_max is the upper bound";
+
 /// An error and all its causes in one line.
 fn chain_of(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -80,10 +86,7 @@ fn command(error: &CommandError) -> ApiError {
             "the peer's operator adds the module and allows the collateral",
         ),
         CommandError::Capacity { .. } => (ErrorCode::InvalidField, "choose one in between"),
-        CommandError::FeeRate { .. } => (
-            ErrorCode::InvalidField,
-            "name a rate in between, or none; wallet.fee_rate_sat_per_kvb_max is the upper bound",
-        ),
+        CommandError::FeeRate { .. } => (ErrorCode::InvalidField, A_FEE_RATE),
         CommandError::Reserve { .. } => (ErrorCode::InsufficientFunds, RESERVE),
         CommandError::Funds(_) => (
             ErrorCode::InsufficientFunds,
@@ -97,19 +100,16 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::AboveCapacity { .. } => {
             (ErrorCode::InvalidField, "pay less, or through a larger channel")
         }
-        CommandError::UnknownLock(_) | CommandError::NotHeld(_) => {
-            (ErrorCode::InvalidField, "name a lock that is held for this node")
-        }
-        CommandError::WrongPreimage(_) => {
-            (ErrorCode::InvalidField, "the SHA-256 of the preimage is the lock's payment hash")
-        }
         CommandError::ChainBehind => {
             (ErrorCode::ChainUnavailable, "ask again when the node has caught up with the chain")
         }
-        CommandError::LockExpiry { .. } => (ErrorCode::InvalidField, "choose one in between"),
         CommandError::NoFeeRate => {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
+        CommandError::UnknownLock(_) => locks::UNKNOWN,
+        CommandError::NotHeld(_) => locks::NOT_HELD,
+        CommandError::WrongPreimage(_) => locks::WRONG_PREIMAGE,
+        CommandError::LockExpiry { .. } => locks::EXPIRY,
         _ => return ApiError::internal(error),
     };
     ApiError::new(code, chain_of(error), hint)
@@ -131,12 +131,14 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
             ErrorCode::ModuleNotFound,
             "this node cannot run the contract's module now: its log says why; POST /v1/contracts/modules adds it again",
         ),
+        RequestError::Ledger(LedgerError::LockCount { .. }) => locks::TOO_MANY,
+        RequestError::Ledger(LedgerError::LockSize { .. }) => locks::TOO_SMALL,
+        RequestError::Ledger(LedgerError::DustExposure { .. }) => locks::TOO_MUCH_DUST,
+        RequestError::Ledger(LedgerError::Expiry { .. }) => locks::TOO_FAR,
+        RequestError::LockExpired { .. } => locks::EXPIRED,
         RequestError::Ledger(_) => (ErrorCode::InvalidField, "the message says which rule"),
         RequestError::TooLarge(_) => (ErrorCode::LimitReached, "split it into several requests"),
         RequestError::QueueFull { .. } => (ErrorCode::Busy, "ask again when rounds have passed"),
-        RequestError::LockExpired { .. } => {
-            (ErrorCode::InvalidField, "offer it again with a later expiry; nothing was offered")
-        }
         RequestError::NotOpen { .. } => {
             (ErrorCode::ChannelNotReady, "wait until the channel's phase is open")
         }

@@ -1,10 +1,13 @@
 //! What the command line looks like. Nothing here does anything.
 
+mod lock;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::lock::LockCommand;
 use super::examples;
 use crate::config::Setting;
 
@@ -217,6 +220,9 @@ pub enum ClientCommand {
     /// Pay over a channel; done when irrevocable
     #[command(after_help = examples::PAY)]
     Pay(PayArgs),
+    /// Offer amounts that wait for a preimage, and claim them
+    #[command(subcommand)]
+    Lock(LockCommand),
     /// Add modules, open contracts and act on them
     #[command(subcommand)]
     Contract(ContractCommand),

@@ -11,8 +11,8 @@ use strait_client::Client;
 use super::money::{Intention, intend};
 use super::output::{Form, Output};
 use super::{
-    ChannelCommand, CliError, ClientCommand, EventsArgs, Globals, MoneyArgs, PeerCommand,
-    WalletCommand, contract, pay, place, recover,
+    ChannelCommand, CliError, ClientCommand, EventsArgs, Globals, LockCommand, MoneyArgs,
+    PeerCommand, WalletCommand, contract, lock, pay, place, recover,
 };
 
 /// Asks the node that the flags mean, and writes its answer.
@@ -25,12 +25,16 @@ pub async fn run_client_command(
     data: &mut (dyn Write + Send),
     words: &mut (dyn Write + Send),
 ) -> Result<(), CliError> {
-    let client = place::client(globals)?;
     let form = if globals.json { Form::Json } else { Form::Lines };
     let mut output = Output { form, data, words };
+    if matches!(command, ClientCommand::Lock(LockCommand::NewPreimage)) {
+        return lock::new_preimage(&mut output);
+    }
+    let client = place::client(globals)?;
     match command {
         ClientCommand::Channel(command) => channel(&client, command, &mut output).await,
         ClientCommand::Pay(args) => pay::pay(&client, args, &mut output).await,
+        ClientCommand::Lock(command) => lock::run(&client, command, &mut output).await,
         ClientCommand::Contract(command) => contract::run(&client, command, &mut output).await,
         ClientCommand::Peer(command) => peer(&client, command, &mut output).await,
         ClientCommand::Wallet(command) => wallet(&client, command, &mut output).await,

@@ -104,8 +104,8 @@ pub enum CliError {
         /// What would be right.
         right: &'static str,
     },
-    /// The system gave no random bytes for a key.
-    #[error("no random bytes for an idempotency key")]
+    /// The system gave no random bytes for a key or a preimage.
+    #[error("the system gave no random bytes")]
     Entropy {
         /// What the system said.
         #[source]

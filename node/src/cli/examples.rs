@@ -106,3 +106,37 @@ Examples:
   strait --json events --follow | jq .type
 
 Each event has a place in the log, `seq`. Whoever reads on after an interruption gives the next one.";
+
+pub(super) const LOCK_NEW_PREIMAGE: &str = "\
+Examples:
+  strait lock new-preimage
+  strait --json lock new-preimage > secret.json
+
+The preimage is 32 random bytes of the system. Whoever is to be paid makes it, gives the hash to the
+payer, and claims with the preimage. Nothing of it is kept: lost, the lock goes back at its expiry.";
+
+pub(super) const LOCK_OFFER: &str = "\
+Examples:
+  strait lock offer CHANNEL_ID 5000000 PAYMENT_HASH 860200
+  strait lock offer CHANNEL_ID 5006000 PAYMENT_HASH 860500 --hop NODE_ID:5000000:860200
+
+EXPIRY is a block height: `strait status` shows the present one. With --hop the peer passes the lock on
+to NODE_ID; what it keeps and the blocks it needs in between are for it to set (docs/locks.md). The
+command ends when the lock stands. Whether it was claimed, `strait lock show` and the events tell.";
+
+pub(super) const LOCK_LIST: &str = "\
+Examples:
+  strait lock list
+  strait lock list --state held
+  strait --json lock list --channel CHANNEL_ID --direction sent";
+
+pub(super) const LOCK_CLAIM: &str = "\
+Examples:
+  strait lock claim LOCK_ID < preimage
+  jq -r .preimage secret.json | strait lock claim LOCK_ID
+
+With exit code 5 the claim goes on, on chain if the peer stays away: run it again to learn how it ended.";
+
+pub(super) const LOCK_CANCEL: &str = "\
+Example:
+  strait lock cancel LOCK_ID";

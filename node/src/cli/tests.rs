@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
-use strait_api::scripted::{CHANNEL, CONTRACT, MODULE, ScriptedNode};
+use strait_api::scripted::{CHANNEL, CONTRACT, LOCK, MODULE, PREIMAGE, ScriptedNode};
 use strait_api::{Listen, Options, Server, token};
 use strait_api_types::EventKind;
 use tempfile::TempDir;
@@ -70,6 +70,7 @@ async fn every_client_command_reaches_the_node() {
     let wasm = node.folder.path().join("module.wasm");
     fs::write(&wasm, b"\0asm1234").unwrap();
     let peer = format!("02{}", "ab".repeat(32));
+    let (hash, preimage) = ("aa".repeat(32), hex::encode(PREIMAGE.as_bytes()));
     let rows = [
         ("status".to_owned(), "chain.tip_height 101"),
         ("peer list".to_owned(), "node_id connection"),
@@ -80,6 +81,12 @@ async fn every_client_command_reaches_the_node() {
         (format!("channel close {CHANNEL}"), "closing"),
         (format!("channel close {CHANNEL} --force"), "force_closing"),
         (format!("pay {CHANNEL} 10 --count 3"), "total_msat 30"),
+        (format!("lock offer {CHANNEL} 7000 {hash} 500 --hop {peer}:5000:400"), "state standing"),
+        ("lock list".to_owned(), "role state"),
+        ("lock list --state held --direction received".to_owned(), "payee held"),
+        (format!("lock show {LOCK}"), "state held"),
+        (format!("lock claim {LOCK} {preimage}"), "state claimed"),
+        (format!("lock cancel {LOCK}"), "state cancelled"),
         (format!("contract add {}", wasm.display()), "size_bytes 8"),
         ("contract modules".to_owned(), "module_hash"),
         (format!("contract open {CHANNEL} {MODULE} --collateral-opener-msat 5"), "c0ffee"),
@@ -128,6 +135,34 @@ async fn more_payments_than_a_batch_go_in_several_under_numbered_keys() {
     assert!(done.data.contains(r#""count": 10000"#), "{}", done.data);
     assert_eq!(node.run(&line).await.data, done.data);
     assert_eq!(node.scripted.spendable().to_msat(), 990_000);
+}
+
+#[tokio::test]
+async fn a_new_preimage_needs_no_node_and_opens_its_hash() {
+    let made = async || {
+        let done = run("--json lock new-preimage").await;
+        assert_eq!(done.exit, Exit::Done, "{}", done.words);
+        let made: serde_json::Value = serde_json::from_str(&done.data).unwrap();
+        let preimage = made["preimage"].as_str().unwrap().to_owned();
+        assert!(!done.words.contains(&preimage), "{}", done.words);
+        let hash = strait_payment::hash_of(&preimage.parse().unwrap());
+        assert_eq!(made["payment_hash"], hash.to_string());
+        preimage
+    };
+    assert_ne!(made().await, made().await);
+}
+
+#[test]
+fn a_hop_is_three_parts_and_a_preimage_on_the_line_is_not_shown() {
+    let parse = |line: &str| Cli::try_parse_from(["strait"].into_iter().chain(line.split(' ')));
+    for hop in ["x", "x:1", "x:1:2:3", "x:one:2", "x:1:-2"] {
+        let refused = parse(&format!("lock offer c 1 h 2 --hop {hop}")).unwrap_err();
+        assert!(refused.to_string().contains("NODE_ID:AMOUNT_MSAT:EXPIRY is right"), "{refused}");
+    }
+    let refused = parse("lock list --state lost").unwrap_err();
+    assert!(refused.to_string().contains("one of proposed, standing, arrived, held"), "{refused}");
+    let claim = parse("lock claim c-received-0 5ec4e7").unwrap();
+    assert!(!format!("{claim:?}").contains("5ec4e7"), "{claim:?}");
 }
 
 #[tokio::test]

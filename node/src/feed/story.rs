@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use strait_api_types::{ChannelOutcome, Event, EventKind};
+use strait_api_types::{ChannelOutcome, Event, EventKind, LockChange};
 use strait_channel::{ChannelEvent, ContractChange, Spender, contract_party, txid_of};
 use strait_log::{Record, StoreError};
 use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, EventSeq, MilliSats, ModuleHash, Party,
+    ChannelId, CommitmentNumber, ContractId, EventSeq, MilliSats, ModuleHash, Party, Side,
 };
 use strait_store::{DecodeError, decode};
 use strait_store_sqlite::Reader;
 use strait_wire::{Operation, Operations};
 use thiserror::Error;
+
+use super::locks;
 
 /// How far back a round's beginning is looked for, in events.
 const LOOK_BACK: u64 = 100_000;
@@ -52,10 +54,21 @@ impl Story {
 
     /// What a record tells, if it tells users anything.
     pub(super) fn tell(&mut self, record: &Record) -> Result<Option<Event>, StoryError> {
-        let kind = match decode(record)? {
-            strait_engine::Event::Channel { channel, event } => {
-                self.tell_channel(record.seq, channel, event)?
+        let event = decode(record)?;
+        let (kind, locks) = match ended_round(&event) {
+            Some((channel, number, proposer)) => {
+                self.tell_end(record.seq, channel, number, proposer)?
             }
+            None => (self.tell_beside_rounds(event), Vec::new()),
+        };
+        let (seq, at_ms) = (record.seq.to_u64(), record.at.to_unix_ms());
+        Ok(kind.map(|kind| Event { seq, at_ms, kind, locks }))
+    }
+
+    /// What a record means that is not the end of a round.
+    fn tell_beside_rounds(&mut self, event: strait_engine::Event) -> Option<EventKind> {
+        match event {
+            strait_engine::Event::Channel { channel, event } => self.tell_channel(channel, event),
             strait_engine::Event::Wallet(change) => {
                 change.touches_coins().then_some(EventKind::WalletChanged)
             }
@@ -71,6 +84,7 @@ impl Story {
                     block_hash: hash.to_string(),
                 })
             }
+            strait_engine::Event::Payment(event) => Some(locks::decision(&event)),
             strait_engine::Event::Restored { backup_taken, now: _ } => {
                 let backup_taken_at_ms = backup_taken.map(|taken| taken.to_unix_ms());
                 Some(EventKind::NodeRestored { backup_taken_at_ms })
@@ -80,21 +94,13 @@ impl Story {
             | strait_engine::Event::RequestBegun { .. }
             | strait_engine::Event::RequestsFailed { .. }
             | strait_engine::Event::ClockNoted { .. }
-            | strait_engine::Event::Payment(_)
             | strait_engine::Event::Watch { .. } => None,
-        };
-        let (seq, at_ms) = (record.seq.to_u64(), record.at.to_unix_ms());
-        Ok(kind.map(|kind| Event { seq, at_ms, kind }))
+        }
     }
 
-    fn tell_channel(
-        &mut self,
-        seq: EventSeq,
-        channel: ChannelId,
-        event: ChannelEvent,
-    ) -> Result<Option<EventKind>, StoryError> {
+    fn tell_channel(&mut self, channel: ChannelId, event: ChannelEvent) -> Option<EventKind> {
         let channel_id = channel.to_string();
-        Ok(match event {
+        match event {
             ChannelEvent::Offered { peer, open, .. } => {
                 self.parties.insert(channel, Party::Opener);
                 let capacity_sat = open.contribution.amount.to_sat();
@@ -117,14 +123,6 @@ impl Story {
                 self.begun.insert(channel, Begun { number, operations, contracts });
                 None
             }
-            ChannelEvent::Revoked { number, .. } => {
-                let begun = self.round(seq, channel, number)?;
-                begun.and_then(|begun| self.tell_round(channel, &begun, Payer::Us))
-            }
-            ChannelEvent::Finalized { number, .. } => {
-                let begun = self.round(seq, channel, number)?;
-                begun.and_then(|begun| self.tell_round(channel, &begun, Payer::Peer))
-            }
             ChannelEvent::ContractAgreed { contract, agreement } => {
                 self.modules.insert(contract, agreement.terms.module);
                 None
@@ -144,6 +142,8 @@ impl Story {
                 Some(EventKind::ChannelResolved { channel_id, outcome: ChannelOutcome::Abandoned })
             }
             ChannelEvent::OpeningSigned { .. }
+            | ChannelEvent::Revoked { .. }
+            | ChannelEvent::Finalized { .. }
             | ChannelEvent::FundingUnconfirmed
             | ChannelEvent::ContractOffered { .. }
             | ChannelEvent::ContractRefused { .. }
@@ -152,7 +152,25 @@ impl Story {
             | ChannelEvent::DataLost { .. }
             | ChannelEvent::RecoveryChosen { .. }
             | ChannelEvent::Unspent => None,
-        })
+        }
+    }
+
+    /// What the end of a round means, and what the round did to locks.
+    fn tell_end(
+        &mut self,
+        seq: EventSeq,
+        channel: ChannelId,
+        number: CommitmentNumber,
+        proposer: Side,
+    ) -> Result<(Option<EventKind>, Vec<LockChange>), StoryError> {
+        let Some(begun) = self.round(seq, channel, number)? else { return Ok((None, Vec::new())) };
+        let locks = locks::changes(channel, proposer, begun.operations.as_slice());
+        let kind = self.tell_round(channel, &begun, proposer);
+        let kind = kind.or_else(|| {
+            let (channel_id, commitment_number) = (channel.to_string(), begun.number.to_u64());
+            (!locks.is_empty()).then_some(EventKind::LocksChanged { channel_id, commitment_number })
+        });
+        Ok((kind, locks))
     }
 
     /// A round's operations: remembered, or looked up where it began.
@@ -189,17 +207,17 @@ impl Story {
     }
 
     /// What a finished round means: payments if it made any, else what it did to a contract.
-    fn tell_round(&self, channel: ChannelId, begun: &Begun, payer: Payer) -> Option<EventKind> {
+    fn tell_round(&self, channel: ChannelId, begun: &Begun, payer: Side) -> Option<EventKind> {
         let channel_id = channel.to_string();
         let commitment_number = begun.number.to_u64();
         let list = begun.operations.as_slice();
         let (count, total_msat) = payments(list);
         if count > 0 {
             return Some(match payer {
-                Payer::Us => {
+                Side::Holder => {
                     EventKind::PaymentsSent { channel_id, commitment_number, count, total_msat }
                 }
-                Payer::Peer => {
+                Side::Counterparty => {
                     EventKind::PaymentsReceived { channel_id, commitment_number, count, total_msat }
                 }
             });
@@ -249,11 +267,16 @@ impl Story {
     }
 }
 
-/// Who proposed a round, and so who paid in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Payer {
-    Us,
-    Peer,
+/// The round that a record is the end of, and whose it was.
+const fn ended_round(event: &strait_engine::Event) -> Option<(ChannelId, CommitmentNumber, Side)> {
+    let strait_engine::Event::Channel { channel, event } = event else { return None };
+    if let ChannelEvent::Revoked { number, .. } = event {
+        return Some((*channel, *number, Side::Holder));
+    }
+    if let ChannelEvent::Finalized { number, .. } = event {
+        return Some((*channel, *number, Side::Counterparty));
+    }
+    None
 }
 
 const fn outcome(by: Spender) -> ChannelOutcome {

@@ -11,6 +11,7 @@ mod chain_faults;
 mod demo;
 mod devnet;
 mod kill;
+mod locks;
 mod metrics;
 mod nodes;
 mod processes;

@@ -5,8 +5,9 @@
 mod cooperative;
 mod force;
 mod judge;
+mod locks;
 mod metered;
 mod reorganisation;
 mod restored;
 mod revoked;
-mod world;
+pub(crate) mod world;

@@ -10,5 +10,6 @@ mod events;
 mod golden;
 mod health;
 mod http;
+mod locks;
 mod money;
 mod refusals;

@@ -5,15 +5,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use strait_api::scripted::{CHANNEL, CONTRACT, MODULE, ScriptedNode};
+use strait_api::scripted::{CHANNEL, CONTRACT, LOCK, MODULE, PREIMAGE, ScriptedNode};
 use strait_api::token::Token;
 use strait_api::{Listen, Options, Server};
 use strait_api_types::{
-    ActRequest, ChannelPhase, CloseMode, ConnectPeerRequest, ErrorCode, EventKind,
-    OpenChannelRequest, OpenContractRequest, PaymentItem, PaymentRequest, SendAll, SendAmount,
-    SendRequest,
+    ActRequest, ChannelPhase, ClaimLockRequest, CloseMode, ConnectPeerRequest, ErrorCode,
+    EventKind, LockState, OfferLockRequest, OpenChannelRequest, OpenContractRequest, PaymentItem,
+    PaymentRequest, PreimageHex, SendAll, SendAmount, SendRequest,
 };
-use strait_client::{Client, ClientError, IdempotencyKey};
+use strait_client::{Client, ClientError, IdempotencyKey, LockFilter};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -112,6 +112,34 @@ async fn every_endpoint_is_reached() {
     };
     assert_eq!(client.send_coins(&key("w"), &send).await.unwrap().amount_sat, 90_000);
     assert!(client.events_page(1, 10).await.unwrap().events.is_empty());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_endpoint_about_locks_is_reached() {
+    let node = Arc::new(ScriptedNode::default());
+    let server = Running::start(&node, 0).await;
+    let client = server.client();
+    let (lock, filter) = (LOCK.to_string(), LockFilter::default());
+    assert_eq!(client.locks(&filter).await.unwrap().locks.len(), 1);
+    let filter = LockFilter { state: Some(LockState::Held), after: Some(lock.clone()), ..filter };
+    assert_eq!(client.locks(&filter).await.unwrap().locks.len(), 0);
+    assert_eq!(client.lock(&lock).await.unwrap().lock_id, lock);
+    let offer = OfferLockRequest {
+        channel_id: CHANNEL.to_string(),
+        amount_msat: 7,
+        payment_hash: "aa".repeat(32),
+        expiry: 500,
+        route: Vec::new(),
+    };
+    assert_eq!(client.offer_lock(&key("l"), &offer).await.unwrap().state, LockState::Standing);
+    let preimage = PREIMAGE.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let claim = ClaimLockRequest { preimage: PreimageHex(preimage) };
+    let claimed = client.claim_lock(&key("c"), &lock, &claim).await.unwrap();
+    assert_eq!((claimed.state, claimed.preimage), (LockState::Claimed, Some(claim.preimage)));
+    let cancelled = client.cancel_lock(&key("b"), &lock).await.unwrap();
+    assert_eq!(cancelled.state, LockState::Cancelled);
+    assert_eq!(refusal(client.lock("nothing").await), (400, ErrorCode::InvalidField));
     server.stop().await;
 }
 

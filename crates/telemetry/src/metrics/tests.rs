@@ -7,7 +7,7 @@ use strait_primitives::{BlockHeight, Sats, Side, Timestamp};
 
 use super::{
     CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
-    FundingSpender, Metrics, NetTotals, Queue, WalletBalance,
+    FundingSpender, LockPhase, LockReturn, Metrics, NetTotals, Queue, WalletBalance,
 };
 
 fn metrics() -> Metrics {
@@ -121,6 +121,31 @@ fn ends_of_channels_requests_and_queues_show_in_their_lines() {
 }
 
 #[test]
+fn locks_show_in_their_lines() {
+    check(|m| m.set_locks(LockPhase::Held, 3), "strait_locks{state=\"held\"} 3");
+    let value = Sats::from_const(70);
+    check(
+        |m| m.set_locks_value(Direction::Sent, value),
+        "strait_locks_value_sat{direction=\"sent\"} 70",
+    );
+    check(|m| m.lock_offered(Direction::Sent), "strait_locks_offered_total{direction=\"sent\"} 1");
+    check(
+        |m| m.lock_claimed(Direction::Received),
+        "strait_locks_claimed_total{direction=\"received\"} 1",
+    );
+    check(
+        |m| m.lock_cancelled(Direction::Sent),
+        "strait_locks_cancelled_total{direction=\"sent\"} 1",
+    );
+    check(|m| m.lock_forwarded(), "strait_locks_forwarded_total 1");
+    check(
+        |m| m.lock_returned(LockReturn::NoRoute),
+        "strait_locks_returned_total{reason=\"no_route\"} 1",
+    );
+    check(|m| m.lock_expired(), "strait_locks_expired_total 1");
+}
+
+#[test]
 fn totals_of_the_network_are_taken_over_and_never_fall() {
     let totals = NetTotals { bytes_sent: 10, throttled: 2, ..NetTotals::default() };
     let later = NetTotals { bytes_sent: 25, throttled: 2, ..NetTotals::default() };
@@ -147,7 +172,7 @@ fn every_series_is_there_from_the_start_except_settings_and_requests() {
         assert!(!families.contains(absent), "{absent} has no series before it is told");
     }
     // Each of the 9 histograms has three names.
-    assert_eq!(families.len(), 48 + 9 * 2, "{families:?}");
+    assert_eq!(families.len(), 56 + 9 * 2, "{families:?}");
 }
 
 #[test]

@@ -217,8 +217,11 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("Accept")?;
-        if matches!(live.closing, Closing::Forced(_)) || live.knows(accept.number, &accept.secret) {
-            // Too late: this node has given its last commitment to the chain and revokes nothing any more. Or heard before.
+        let is_too_late = matches!(live.closing, Closing::Forced(_))
+            || matches!(live.funded, Funded::Spent { .. });
+        if is_too_late || live.knows(accept.number, &accept.secret) {
+            // This node has given its last commitment to the chain, or the chain has settled the round: nothing is revoked
+            // any more. Or it was heard before.
             return Ok(());
         }
         let Some(Outstanding::Proposed { number, ledger, requests, operations, .. }) =

@@ -194,9 +194,9 @@ mod tests {
             .filter_map(|frame| Message::from_frame(&frame).ok().flatten())
             .collect();
         assert!(altered.len() > 300, "{} of 500 can be read", altered.len());
-        let parts = |message: &Message| match message {
-            Message::Finalize(m) => (m.channel, m.number, m.secret, m.next_hash, m.turn),
-            ref other => panic!("{other:?}"),
+        let parts = |message: &Message| {
+            let Message::Finalize(m) = message else { panic!("{message:?}") };
+            (m.channel, m.number, m.secret, m.next_hash, m.turn)
         };
         let known = parts(&message());
         let found: Vec<_> = altered.iter().map(parts).collect();

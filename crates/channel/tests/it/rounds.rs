@@ -1,7 +1,9 @@
 //! Rounds: batches, turns, queues, and who is told what when.
 
-use strait_channel::{ChannelEvent, LedgerError, Notice, RequestError};
-use strait_primitives::{BlockHeight, CommitmentNumber, MilliSats, Party, Side};
+use strait_channel::{
+    ChannelEvent, Decision, LedgerError, Notice, Outstanding, RequestError, Spender,
+};
+use strait_primitives::{BlockHeight, CommitmentNumber, Digest, MilliSats, Party, Side};
 use strait_wire::{CancelReason, Message, Operation, limits::OPERATIONS_MAX};
 
 use crate::pair::{BOTH, CAPACITY, Pair, contribution, irrevocable, key, pay, request};
@@ -250,4 +252,22 @@ fn a_channel_of_a_node_that_takes_no_locks_has_none() {
     pair.pay(Party::Opener, 1_000);
     pair.settle();
     pair.assert_agreed();
+}
+
+/// A peer that keeps its acceptance until the chain has settled the round without it moves nothing: the locks of that round
+/// are over, and this node would stop at what it does not know any more.
+#[test]
+fn an_acceptance_after_the_funding_output_was_spent_revokes_nothing() {
+    let mut pair = Pair::open();
+    pair.pay(Party::Opener, 1_000);
+    pair.deliver(Party::Acceptor);
+    let accept = pair.acceptor.outbox.pop_front().unwrap();
+    let mut decision = Decision::default();
+    let (txid, height) = (Digest::from_bytes([7; 32]), BlockHeight::new(900));
+    let channel = pair.opener.channel_mut();
+    channel.handle_spent(txid, height, Spender::Cheater, &mut decision);
+    pair.hand(Party::Opener, accept);
+    let outstanding = &pair.opener.live().rounds.outstanding;
+    assert!(matches!(outstanding, Some(Outstanding::Proposed { .. })), "{outstanding:?}");
+    assert_eq!(pair.opener.reactions, []);
 }

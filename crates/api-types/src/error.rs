@@ -24,9 +24,10 @@ pub struct ErrorDetail {
     pub hint: String,
 }
 
-/// Defines the codes with their text and HTTP status in one place, so neither can be forgotten.
+/// Defines the codes with their text and HTTP status in one place, so neither can be forgotten. The text is a `tt`: the
+/// derived schema does not see into a `literal`.
 macro_rules! error_codes {
-    ($($(#[$meta:meta])* $name:ident = $text:literal, $status:literal;)+) => {
+    ($($(#[$meta:meta])* $name:ident = $text:tt, $status:literal;)+) => {
         /// Names a failure for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

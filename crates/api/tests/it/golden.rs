@@ -44,3 +44,11 @@ fn the_page_for_callers_names_every_code_beside_its_status() {
         assert!(named, "docs/api.md lacks {text} with status {status}");
     }
 }
+
+#[test]
+fn the_openapi_document_spells_every_code_as_answers_do() {
+    let document = strait_api::openapi_json();
+    for code in ErrorCode::ALL {
+        assert!(document.contains(&format!("\"{code}\"")), "the document lacks {code}");
+    }
+}

@@ -332,7 +332,7 @@ pub(crate) fn config(node: NodeId) -> EngineConfig {
             parameters: Parameters {
                 delay: BlockDelta::new(6),
                 locks_max: 30,
-                contract_locks_max: 0,
+                contract_locks_max: 30,
                 lock_min: MilliSats::from_const(1_000_000),
                 dust_exposure_max: MilliSats::from_const(5_000_000),
                 depth: BlockDelta::new(3),

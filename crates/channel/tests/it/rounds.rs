@@ -1,8 +1,6 @@
 //! Rounds: batches, turns, queues, and who is told what when.
 
-use strait_channel::{
-    ChannelEvent, Decision, LedgerError, Notice, Outstanding, RequestError, Spender,
-};
+use strait_channel::{ChannelEvent, LedgerError, Notice, Outstanding, RequestError, Spender};
 use strait_primitives::{BlockHeight, CommitmentNumber, Digest, MilliSats, Party, Side};
 use strait_wire::{CancelReason, Message, Operation, limits::OPERATIONS_MAX};
 
@@ -262,10 +260,10 @@ fn an_acceptance_after_the_funding_output_was_spent_revokes_nothing() {
     pair.pay(Party::Opener, 1_000);
     pair.deliver(Party::Acceptor);
     let accept = pair.acceptor.outbox.pop_front().unwrap();
-    let mut decision = Decision::default();
     let (txid, height) = (Digest::from_bytes([7; 32]), BlockHeight::new(900));
-    let channel = pair.opener.channel_mut();
-    channel.handle_spent(txid, height, Spender::Cheater, &mut decision);
+    pair.opener.act(|channel, decision| {
+        channel.handle_spent(txid, height, Spender::Cheater, decision);
+    });
     pair.hand(Party::Opener, accept);
     let outstanding = &pair.opener.live().rounds.outstanding;
     assert!(matches!(outstanding, Some(Outstanding::Proposed { .. })), "{outstanding:?}");

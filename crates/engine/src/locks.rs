@@ -15,6 +15,7 @@ use strait_payment::{
 use strait_primitives::{
     BlockDelta, ChannelId, LockId, MilliSats, NodeId, PaymentHash, Preimage, RequestKey, Sats, Side,
 };
+use strait_watcher::preimages_in;
 use strait_wire::{CancelReason, Operation, Propose, Route};
 
 use crate::answer::{Answer, CommandError};
@@ -243,12 +244,8 @@ impl Engine {
         if self.payments.wants_no_preimage() {
             return;
         }
-        for input in &transaction.input {
-            for item in input.witness.iter().filter(|item| item.len() == Preimage::LEN) {
-                if let Some(preimage) = Preimage::from_slice(item) {
-                    self.learn(preimage, out);
-                }
-            }
+        for (_, preimage) in preimages_in(transaction) {
+            self.learn(preimage, out);
         }
     }
 

@@ -11,7 +11,7 @@ use strait_primitives::{
     RequestKey, Sats, Side,
 };
 use strait_watcher::{
-    BlockSpends, ChannelFacts, PollRequest, Revocation, Standing, WatchEvent, Watcher,
+    BlockSpends, ChannelFacts, PollRequest, Revocation, Standing, WatchEvent, Watcher, preimages_in,
 };
 
 use crate::answer::{Answer, CommandError};
@@ -139,8 +139,7 @@ impl Engine {
 
     /// Shows every watcher a transaction that no block holds yet: it may show the preimage of a lock.
     pub(crate) fn watch_mempool(&mut self, transaction: &Transaction, out: &mut Step) {
-        let is_preimage = |item: &[u8]| item.len() == Preimage::LEN;
-        if !transaction.input.iter().any(|input| input.witness.iter().any(is_preimage)) {
+        if preimages_in(transaction).next().is_none() {
             return;
         }
         for (id, channel) in &self.channels {

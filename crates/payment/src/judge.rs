@@ -138,7 +138,7 @@ fn judge_forward(
 fn received_from(book: &PaymentBook, peer: &NodeId, channels: &dyn Channels) -> Usage {
     let mut usage = Usage::default();
     for (key, lock) in book.incoming() {
-        debug_assert_eq!(key.offerer, Side::Counterparty, "a peer offered it");
+        assert_eq!(key.offerer, Side::Counterparty, "a peer offered it");
         let counts = match lock.state {
             IncomingState::Held | IncomingState::Forwarding { .. } | IncomingState::Claiming => {
                 true

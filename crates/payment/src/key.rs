@@ -32,7 +32,8 @@ pub struct ParseLockKeyError {
 }
 
 impl LockKey {
-    /// The key of the one request that passes this lock on: the same whenever it is asked for, across restarts.
+    /// The key of the one request that passes this lock on: the same whenever it is asked for, across restarts. Keys of
+    /// users are hashes too, of texts that begin otherwise, so nobody can choose one that meets it.
     #[must_use]
     pub fn forward_request(&self) -> RequestKey {
         let mut engine = sha256::Hash::engine();

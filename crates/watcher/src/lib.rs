@@ -44,7 +44,7 @@ pub use event::{ClaimPlan, WatchEvent};
 pub use facts::{ChannelFacts, Revocation};
 pub use limits::{DEPTH_DEFAULT, LEFT_BLOCKS};
 pub use lock_end::LockEnd;
-pub use output::{OutputContent, OutputSpend, SpendPath, TrackedOutput};
+pub use output::{OutputContent, OutputSpend, SpendPath, TrackedOutput, preimages_in};
 pub use plan::{LeftOutput, Plan, PlannedClaim, PollRequest};
 pub use spend::{BlockSpends, FundingSpend, SpendKind, Standing};
 pub use state::WatcherState;

@@ -96,9 +96,7 @@ impl SpendPath {
 }
 
 /// All that a transaction's witnesses could open hash locks with, by what it opens.
-pub(crate) fn preimages_in(
-    transaction: &Transaction,
-) -> impl Iterator<Item = (PaymentHash, Preimage)> {
+pub fn preimages_in(transaction: &Transaction) -> impl Iterator<Item = (PaymentHash, Preimage)> {
     let items = transaction.input.iter().flat_map(|input| input.witness.iter());
     items.filter_map(Preimage::from_slice).map(|preimage| {
         let hash = sha256::Hash::hash(preimage.as_bytes());

@@ -62,6 +62,7 @@ impl PaymentBook {
                     self.fail(lock, Outcome::Expired);
                 }
             }
+            PaymentEvent::EndedOnChain { lock, outcome } => self.end(lock, outcome),
         }
     }
 

@@ -36,7 +36,7 @@ impl Engine {
         coming.extend(change);
         for (reserve, coming) in [(now, &[][..]), (then, coming.as_slice())] {
             if !self.wallet.covers(&reserve, coming) {
-                let FeeReserve { amount, coins, coin_min } = reserve;
+                let FeeReserve { amount, coins, coin_min, fee_rate: _ } = reserve;
                 return Err(CommandError::Reserve { amount, coins, coin_min });
             }
         }

@@ -88,7 +88,7 @@ impl PaymentBook {
             let hash = incoming.terms.payment_hash;
             assert_eq!(hash_of(&preimage), hash, "a lock is claimed with its preimage");
             incoming.state = IncomingState::Claiming;
-            self.preimages.insert(hash, preimage);
+            self.open_all(hash, preimage);
         }
     }
 
@@ -107,9 +107,14 @@ impl PaymentBook {
     /// Someone showed a preimage: every lock with its hash that is passed on is to be claimed.
     pub(crate) fn learn(&mut self, preimage: Preimage) {
         let hash = hash_of(&preimage);
-        if !self.waits_for(&hash) {
-            return;
+        if self.waits_for(&hash) {
+            self.open_all(hash, preimage);
         }
+    }
+
+    /// Nothing that is passed on waits for a preimage that is known, whoever showed it: where the user of this node did,
+    /// the chain shows it once more as nothing new.
+    fn open_all(&mut self, hash: PaymentHash, preimage: Preimage) {
         self.preimages.insert(hash, preimage);
         for incoming in self.incoming.values_mut() {
             let is_forward = matches!(incoming.state, IncomingState::Forwarding { .. });
@@ -241,10 +246,11 @@ impl PaymentBook {
         })
     }
 
-    /// True if the preimage of this hash would open a lock that this node offers or passes on, and is not known.
+    /// True if the preimage of this hash would open a lock that this node offers and is not known, or one that it passes
+    /// on: that one does not wait for what is known.
     #[must_use]
     pub fn wants_preimage(&self, hash: &PaymentHash) -> bool {
-        !self.preimages.contains_key(hash) && self.waits_for(hash)
+        self.passes_on(hash) || (!self.preimages.contains_key(hash) && self.waits_for(hash))
     }
 
     /// True if no lock is offered or passed on, and so nothing waits for a preimage.
@@ -257,12 +263,15 @@ impl PaymentBook {
     /// restored may not know the lock that does it.
     fn waits_for(&self, hash: &PaymentHash) -> bool {
         let mut offered = self.outgoing.values().map(|lock| lock.terms.payment_hash);
-        let passed_on = self
-            .incoming
-            .values()
-            .filter(|lock| matches!(lock.state, IncomingState::Forwarding { .. }));
-        offered.any(|other| other == *hash)
-            || passed_on.map(|lock| lock.terms.payment_hash).any(|other| other == *hash)
+        offered.any(|other| other == *hash) || self.passes_on(hash)
+    }
+
+    fn passes_on(&self, hash: &PaymentHash) -> bool {
+        let mut incoming = self.incoming.values();
+        incoming.any(|lock| {
+            matches!(lock.state, IncomingState::Forwarding { .. })
+                && lock.terms.payment_hash == *hash
+        })
     }
 
     /// What this node has to propose about locks that were offered to it in a channel. It follows from the state alone,

@@ -94,7 +94,7 @@ fn the_wallet_tells_when_a_coin_should_be_split() {
     open(&mut poor, &mut acceptor);
     let view = poor.engine.wallet_view();
     assert_eq!((view.reserve_coins_wanted, view.reserve_coins), (1, 1));
-    assert!(view.reserve_coin_min > strait_primitives::Sats::ZERO);
+    assert!(view.reserve_coin_min > Sats::ZERO);
 }
 
 /// Locks of one channel, as many as a commitment holds, made it thirty times as dear to close, and nobody had kept coins

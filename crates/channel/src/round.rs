@@ -10,8 +10,7 @@
 //! Each arrow leaves only after the event before it is saved. One signature and one verification on each side, whatever
 //! the number of operations.
 
-use bitcoin::hashes::{Hash, sha256};
-use strait_primitives::{BlockHeight, CommitmentNumber, RevocationHash, RevocationSecret, Side};
+use strait_primitives::{BlockHeight, CommitmentNumber, RevocationSecret, Side};
 use strait_wire::{
     Accept, FaultCode, Finalize, Note, Operation, Propose, RequestTurn, TurnMove, TurnWish,
 };
@@ -436,9 +435,4 @@ fn before(number: CommitmentNumber) -> CommitmentNumber {
 
 pub(crate) fn after(number: CommitmentNumber) -> CommitmentNumber {
     number.next().expect("a channel ends before its numbers do")
-}
-
-/// What a side shows ahead of a secret.
-pub(crate) fn secret_hash(secret: &RevocationSecret) -> RevocationHash {
-    RevocationHash::from_bytes(sha256::Hash::hash(secret.as_bytes()).to_byte_array())
 }

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use bitcoin::Transaction;
 use strait_channel::{Channel, ChannelEvent, DUST_LIMIT, Funded, Link, Live, RequestError};
 use strait_payment::{
-    Channels, IncomingState, LockKey, LockTerms, Outcome, PaymentEvent, Verdict, hash_of, judge,
+    Channels, IncomingState, LockKey, LockTerms, Outcome, PaymentEvent, Verdict, judge,
+    payment_hash_of,
 };
 use strait_primitives::{
     BlockDelta, ChannelId, LockId, MilliSats, NodeId, PaymentHash, Preimage, RequestKey, Sats, Side,
@@ -146,7 +147,7 @@ impl Engine {
             let is_claimed = |outcome| matches!(outcome, Outcome::Claimed);
             return reply(id, self.ended_answer(&lock, is_claimed), out);
         };
-        if hash_of(&preimage) != incoming.terms.payment_hash {
+        if payment_hash_of(&preimage) != incoming.terms.payment_hash {
             return reply(id, Err(CommandError::WrongPreimage(lock)), out);
         }
         let within = self.config.locks.settle_within(LockChannels(self).delay(&lock.channel));
@@ -233,7 +234,7 @@ impl Engine {
             let Operation::ClaimLock { lock, preimage } = operation else { continue };
             let key = LockKey { channel, offerer: Side::Holder, id: *lock };
             let hash = self.payments.find_outgoing(&key).map(|lock| lock.terms.payment_hash);
-            if hash == Some(hash_of(preimage)) {
+            if hash == Some(payment_hash_of(preimage)) {
                 self.learn(*preimage, out);
             }
         }
@@ -250,7 +251,7 @@ impl Engine {
     }
 
     fn learn(&mut self, preimage: Preimage, out: &mut Step) {
-        if self.payments.wants_preimage(&hash_of(&preimage)) {
+        if self.payments.wants_preimage(&payment_hash_of(&preimage)) {
             self.record_payment(PaymentEvent::PreimageLearned { preimage }, out);
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use strait_onchain::limits::DUST_LIMIT;
+use strait_onchain::payment_hash_of;
 use strait_primitives::{BlockHeight, ChannelId, PaymentHash, Preimage, RequestKey, Side};
 use strait_wire::{CancelReason, Operation};
 
@@ -12,7 +13,7 @@ use crate::key::LockKey;
 use crate::limits::ENDED_LOCKS_MAX;
 use crate::lock::{EndedLock, Incoming, IncomingState, Origin, Outcome, Outgoing};
 use crate::policy::LockPolicy;
-use crate::round::{LockRound, hash_of};
+use crate::round::LockRound;
 
 /// Every lock that is not over, and the last ones that are.
 #[derive(Debug, Clone, PartialEq, Eq, Default, minicbor::Encode, minicbor::Decode)]
@@ -85,7 +86,7 @@ impl PaymentBook {
         let Some(incoming) = self.incoming.get_mut(&lock) else { return };
         if incoming.state == IncomingState::Held {
             let hash = incoming.terms.payment_hash;
-            assert_eq!(hash_of(&preimage), hash, "a lock is claimed with its preimage");
+            assert_eq!(payment_hash_of(&preimage), hash, "a lock is claimed with its preimage");
             incoming.state = IncomingState::Claiming;
             self.preimages.insert(hash, preimage);
         }
@@ -105,7 +106,7 @@ impl PaymentBook {
 
     /// Someone showed a preimage: every lock with its hash that is passed on is to be claimed.
     pub(crate) fn learn(&mut self, preimage: Preimage) {
-        let hash = hash_of(&preimage);
+        let hash = payment_hash_of(&preimage);
         if !self.waits_for(&hash) {
             return;
         }

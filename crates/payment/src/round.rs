@@ -1,7 +1,6 @@
 //! What rounds do to locks. The engine tells it for the channels' own events, in the log's order.
 
-use bitcoin::hashes::{Hash, sha256};
-use strait_primitives::{ChannelId, LockId, PaymentHash, Preimage, RequestKey, Side};
+use strait_primitives::{ChannelId, LockId, Preimage, RequestKey, Side};
 use strait_wire::{CancelReason, Operation, Route};
 
 use crate::book::PaymentBook;
@@ -204,10 +203,4 @@ impl PaymentBook {
             (Side::Holder, Outcome::Claimed) | (Side::Counterparty, _) => self.remove(key, outcome),
         }
     }
-}
-
-/// What a preimage opens.
-#[must_use]
-pub fn hash_of(preimage: &Preimage) -> PaymentHash {
-    PaymentHash::from_bytes(sha256::Hash::hash(preimage.as_bytes()).to_byte_array())
 }

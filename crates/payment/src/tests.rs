@@ -11,7 +11,7 @@ use strait_wire::{CancelReason, Hop, Operation, Route};
 
 use crate::{
     Channels, Forwarding, IncomingState, LockKey, LockPolicy, LockTerms, Origin, Outcome,
-    PaymentBook, PaymentEvent, Verdict, hash_of, judge,
+    PaymentBook, PaymentEvent, Verdict, judge, payment_hash_of,
 };
 
 const IN: ChannelId = ChannelId::from_bytes([1; 32]);
@@ -33,7 +33,7 @@ fn preimage(secret: u8) -> Preimage {
 }
 
 fn hash(secret: u8) -> PaymentHash {
-    hash_of(&preimage(secret))
+    payment_hash_of(&preimage(secret))
 }
 
 const fn received(id: u64) -> LockKey {
@@ -439,7 +439,7 @@ impl Model {
                 }
                 IncomingState::Claiming => {
                     let known = self.book.incoming_preimage(key).unwrap();
-                    assert_eq!(hash_of(&known), payment_hash);
+                    assert_eq!(payment_hash_of(&known), payment_hash);
                 }
                 IncomingState::Arrived | IncomingState::Held => assert_eq!(onward, None),
                 IncomingState::Forwarding { .. } => {

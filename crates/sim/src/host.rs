@@ -7,17 +7,13 @@ use std::collections::{BTreeSet, VecDeque};
 
 use bitcoin::{Network, Transaction};
 use strait_chain::{BlockId, Follower};
-use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
 use strait_engine::{Effect, Engine, EngineConfig, Event, Input, LockPolicy, Moment, NodeState};
 use strait_log::{MemoryDisk, MemoryStore, Record, Snapshot, Unsaved, Writer};
-use strait_primitives::{
-    BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, Millis, NodeId, Sats, Timestamp,
-};
+use strait_primitives::{BlockDelta, BlockHeight, EventSeq, Millis, NodeId, Timestamp};
 use strait_signer::{Seed, SeedWords};
 use strait_store::{decode, encode, encode_snapshot, replay};
 use strait_wallet::{Account, AddressGap};
-use strait_wire::Parameters;
 use zeroize::Zeroizing;
 
 use crate::agenda::Life;
@@ -359,40 +355,17 @@ fn account_of(seed: &Seed) -> Account {
 }
 
 fn config_of(node: NodeId, set: Settings) -> EngineConfig {
-    let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
-    EngineConfig {
-        node,
-        opening: OpeningPolicy {
-            chain: Digest::from_bytes(bitcoin::hashes::Hash::to_byte_array(genesis)),
-            parameters: Parameters {
-                delay: set.delay,
-                locks_max: 30,
-                contract_locks_max: 0,
-                lock_min: MilliSats::from_const(1_000_000),
-                dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: set.depth,
-            },
-            delay_max: BlockDelta::new(2_016),
-            depth_max: BlockDelta::new(144),
-            capacity_min: Sats::from_const(20_000),
-            capacity_max: Sats::from_const(16_000_000),
-        },
+    let mut config = EngineConfig {
         channels_max: 32,
-        channels_per_peer_max: 8,
-        unfunded_max: 3,
-        contract_collateral_max: MilliSats::from_const(500_000_000),
-        contract_modules: None,
-        inbound: strait_engine::Inbound::Accepted,
-        accept_reserve: strait_engine::ReserveRule::Demanded,
-        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
-        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
-        reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
         locks: LockPolicy {
             margin: set.margin,
             lead_max: BlockDelta::new(1_000),
             ..LockPolicy::default()
         },
-        final_depth: BlockDelta::new(6),
         address_gap: AddressGap(2),
-    }
+        ..EngineConfig::regtest(node)
+    };
+    config.opening.parameters.delay = set.delay;
+    config.opening.parameters.depth = set.depth;
+    config
 }

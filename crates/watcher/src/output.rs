@@ -2,7 +2,7 @@
 
 use bitcoin::hashes::{Hash as _, sha256};
 use bitcoin::{Transaction, Txid, Witness};
-use strait_onchain::{LockSpec, Role};
+use strait_onchain::{LockSpec, Role, payment_hash_of};
 use strait_primitives::{BlockHeight, PaymentHash, Preimage, RevocationHash, Sats};
 
 /// What an output holds.
@@ -98,10 +98,7 @@ impl SpendPath {
 /// All that a transaction's witnesses could open hash locks with, by what it opens.
 pub fn preimages_in(transaction: &Transaction) -> impl Iterator<Item = (PaymentHash, Preimage)> {
     let items = transaction.input.iter().flat_map(|input| input.witness.iter());
-    items.filter_map(Preimage::from_slice).map(|preimage| {
-        let hash = sha256::Hash::hash(preimage.as_bytes());
-        (PaymentHash::from_bytes(hash.to_byte_array()), preimage)
-    })
+    items.filter_map(Preimage::from_slice).map(|preimage| (payment_hash_of(&preimage), preimage))
 }
 
 /// The end of an output.

@@ -4,19 +4,16 @@ use std::collections::VecDeque;
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Network, Transaction};
-use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
 use strait_engine::{
     Answer, BlockPoint, Command, CommandError, CommandId, Effect, Engine, EngineConfig, Event,
-    Inbound, Input, Moment, NodeState, Report,
+    Input, Moment, NodeState, Report,
 };
 use strait_log::{MemoryDisk, MemoryStore, Record, RecordKind, RecordVersion, Unsaved, Writer};
-use strait_primitives::{
-    BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, NodeId, Sats, Timestamp,
-};
+use strait_primitives::{BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, NodeId, Timestamp};
 use strait_signer::{Seed, SeedWords};
 use strait_wallet::Account;
-use strait_wire::{Message, Parameters};
+use strait_wire::Message;
 use zeroize::Zeroizing;
 
 /// What a command was answered with.
@@ -219,37 +216,13 @@ pub fn chain() -> Digest {
 }
 
 fn config_of(node: NodeId) -> EngineConfig {
-    EngineConfig {
-        node,
-        opening: OpeningPolicy {
-            chain: chain(),
-            parameters: Parameters {
-                delay: BlockDelta::new(6),
-                locks_max: 30,
-                contract_locks_max: 0,
-                lock_min: MilliSats::from_const(1_000_000),
-                dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: BlockDelta::new(1),
-            },
-            delay_max: BlockDelta::new(2_016),
-            depth_max: BlockDelta::new(144),
-            capacity_min: Sats::from_const(20_000),
-            capacity_max: Sats::from_const(16_000_000),
-        },
-        channels_max: 8,
+    let mut config = EngineConfig {
         channels_per_peer_max: 4,
-        unfunded_max: 3,
-        contract_collateral_max: MilliSats::from_const(500_000_000),
-        contract_modules: None,
-        inbound: Inbound::Accepted,
-        accept_reserve: strait_engine::ReserveRule::Demanded,
-        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
-        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(2_000),
-        locks: strait_engine::LockPolicy::default(),
-        final_depth: BlockDelta::new(6),
-        address_gap: strait_wallet::AddressGap::DEFAULT,
-    }
+        ..EngineConfig::regtest(node)
+    };
+    config.opening.parameters.depth = BlockDelta::new(1);
+    config
 }
 
 /// The height after this one.

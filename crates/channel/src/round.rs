@@ -278,7 +278,11 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("Finalize")?;
-        if live.knows(finalize.number, &finalize.secret) {
+        if matches!(live.funded, Funded::Spent { .. })
+            || live.knows(finalize.number, &finalize.secret)
+        {
+            // The chain has settled the round, with it or without it: a secret that comes now may come too late to punish
+            // anything with, and must give nothing back upstream. Or it was heard before.
             return Ok(());
         }
         let Some(Outstanding::Accepted { operations, turn, .. }) = &live.rounds.outstanding else {

@@ -106,12 +106,18 @@ impl EngineConfig {
         }
     }
 
+    /// Confirmations from which on nothing that was seen on chain is undone any more: at the final depth itself a
+    /// reorganisation as deep as that still takes the block away.
+    pub(crate) fn irreversible_depth(&self) -> BlockDelta {
+        let depth = self.final_depth.max(FINAL_DEPTH_MIN).to_u32();
+        BlockDelta::new(depth.saturating_add(FORGET_MARGIN.to_u32()))
+    }
+
     /// Confirmations of its end after which a channel that held so much is forgotten, and a round that was never accepted
     /// called failed.
     pub(crate) fn forget_depth(&self, capacity: Sats) -> BlockDelta {
-        let depth = self.final_depth.max(FINAL_DEPTH_MIN).to_u32();
         let more = (capacity.to_sat() / DEPTH_STEP.to_sat()).min(DEPTH_STEPS_MAX);
         let more = u32::try_from(more).expect("a few hundred at most");
-        BlockDelta::new(depth.saturating_add(FORGET_MARGIN.to_u32()).saturating_add(more))
+        BlockDelta::new(self.irreversible_depth().to_u32().saturating_add(more))
     }
 }

@@ -185,8 +185,10 @@ impl PaymentBook {
     fn stand(&mut self, key: LockKey, terms: LockTerms, route: Route) {
         match key.offerer {
             Side::Holder => {
-                let lock = self.outgoing.get_mut(&key).expect("it was noted when it was proposed");
-                lock.state = OutgoingState::Standing;
+                // The chain may have given it back for good, and then have been undone deeper than anybody counts on.
+                if let Some(lock) = self.outgoing.get_mut(&key) {
+                    lock.state = OutgoingState::Standing;
+                }
             }
             Side::Counterparty => {
                 let (onward, state) = (None, IncomingState::Arrived);

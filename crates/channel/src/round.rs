@@ -181,6 +181,7 @@ impl Channel {
         assert_eq!(*recorded, ledger, "what was signed is what the log leads to");
         self.wait_afresh(moment.now);
         self.resend_accept(out);
+        self.yield_to_contracts(out);
         Ok(())
     }
 
@@ -258,6 +259,7 @@ impl Channel {
         self.volatile.asked_for_turn = false;
         self.resend_finalize(out);
         out.notice(Notice::Irrevocable { number, operations, requests });
+        self.yield_to_contracts(out);
         Ok(())
     }
 

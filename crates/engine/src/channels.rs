@@ -272,6 +272,7 @@ impl Engine {
                 self.tell_contract_answer(id, contract, answer, moment, out);
             }
             Notice::CloseAgreed => self.tell_closing(id, out),
+            Notice::CloseRefused { reason } => self.tell_close_refused(id, &reason, out),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Rig {
     steps: u64,
     contracts: ScriptedRuntime,
     /// The block at height `h` is `blocks[h - 1]`.
-    blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
     pub(crate) outbox: VecDeque<(NodeId, Message)>,
     pub(crate) broadcasts: Vec<Vec<Transaction>>,
     pub(crate) replies: Vec<Result<Answer, CommandError>>,

@@ -145,7 +145,7 @@ impl Engine {
                 if purse.is_plain && purse.stake < FeeRate::RELAY_FLOOR.fee(size) {
                     self.note_close_left(id, out);
                 }
-                self.free_bump_coins(id, out);
+                // Mempools may hold a child that left before: what it spends is not free while it may be mined.
                 self.ask_to_close(id, out);
                 vec![commitment]
             }
@@ -204,7 +204,7 @@ impl Engine {
     }
 
     /// Forgets closes that have brought less than they cost for about a week: they would keep their place for ever, and
-    /// there is nothing in them to lose.
+    /// there is nothing in them to lose. None of them had a child: what is not worth the cheapest never was.
     pub(crate) fn forget_left_closes(&mut self, moment: &Moment<'_>, out: &mut Step) {
         let tip = self.tip().height;
         let is_over = |(id, watcher): &(&ChannelId, &Watcher)| {

@@ -36,6 +36,7 @@ mod fee_bump;
 mod input;
 mod limits;
 mod lock_deadlines;
+mod lock_ends;
 mod lock_totals;
 mod lock_views;
 mod locks;
@@ -66,7 +67,9 @@ pub use lock_views::{LockRole, LockStage, LockView};
 pub use quarantine::{Doubt, RecoveryView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
-pub use strait_payment::{Forwarding, LockKey, LockPolicy, ParseLockKeyError, PaymentEvent};
+pub use strait_payment::{
+    Forwarding, LockKey, LockPolicy, Outcome as LockOutcome, ParseLockKeyError, PaymentEvent,
+};
 pub use views::{
     ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,

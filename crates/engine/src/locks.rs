@@ -106,8 +106,12 @@ impl Engine {
         out: &mut Step,
     ) {
         let is_known = self.book.requests.find(&key).is_some() || self.waiters.has_request(&key);
-        if let (false, Err(error)) = (is_known, self.check_offer(&terms)) {
-            return reply(id, Err(error), out);
+        if !is_known {
+            let outputs = u64::from(terms.amount.floor_sats() >= DUST_LIMIT);
+            let checked = self.check_offer(&terms);
+            if let Err(error) = checked.and_then(|()| self.check_lock_reserve(outputs)) {
+                return reply(id, Err(error), out);
+            }
         }
         let asked = Asked { id, key, channel, about: About::Lock };
         self.ask(asked, vec![offer(terms, route)], out);
@@ -313,9 +317,13 @@ impl Engine {
             lock.state == IncomingState::Arrived && !self.is_in_doubt(&key.channel)
         });
         for key in arrived.map(|(key, _)| *key).collect::<Vec<_>>() {
+            let is_covered = self.check_lock_reserve(0).is_ok();
             let (tip, policy) = (self.tip().height, &self.config.locks);
             let lock = self.payments.find_incoming(&key).expect("it was just seen");
-            let verdict = if self.is_revocation_hash(&key.channel, &lock.terms.payment_hash) {
+            let has_output = lock.terms.amount.floor_sats() >= DUST_LIMIT;
+            let is_unwanted = self.is_revocation_hash(&key.channel, &lock.terms.payment_hash)
+                || (has_output && !is_covered);
+            let verdict = if is_unwanted {
                 Verdict::Cancel(CancelReason::Unwanted)
             } else {
                 judge(&self.payments, &key, lock, tip, policy, &LockChannels(self))

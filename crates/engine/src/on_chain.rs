@@ -235,6 +235,7 @@ impl Engine {
         };
         let ids: Vec<ChannelId> = self.watchers.iter().filter_map(settled).collect();
         for id in ids {
+            self.note_lock_ends(id, out);
             self.with_channel(id, moment, out, |channel, _, decision| channel.resolve(decision));
         }
     }

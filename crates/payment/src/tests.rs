@@ -169,6 +169,19 @@ fn a_strangers_preimage_releases_no_lock_that_is_held_for_a_user() {
     assert_eq!(book.preimage_in(&OUT, &hash(9)), None);
 }
 
+/// The user claimed a lock of the same hash first, so that the preimage was no news when the onward lock was taken with it.
+#[test]
+fn a_users_own_preimage_claims_what_is_passed_on_as_well() {
+    let mut book = passed_on();
+    book.note_round_over(OUT);
+    theirs(&mut book, IN, &[add(1, 9, 6_000_000, 1_500, Route::default())]);
+    book.apply(&PaymentEvent::Held { lock: received(1) });
+    book.apply(&PaymentEvent::Claiming { lock: received(1), preimage: preimage(9) });
+    assert_eq!(state(&book, 0), IncomingState::Claiming);
+    assert_eq!(book.settlements(IN).len(), 2);
+    assert!(!book.wants_preimage(&hash(9)));
+}
+
 #[test]
 fn a_preimage_is_kept_until_no_lock_of_its_hash_is_left() {
     let mut book = passed_on();

@@ -259,6 +259,9 @@ impl Observer {
             self.metrics.set_wallet_balance(kind, balance);
         }
         self.metrics.set_fee_reserve(wallet.fee_reserve);
+        self.metrics.set_reserve_available(wallet.reserve_funds);
+        self.metrics.set_reserve_coins(wallet.reserve_coins as u64);
+        self.metrics.set_reserve_coins_required(wallet.reserve_coins_wanted as u64);
     }
 
     /// The follower stands at the source's tip.

@@ -152,7 +152,7 @@ impl World {
             Happening::Ghosts(place) => self.haunt(place),
             Happening::User(place) => self.user(place),
             Happening::Block => self.block(),
-            Happening::Misfortune => self.misfortune(),
+            Happening::Misfortune => self.misfortune()?,
         }
         self.look(happening)
     }
@@ -163,8 +163,10 @@ impl World {
             return Ok(());
         }
         let now = self.agenda.now();
+        self.drawn += 1;
+        let entropy = hash(&self.root, "entropy", self.drawn);
         let host = self.hosts.at_mut(place);
-        host.start(host.clock(now))?;
+        host.start(host.clock(now), entropy)?;
         let life = host.life;
         self.tell(&format!("{place} starts at event {}", self.hosts.at(place).durable.head));
         self.plan_write(place);

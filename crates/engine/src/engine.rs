@@ -290,7 +290,7 @@ impl Engine {
             Input::MempoolTransaction(transaction) => {
                 self.handle_mempool(&transaction, moment, out);
             }
-            Input::BlocksTold => self.handle_blocks_told(moment, out),
+            Input::BlocksTold(tip) => self.handle_blocks_told(tip, moment, out),
             Input::FeeEstimate(rate) => self.fee_estimate = Some(rate),
             Input::NoFeeEstimate { least } => {
                 self.fee_estimate = Some(self.config.fallback_fee_rate.max(least));

@@ -60,7 +60,7 @@ pub use effect::{Effect, Report};
 pub use ended::{EndedChannel, EndedChannels};
 pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
-pub use input::Input;
+pub use input::{Input, TipStanding};
 pub use limits::RECENT_BLOCKS;
 pub use lock_totals::LockTotals;
 pub use lock_views::{LockRole, LockStage, LockView};

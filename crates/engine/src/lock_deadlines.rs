@@ -7,27 +7,27 @@ use strait_watcher::{SpendPath, TrackedOutput};
 use strait_wire::CancelReason;
 
 use crate::engine::{Engine, Moment, Step};
-use crate::limits::FINAL_DEPTH_MIN;
 use crate::locks::{LockChannels, is_open};
 
 impl Engine {
-    /// The chain is known as far as it can be: gives back what nobody claimed in time, and closes channels whose locks
-    /// cannot wait.
+    /// The chain is known as far as it can be for now: gives back what nobody claimed in time, and closes channels whose
+    /// locks cannot wait.
     pub(crate) fn meet_lock_deadlines(&mut self, moment: &Moment<'_>, out: &mut Step) {
-        self.note_tip_current();
         if self.payments.is_idle() {
             return;
         }
-        self.note_gone(out);
         let (tip, policy) = (self.tip().height, &self.config.locks);
         let due = self.payments.deadlines(tip, policy, &LockChannels(self));
         for lock in due.cancel {
+            if self.is_lock_in_doubt(&lock) {
+                continue;
+            }
             let reason = CancelReason::Expired;
             self.record_payment(PaymentEvent::Cancelling { lock, reason }, out);
         }
         // One that waits for a peer who is gone binds its sender's money for nothing.
         for lock in due.withdraw.into_iter().chain(self.queued_in_vain()) {
-            if self.is_in_doubt(&lock.channel) {
+            if self.is_lock_in_doubt(&lock) {
                 continue;
             }
             if let Some(channel) = self.queued_onward(&lock) {
@@ -48,7 +48,7 @@ impl Engine {
     }
 
     /// Notes which of this node's locks the chain has given back for good: only now may what they pass on go back.
-    fn note_gone(&mut self, out: &mut Step) {
+    pub(crate) fn note_gone(&mut self, out: &mut Step) {
         let gone = self.payments.outgoing().filter(|(key, lock)| self.is_gone(key, lock));
         let gone: Vec<LockKey> = gone.map(|(key, _)| *key).collect();
         for lock in gone {
@@ -75,7 +75,9 @@ impl Engine {
             && by.outputs_of(key.offerer, &lock.terms).all(is_back)
     }
 
+    /// True if no reorganisation that this node is built to live through takes the block away: what is given back upstream
+    /// cannot be asked for again.
     fn is_final(&self, height: BlockHeight, tip: BlockHeight) -> bool {
-        height.depth_at(tip) >= self.config.final_depth.max(FINAL_DEPTH_MIN)
+        height.depth_at(tip) >= self.config.irreversible_depth()
     }
 }

@@ -1,7 +1,6 @@
 //! What rounds do to locks. The engine tells it for the channels' own events, in the log's order.
 
-use bitcoin::hashes::{Hash, sha256};
-use strait_primitives::{ChannelId, LockId, PaymentHash, Preimage, RequestKey, Side};
+use strait_primitives::{ChannelId, LockId, Preimage, RequestKey, Side};
 use strait_wire::{CancelReason, Operation, Route};
 
 use crate::book::PaymentBook;
@@ -203,8 +202,10 @@ impl PaymentBook {
     fn stand(&mut self, key: LockKey, terms: LockTerms, route: Route) {
         match key.offerer {
             Side::Holder => {
-                let lock = self.outgoing.get_mut(&key).expect("it was noted when it was proposed");
-                lock.state = OutgoingState::Standing;
+                // The chain may have given it back for good, and then have been undone deeper than anybody counts on.
+                if let Some(lock) = self.outgoing.get_mut(&key) {
+                    lock.state = OutgoingState::Standing;
+                }
             }
             Side::Counterparty => {
                 let (onward, state) = (None, IncomingState::Arrived);
@@ -221,10 +222,4 @@ impl PaymentBook {
             (Side::Holder, Outcome::Claimed) | (Side::Counterparty, _) => self.remove(key, outcome),
         }
     }
-}
-
-/// What a preimage opens.
-#[must_use]
-pub fn hash_of(preimage: &Preimage) -> PaymentHash {
-    PaymentHash::from_bytes(sha256::Hash::hash(preimage.as_bytes()).to_byte_array())
 }

@@ -287,6 +287,16 @@ impl Observer {
         self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
     }
 
+    /// The follower stands at the source's tip, which is hours old.
+    pub(crate) fn chain_is_old(&self, height: BlockHeight) {
+        self.metrics.set_chain_height(height);
+        let now = now();
+        let detail = format!(
+            "the chain source's last block is hours old, at height {height}: it is catching up, or a clock is wrong"
+        );
+        self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
+    }
+
     /// The follower stands at the tip of a source that nobody else talks to.
     pub(crate) fn chain_alone(&self, height: BlockHeight) {
         self.metrics.set_chain_height(height);

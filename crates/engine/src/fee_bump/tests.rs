@@ -135,6 +135,33 @@ fn coins_of_a_child_that_left_are_held_until_its_close_is_mined_at_depth() {
     assert_eq!(acceptor.reserved(), 0);
 }
 
+/// A block held a commitment with its child, a reorganisation undid both, and the peer's commitment came instead: the child
+/// was sent again at each block for ever, and its coin was never free.
+#[test]
+fn a_child_that_was_undone_with_its_parent_frees_its_coin() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    acceptor.close(channel, CloseMode::Force);
+    let theirs = acceptor.sent().concat().remove(0);
+    opener.sent();
+    opener.close(channel, CloseMode::Force);
+    let package = opener.sent().pop().expect("the close leaves");
+    let [_, child] = package.as_slice() else { panic!("{package:?}") };
+    let coin = child.input[1].previous_output;
+    let is_free =
+        |rig: &Rig| rig.engine.wallet.confirmed_coins().iter().any(|free| free.outpoint == coin);
+    opener.mine(package.clone());
+    opener.unmine(1);
+    opener.mine(vec![theirs]);
+    opener.mine_empty(10);
+    assert!(!is_free(&opener), "the first commitment may come yet");
+    opener.mine_empty(1);
+    assert!(is_free(&opener), "none but the peer's has come");
+    opener.sent();
+    opener.mine_empty(1);
+    assert!(opener.sent().concat().iter().all(|tx| tx.compute_txid() != child.compute_txid()));
+}
+
 /// The acceptor closed by force, had nothing to pay for it with, and answered no proposal any more: its peer waited.
 #[test]
 fn who_closes_without_a_stake_asks_the_peer_who_has_one() {

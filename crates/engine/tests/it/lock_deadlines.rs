@@ -54,7 +54,7 @@ fn a_lock_is_failed_upstream_only_when_the_chain_has_given_it_back_for_good() {
     line.mine_wanted(1);
     assert_eq!(stage_of(&line, B, 1), ChannelStage::ForceClosing);
     // The close, the delay, and the refund but for its last confirmation.
-    line.mine_wanted(1 + DELAY + 4);
+    line.mine_wanted(1 + DELAY + 10);
     assert_eq!(line.stage(B, line.received(0, 0)), LockStage::Forwarding);
     line.restart(B);
     line.connect(A, B);
@@ -173,7 +173,7 @@ fn a_user_whose_peer_is_silent_has_the_money_back() {
     line.silent.insert(B);
     line.mine_to(expiry);
     assert_eq!(stage_of(&line, A, 0), ChannelStage::ForceClosing);
-    line.mine_wanted(1 + DELAY + 6);
+    line.mine_wanted(1 + DELAY + 12);
     assert_eq!(line.stage(A, sent), LockStage::Expired);
     let wallet = line.nodes[A].engine.wallet_view();
     assert!(wallet.confirmed.to_sat() > 0);

@@ -4,6 +4,7 @@ use strait_primitives::{BlockDelta, FeeRate, Millis};
 
 use super::World;
 use crate::agenda::Happening;
+use crate::oracle::Violation;
 use crate::place::Place;
 use crate::weather::Weather;
 
@@ -21,6 +22,7 @@ enum Misfortune {
     Outage,
     Censor,
     Ghost,
+    Restore,
 }
 
 /// Blocks that a backend is away, or that a transaction is kept out, at most: a node that is back before its deadlines
@@ -28,7 +30,7 @@ enum Misfortune {
 const AWAY_BLOCKS_MAX: u64 = 4;
 
 impl World {
-    pub(super) fn misfortune(&mut self) {
+    pub(super) fn misfortune(&mut self) -> Result<(), Violation> {
         self.plan_pause(self.weather.misfortune_ms_max, Happening::Misfortune);
         let weights = &self.weather.misfortunes;
         let table = [
@@ -44,8 +46,9 @@ impl World {
             (weights.outage, Misfortune::Outage),
             (weights.censor, Misfortune::Censor),
             (weights.ghost, Misfortune::Ghost),
+            (weights.restore, Misfortune::Restore),
         ];
-        let Some(what) = self.choices.weighed(&table) else { return };
+        let Some(what) = self.choices.weighed(&table) else { return Ok(()) };
         let places: Vec<Place> = self.topology.places().collect();
         let place = *self.choices.pick(&places);
         match what {
@@ -98,6 +101,17 @@ impl World {
                 self.tell(&format!("{count} transactions are kept out of {blocks} blocks"));
             }
             Misfortune::Ghost => self.raise_ghost(),
+            Misfortune::Restore => self.restore()?,
+        }
+        Ok(())
+    }
+
+    /// Every clock goes its own way from here on.
+    pub(crate) fn let_clocks_drift(&mut self) {
+        let (now, most) = (self.agenda.now(), self.weather.drift.min(1_000));
+        for place in self.topology.places() {
+            let rate = 1_000 + self.choices.below(2 * most + 1) - most;
+            self.hosts.at_mut(place).set_clock_rate(now, rate);
         }
     }
 

@@ -302,7 +302,7 @@ fn judge_lock(
         PaymentEvent::Held { lock } | PaymentEvent::Forwarding { lock, .. } => {
             check_taken(state, lock, config)
         }
-        PaymentEvent::OutgoingGone { lock } => {
+        PaymentEvent::OutgoingGone { lock } | PaymentEvent::EndedOnChain { lock, .. } => {
             let spend = state.watchers.get(&lock.channel).and_then(|watcher| watcher.spend());
             let depth = spend.map(|spend| spend.height.depth_at(tip_of(state)));
             let needed = config.final_depth.max(DEEPEST);

@@ -22,6 +22,7 @@ use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
 use crate::locks::LockDesk;
+use crate::low_disk::DiskRoom;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 use crate::work::Work;
@@ -89,6 +90,8 @@ pub struct Engine {
     pub(crate) locks: LockDesk,
     /// What peers' contracts have cost of late.
     pub(crate) work: Work,
+    /// Whether the log has room to grow, as last measured.
+    pub(crate) disk: DiskRoom,
     next: EventSeq,
 }
 
@@ -191,6 +194,7 @@ impl Engine {
             clock_noted: None,
             answered_openings: VecDeque::new(),
             work: Work::default(),
+            disk: DiskRoom::default(),
             next,
         }
     }
@@ -291,6 +295,7 @@ impl Engine {
             Input::NoFeeEstimate { least } => {
                 self.fee_estimate = Some(self.config.fallback_fee_rate.max(least));
             }
+            Input::Disk(room) => self.handle_disk(room),
             Input::Tick => self.handle_tick(moment, out),
         }
     }

@@ -448,8 +448,7 @@ impl Checker {
         let every = raw.snapshot_every_events;
         let bounds = 1_000..=10_000_000;
         let snapshot_every_events = self.number("store.snapshot_every_events", every, bounds);
-        let free_bytes_min =
-            self.number("store.free_bytes_min", raw.free_bytes_min, 0..=1 << 50);
+        let free_bytes_min = self.number("store.free_bytes_min", raw.free_bytes_min, 0..=1 << 50);
         StoreConfig { snapshot_every_events, free_bytes_min }
     }
 

@@ -72,7 +72,11 @@ impl Engine {
             (&message, self.check_disk())
         {
             let note = Note::cut("the disk of this node is nearly full: it takes no contract now");
-            crate::peers::send(peer, RefuseContract { channel: id, contract: *contract, note }, out);
+            crate::peers::send(
+                peer,
+                RefuseContract { channel: id, contract: *contract, note },
+                out,
+            );
         } else if let Message::Propose(propose) = message {
             // Before it is weighed: whatever becomes of it, a preimage in it is known.
             self.learn_from(id, &propose, out);

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use strait_chain::ChainError;
 use strait_channel::ChannelEvent;
-use strait_engine::{Answer, CommandError, DiskRoom, Event, NodeView, Overview, Report, WalletView};
+use strait_engine::{
+    Answer, CommandError, DiskRoom, Event, NodeView, Overview, Report, WalletView,
+};
 use strait_net::{Handle as Net, PeerState};
 use strait_primitives::{BlockHeight, Millis, Side, Timestamp};
 use strait_telemetry::{

@@ -42,8 +42,10 @@ impl StorageMetrics {
             ),
             size: r
                 .gauge("strait_event_log_size_bytes", "Bytes the event log takes on its medium."),
-            disk_free: r
-                .gauge("strait_disk_free_bytes", "Bytes free on the disk that the event log lies on."),
+            disk_free: r.gauge(
+                "strait_disk_free_bytes",
+                "Bytes free on the disk that the event log lies on.",
+            ),
             disk_low: r.gauge(
                 "strait_disk_low",
                 "1 while too little of the disk is free and nothing new is begun, 0 otherwise.",

@@ -46,18 +46,19 @@ impl Channel {
         }
     }
 
-    /// A close that something live still forbids wants no turn: two nodes that both want it would hand the turn to and
-    /// fro for ever.
     fn wants_turn(&self, moment: &Moment<'_>) -> TurnWish {
-        let live = self.live();
+        if self.has_to_propose(moment.settlements) { TurnWish::Wanted } else { TurnWish::Content }
+    }
+
+    /// True if a request waits here for the turn, or a close, or one of these claims and cancellations of locks. A close
+    /// that something live still forbids does not: two nodes that both want it would hand the turn to and fro for ever.
+    #[must_use]
+    pub fn has_to_propose(&self, settlements: &[Operation]) -> bool {
+        let Some(live) = self.state.live() else { return false };
         let may_close = self.volatile.close_wanted && live.rounds.ledger.is_plain();
         let (ledger, party) = (&live.rounds.ledger, live.setup.party);
-        let settles = moment.settlements.iter().any(|operation| is_due(operation, ledger, party));
-        if self.volatile.queue.is_empty() && !may_close && !settles {
-            TurnWish::Content
-        } else {
-            TurnWish::Wanted
-        }
+        let settles = settlements.iter().any(|operation| is_due(operation, ledger, party));
+        !self.volatile.queue.is_empty() || may_close || settles
     }
 
     fn propose(&mut self, moment: &Moment<'_>, out: &mut Decision) {

@@ -198,7 +198,11 @@ impl Engine {
         for transaction in self.wallet.unconfirmed() {
             out.effects.push(Effect::Broadcast(vec![transaction.as_ref().clone()]));
         }
-        for id in self.by_urgency() {
+        let closes = self.by_urgency();
+        for id in &closes {
+            self.free_void_child(*id, out);
+        }
+        for id in closes {
             self.rebroadcast_close(id, out);
         }
     }

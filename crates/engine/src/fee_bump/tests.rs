@@ -162,6 +162,24 @@ fn a_child_that_was_undone_with_its_parent_frees_its_coin() {
     assert!(opener.sent().concat().iter().all(|tx| tx.compute_txid() != child.compute_txid()));
 }
 
+/// Ten closes that the peer outran bound ten coins for a dozen blocks, and the eleventh had none to leave with.
+#[test]
+fn a_child_whose_parent_lost_the_race_binds_no_coin() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    acceptor.close(channel, CloseMode::Force);
+    let theirs = acceptor.sent().concat().remove(0);
+    opener.close(channel, CloseMode::Force);
+    assert!(opener.reserved() > 0);
+    opener.mine(vec![theirs]);
+    assert_eq!(opener.reserved(), 0);
+    opener.unmine(1);
+    opener.sent();
+    opener.mine_empty(2);
+    assert!(opener.reserved() > 0, "it races again");
+    assert_eq!(opener.sent().pop().map(|package| package.len()), Some(2));
+}
+
 /// The acceptor closed by force, had nothing to pay for it with, and answered no proposal any more: its peer waited.
 #[test]
 fn who_closes_without_a_stake_asks_the_peer_who_has_one() {

@@ -42,6 +42,7 @@ use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
 
 mod error;
+mod free_space;
 mod missing_modules;
 mod open_files;
 mod servers;
@@ -157,6 +158,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         unready_after: config.chain.unready_after,
         snapshot_every: config.store.snapshot_every_events,
         last_snapshot,
+        disk: free_space::disk(&config),
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
     })?;

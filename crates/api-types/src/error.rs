@@ -136,6 +136,8 @@ error_codes! {
     PeerUnreachable = "PEER_UNREACHABLE", 503;
     /// The chain's source cannot be reached or is not usable.
     ChainUnavailable = "CHAIN_UNAVAILABLE", 503;
+    /// The node's disk is nearly full, and nothing new is begun; the message says how much room is wanted.
+    DiskLow = "DISK_LOW", 503;
     /// The node restores a backup and signs nothing new.
     Quarantined = "QUARANTINED", 503;
     /// The node is starting or stopping: ask again when it runs, with the same idempotency key.

@@ -68,6 +68,15 @@ impl Engine {
         {
             let note = Note::cut("another channel has a contract of this name");
             crate::peers::send(peer, RefuseContract { channel: id, contract, note }, out);
+        } else if let (Message::OfferContract(OfferContract { contract, .. }), Err(_)) =
+            (&message, self.check_disk())
+        {
+            let note = Note::cut("the disk of this node is nearly full: it takes no contract now");
+            crate::peers::send(
+                peer,
+                RefuseContract { channel: id, contract: *contract, note },
+                out,
+            );
         } else if let Message::Propose(propose) = message {
             // Before it is weighed: whatever becomes of it, a preimage in it is known.
             self.learn_from(id, &propose, out);

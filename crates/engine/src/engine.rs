@@ -23,6 +23,7 @@ use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
 use crate::locks::LockDesk;
+use crate::low_disk::DiskRoom;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 use crate::work::Work;
@@ -92,6 +93,8 @@ pub struct Engine {
     pub(crate) locks: LockDesk,
     /// What peers' contracts have cost of late.
     pub(crate) work: Work,
+    /// Whether the log has room to grow, as last measured.
+    pub(crate) disk: DiskRoom,
     next: EventSeq,
 }
 
@@ -195,6 +198,7 @@ impl Engine {
             clock_noted: None,
             answered_openings: VecDeque::new(),
             work: Work::default(),
+            disk: DiskRoom::default(),
             next,
         }
     }
@@ -295,6 +299,7 @@ impl Engine {
             Input::NoFeeEstimate { least } => {
                 self.fee_estimate = Some(self.config.fallback_fee_rate.max(least));
             }
+            Input::Disk(room) => self.handle_disk(room),
             Input::Tick => self.handle_tick(moment, out),
         }
     }
@@ -408,7 +413,7 @@ impl ContractPolicy for Policy<'_> {
         }
         if own_collateral > self.collateral_max {
             return Err(format!(
-                "a collateral of {own_collateral} from this side, at most {} is allowed",
+                "a collateral of {own_collateral} from this side in all, at most {} is allowed",
                 self.collateral_max
             ));
         }

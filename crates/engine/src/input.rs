@@ -4,7 +4,7 @@ use bitcoin::{Block, BlockHash, Transaction};
 use strait_primitives::{BlockHeight, FeeRate, NodeId};
 use strait_wire::Message;
 
-use crate::{Command, CommandId};
+use crate::{Command, CommandId, DiskRoom};
 
 /// What the best block known here is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub enum Input {
         /// What is below this, nobody passes on.
         least: FeeRate,
     },
+    /// How much room the log has to grow, when that has changed. Until the first word there is enough.
+    Disk(DiskRoom),
     /// Time has passed.
     Tick,
 }

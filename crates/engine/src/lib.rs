@@ -14,7 +14,7 @@
 //!
 //! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
 //! `locks` (in use), `lock_deadlines`, `coins`, `reserve`, `fee_bump`, `on_chain` (watchers), `quarantine` (restored
-//! logs). The durable state and its fold are in `state`.
+//! logs), `low_disk`. The durable state and its fold are in `state`.
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
@@ -40,6 +40,7 @@ mod lock_ends;
 mod lock_totals;
 mod lock_views;
 mod locks;
+mod low_disk;
 mod on_chain;
 mod openings;
 mod payments;
@@ -64,6 +65,7 @@ pub use input::{Input, TipStanding};
 pub use limits::RECENT_BLOCKS;
 pub use lock_totals::LockTotals;
 pub use lock_views::{LockRole, LockStage, LockView};
+pub use low_disk::DiskRoom;
 pub use quarantine::{Doubt, RecoveryView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};

@@ -328,6 +328,7 @@ impl Engine {
             } else {
                 judge(&self.payments, &key, lock, tip, policy, &LockChannels(self))
             };
+            let verdict = self.as_room_allows(verdict);
             let event = match verdict {
                 Verdict::Hold => PaymentEvent::Held { lock: key },
                 Verdict::Forward(channel) => PaymentEvent::Forwarding { lock: key, channel },

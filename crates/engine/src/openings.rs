@@ -50,8 +50,10 @@ impl Engine {
                 reply(asked.id, Err(CommandError::KeyReused), out);
             }
             None => {
-                let opened =
-                    self.check_room().and_then(|()| self.open(&asked, digest, moment, out));
+                let opened = self
+                    .check_room()
+                    .and_then(|()| self.check_disk())
+                    .and_then(|()| self.open(&asked, digest, moment, out));
                 if let Err(error) = opened {
                     reply(asked.id, Err(error), out);
                 }

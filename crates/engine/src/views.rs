@@ -12,6 +12,7 @@ use strait_watcher::WatcherState;
 use crate::ended::EndedChannel;
 use crate::engine::Engine;
 use crate::lock_totals::LockTotals;
+use crate::low_disk::DiskRoom;
 
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct NodeView {
     pub peers_connected: usize,
     /// Contracts live.
     pub contracts_open: usize,
+    /// Whether the log has room to grow.
+    pub disk: DiskRoom,
     /// Money in channels that is this node's.
     pub balance_in_channels: MilliSats,
     /// Money in channels that is the peers'.
@@ -308,6 +311,7 @@ impl Engine {
             channels_quarantined: 0,
             peers_connected: self.connected.len(),
             contracts_open: 0,
+            disk: self.disk,
             balance_in_channels: MilliSats::ZERO,
             peer_balance_in_channels: MilliSats::ZERO,
         };

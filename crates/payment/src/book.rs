@@ -254,8 +254,7 @@ impl PaymentBook {
         })
     }
 
-    /// True if the preimage of this hash would open a lock that this node offers and is not known, or one that it passes
-    /// on: that one does not wait for what is known.
+    /// True if the preimage of this hash would open a lock that this node offers or passes on, and is not known.
     #[must_use]
     pub fn wants_preimage(&self, hash: &PaymentHash) -> bool {
         !self.preimages.contains_key(hash) && self.waits_for(hash)

@@ -178,7 +178,7 @@ fn a_users_own_preimage_claims_what_is_passed_on_as_well() {
     book.apply(&PaymentEvent::Held { lock: received(1) });
     book.apply(&PaymentEvent::Claiming { lock: received(1), preimage: preimage(9) });
     assert_eq!(state(&book, 0), IncomingState::Claiming);
-    assert_eq!(book.settlements(IN).len(), 2);
+    assert_eq!(book.settlements(IN, Showing::Allowed).len(), 2);
     assert!(!book.wants_preimage(&hash(9)));
 }
 

@@ -4,7 +4,7 @@ use strait_primitives::{BlockDelta, ChannelId, LockId, MilliSats, PaymentHash, S
 use strait_wire::CancelReason;
 
 use crate::rig::{CAPACITY, Rig, connect, key, open, talk};
-use crate::{Answer, Command, CommandError, EngineConfig, Input, LockKey, LockStage, ReserveRule};
+use crate::{Answer, Command, CommandError, EngineConfig, LockKey, LockStage, ReserveRule};
 
 fn ask(opener: &mut Rig, acceptor: &mut Rig, number: u8) -> Result<ChannelId, CommandError> {
     let node = acceptor.node();
@@ -94,7 +94,7 @@ fn the_wallet_tells_when_a_coin_should_be_split() {
     open(&mut poor, &mut acceptor);
     let view = poor.engine.wallet_view();
     assert_eq!((view.reserve_coins_wanted, view.reserve_coins), (1, 1));
-    assert!(view.reserve_coin_min > strait_primitives::Sats::ZERO);
+    assert!(view.reserve_coin_min > Sats::ZERO);
 }
 
 /// Locks of one channel, as many as a commitment holds, made it thirty times as dear to close, and nobody had kept coins
@@ -110,9 +110,6 @@ fn a_lock_is_taken_on_only_while_the_coins_would_pay_for_its_close_as_well() {
     payer.pay(channel, 7, MilliSats::from_const(500_000_000));
     talk(&mut payer, &mut payee);
     assert_eq!(payee.engine.wallet_view().fee_reserve.to_sat(), 33_640);
-    for rig in [&mut payer, &mut payee] {
-        rig.take(Input::BlocksTold);
-    }
     let offer = |rig: &Rig, number: u8| Command::OfferLock {
         key: key(number),
         channel,

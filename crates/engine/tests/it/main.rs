@@ -16,6 +16,7 @@ mod forwarding;
 mod line;
 mod lock_deadlines;
 mod locks;
+mod low_disk;
 mod mass_close;
 mod node;
 mod openings;

@@ -1,6 +1,7 @@
 //! The engine's thread: takes inputs in batches, decides, and passes what it decided to the writer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,7 +28,13 @@ pub(crate) struct EngineWorker {
     pub(crate) observer: Observer,
     pub(crate) snapshot_every: u64,
     pub(crate) last_snapshot: EventSeq,
+    /// Bytes of events that were written since the last snapshot was made.
+    pub(crate) written_bytes: Arc<AtomicU64>,
 }
+
+/// Bytes of events after which a snapshot is due, however few events they are: an event may have a mebibyte, and what no
+/// snapshot covers can neither be removed nor skipped at a start.
+const SNAPSHOT_AFTER_BYTES: u64 = 256 << 20;
 
 impl EngineWorker {
     /// Runs until it is told to stop, or the writer is gone.
@@ -85,12 +92,15 @@ impl EngineWorker {
     /// Hands decisions to the writer; waits while it has too much to write already.
     fn pass_on(&mut self, unsaved: Vec<Unsaved<Event, Effect>>, at: Timestamp) -> Result<(), ()> {
         let head = self.engine.head();
-        let due = head.to_u64().saturating_sub(self.last_snapshot.to_u64()) >= self.snapshot_every;
+        let events = head.to_u64().saturating_sub(self.last_snapshot.to_u64());
+        let is_bulky = self.written_bytes.load(Ordering::Relaxed) >= SNAPSHOT_AFTER_BYTES;
+        let due = events >= self.snapshot_every || (is_bulky && events > 0);
         if unsaved.is_empty() && !due {
             return Ok(());
         }
         let snapshot = due.then(|| {
             self.last_snapshot = head;
+            self.written_bytes.store(0, Ordering::Relaxed);
             encode_snapshot(&self.engine.state(), head)
         });
         self.observer.passed_on();

@@ -93,8 +93,8 @@ impl EngineWorker {
     fn pass_on(&mut self, unsaved: Vec<Unsaved<Event, Effect>>, at: Timestamp) -> Result<(), ()> {
         let head = self.engine.head();
         let events = head.to_u64().saturating_sub(self.last_snapshot.to_u64());
-        let is_bulky = self.written_bytes.load(Ordering::Relaxed) >= SNAPSHOT_AFTER_BYTES;
-        let due = events >= self.snapshot_every || (is_bulky && events > 0);
+        let bytes = self.written_bytes.load(Ordering::Relaxed);
+        let due = is_snapshot_due(events, bytes, self.snapshot_every);
         if unsaved.is_empty() && !due {
             return Ok(());
         }
@@ -106,6 +106,11 @@ impl EngineWorker {
         self.observer.passed_on();
         self.outbox.send(Batch { unsaved, at, snapshot }).map_err(|_| ())
     }
+}
+
+/// True if so many events, and bytes of them, since the last snapshot ask for one. Bytes are counted when they are written.
+const fn is_snapshot_due(events: u64, written_bytes: u64, every_events: u64) -> bool {
+    events >= every_events || (events > 0 && written_bytes >= SNAPSHOT_AFTER_BYTES)
 }
 
 /// Now, by the wall clock: what users and peers see.
@@ -129,4 +134,23 @@ pub(crate) fn fresh_entropy() -> [u8; 32] {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the operating system gives entropy");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_due_after_many_events_or_after_large_ones() {
+        let rows = [
+            (99, 0, false),
+            (100, 0, true),
+            (1, SNAPSHOT_AFTER_BYTES - 1, false),
+            (1, SNAPSHOT_AFTER_BYTES, true),
+            (0, SNAPSHOT_AFTER_BYTES, false),
+        ];
+        for (events, bytes, expect) in rows {
+            assert_eq!(is_snapshot_due(events, bytes, 100), expect, "{events} of {bytes} bytes");
+        }
+    }
 }

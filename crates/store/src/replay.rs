@@ -75,8 +75,8 @@ pub fn replay(store: &dyn EventStore) -> Result<Replayed, ReplayError> {
 
 /// A log whose beginning was removed is asked for it only where no snapshot can be read.
 fn no_snapshot(error: StoreError) -> ReplayError {
-    match error {
-        StoreError::Compacted { removed, .. } => ReplayError::NoSnapshot { removed },
-        error => ReplayError::Store(error),
+    if let StoreError::Compacted { removed, .. } = error {
+        return ReplayError::NoSnapshot { removed };
     }
+    ReplayError::Store(error)
 }

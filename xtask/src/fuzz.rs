@@ -5,6 +5,10 @@
 //! `cargo +nightly fuzz run NAME` in `fuzz/` builds the same targets with it.
 //!
 //! What a search finds of new lies in the target folder until `cargo xtask fuzz --keep` takes it into the corpora.
+//!
+//! A search from a seed draws the same inputs each time, for as long as the target reaches the same edges with them (hash
+//! maps may not). CI searches so: a check that fails by chance tells nothing of the change at hand. Searches that are to
+//! find something draw anew.
 
 mod floors;
 mod fuzzer;
@@ -34,11 +38,20 @@ const FLAGS: [&str; 7] = [
     "fuzzing",
 ];
 
+/// Where a search's chance comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Seed {
+    /// Another each time, beginning from all that was found so far.
+    Fresh,
+    /// This one, beginning from the corpus alone, whose files are taken in order.
+    Fixed(NonZero<u32>),
+}
+
 /// What to do with each fuzzer once its corpus has been held against its floor.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Work {
-    /// Search for so long.
-    Search(Duration),
+    /// Search for so long, from this seed.
+    Search(Duration, Seed),
     /// Take what searches have found into the corpus, minimise it, and write its floor anew.
     Keep,
 }
@@ -78,7 +91,7 @@ pub(crate) fn run(workspace: &Workspace, work: Work, name: &str) -> Result<()> {
     }
     match work {
         Work::Keep => floors.write(&folder),
-        Work::Search(_) => Ok(()),
+        Work::Search(..) => Ok(()),
     }
 }
 

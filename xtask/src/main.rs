@@ -19,6 +19,7 @@ mod tidy;
 mod workspace;
 
 use std::io::{self, Write as _};
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -60,8 +61,11 @@ enum Chore {
         /// How long each searches.
         #[arg(long, default_value_t = 1)]
         minutes: u64,
-        /// Takes what searches have found into the corpora instead, minimised, and writes their floors.
+        /// Draws inputs from this number, as CI does from 1; without it each search draws others.
         #[arg(long)]
+        seed: Option<NonZero<u32>>,
+        /// Takes what searches have found into the corpora instead, minimised, and writes their floors.
+        #[arg(long, conflicts_with = "seed")]
         keep: bool,
     },
     /// Checks that crates import only crates of lower levels, and that manifests follow the house rules.
@@ -108,9 +112,10 @@ fn perform(chore: &Chore) -> Result<()> {
             }
             Ok(())
         }
-        Chore::Fuzz { name, minutes, keep } => {
+        Chore::Fuzz { name, minutes, seed, keep } => {
             let time = Duration::from_secs(minutes.saturating_mul(60));
-            let work = if *keep { fuzz::Work::Keep } else { fuzz::Work::Search(time) };
+            let seed = seed.map_or(fuzz::Seed::Fresh, fuzz::Seed::Fixed);
+            let work = if *keep { fuzz::Work::Keep } else { fuzz::Work::Search(time, seed) };
             fuzz::run(&Workspace::load()?, work, name)
         }
         Chore::Layers => layers::check(&Workspace::load()?),

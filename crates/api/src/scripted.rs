@@ -416,6 +416,7 @@ impl Backend for ScriptedNode {
             spendable_sat: 90_000,
             held_sat: 0,
             reserve_sat: 10_000,
+            reserve_available_sat: 90_000,
             reserve_coins: 2,
             reserve_coins_wanted: 1,
             reserve_coin_sat_min: 3_000,

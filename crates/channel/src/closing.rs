@@ -21,7 +21,7 @@ use crate::channel::{Channel, Link};
 use crate::commitments::wallet_script;
 use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation};
 use crate::event::ChannelEvent;
-use crate::ledger::DUST_LIMIT;
+use crate::ledger::{DUST_LIMIT, Ledger};
 use crate::limits::CLOSE_OFFERS_MAX;
 use crate::round::unexpected;
 use crate::state::{Closing, Funded, Live, Phase};
@@ -55,8 +55,9 @@ struct Offered {
 const PAYABLE: &str = "the larger balance pays a fee that leaves it an output";
 
 impl Channel {
-    /// Wants a cooperative close. It begins when nothing is in flight; until then no new request is taken, unless the
-    /// peer opens something in the meantime that only a request can end.
+    /// Wants a cooperative close. It begins when nothing is in flight; until then no new request is taken, unless a lock
+    /// comes in between. Locks end some time, and the close waits for that; a contract may never, so one that a round opens
+    /// in the meantime is the end of the wish, as it would have been before it: see [`Notice::CloseRefused`].
     ///
     /// # Errors
     /// [`RequestError`] if the channel cannot be closed so now.
@@ -70,15 +71,21 @@ impl Channel {
             Closing::Forced(_) => return Err(RequestError::NotOpen { state: "closing by force" }),
             Closing::Lost => return Err(RequestError::NotOpen { state: "lost" }),
         }
-        let ledger = &live.rounds.ledger;
-        if !ledger.is_plain() {
-            return Err(RequestError::StillLive {
-                locks: ledger.locks().count(),
-                contracts: ledger.contracts().count(),
-            });
+        if !live.rounds.ledger.is_plain() {
+            return Err(still_live(&live.rounds.ledger));
         }
         self.volatile.close_wanted = true;
         Ok(())
+    }
+
+    /// After a round: a contract that it opened is in the way of a close that is wanted.
+    pub(crate) fn yield_to_contracts(&mut self, out: &mut Decision) {
+        let ledger = &self.live().rounds.ledger;
+        if self.volatile.close_wanted && ledger.contracts().next().is_some() {
+            let reason = still_live(ledger);
+            self.volatile.close_wanted = false;
+            out.notice(Notice::CloseRefused { reason });
+        }
     }
 
     /// Says `Shutdown` if it is wanted and the moment has come.
@@ -337,6 +344,11 @@ impl Channel {
         out.effects.push(ChannelEffect::Broadcast(signed.clone()));
         out.notice(Notice::CloseAgreed);
     }
+}
+
+/// What a close would have to wait for.
+fn still_live(ledger: &Ledger) -> RequestError {
+    RequestError::StillLive { locks: ledger.locks().count(), contracts: ledger.contracts().count() }
 }
 
 impl Closing {

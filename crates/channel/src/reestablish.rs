@@ -15,6 +15,7 @@
 //! | any | its store was restored, and it is not ahead of us | run no round, wait for its operator |
 //! | any | anything else | close |
 
+use strait_onchain::revocation_hash_of;
 use strait_primitives::{CommitmentNumber, Digest};
 use strait_signer::Standing;
 use strait_wire::{OutstandingRound, Propose, Reestablish, RoundRole, StoreState};
@@ -22,7 +23,7 @@ use strait_wire::{OutstandingRound, Propose, Reestablish, RoundRole, StoreState}
 use crate::channel::{Channel, Link, proposal_digest};
 use crate::decision::{Decision, Moment, Reaction, Violation};
 use crate::event::{ChannelEvent, ForceReason};
-use crate::round::{out_of_place, secret_hash};
+use crate::round::out_of_place;
 use crate::state::{Live, Outstanding};
 
 /// What to do about a peer's account.
@@ -128,7 +129,7 @@ impl Channel {
     pub(crate) fn proof_of_loss(&self, theirs: &Reestablish) -> Option<CommitmentNumber> {
         let (number, secret) = theirs.last_secret.as_ref()?;
         let live = self.state.live()?;
-        let genuine = secret_hash(secret) == self.signer.revocation_hash(*number);
+        let genuine = revocation_hash_of(secret) == self.signer.revocation_hash(*number);
         (genuine && *number >= live.rounds.number).then_some(*number)
     }
 

@@ -10,8 +10,7 @@
 //! Each arrow leaves only after the event before it is saved. One signature and one verification on each side, whatever
 //! the number of operations.
 
-use bitcoin::hashes::{Hash, sha256};
-use strait_primitives::{BlockHeight, CommitmentNumber, RevocationHash, RevocationSecret, Side};
+use strait_primitives::{BlockHeight, CommitmentNumber, RevocationSecret, Side};
 use strait_wire::{
     Accept, FaultCode, Finalize, Note, Operation, Propose, RequestTurn, TurnMove, TurnWish,
 };
@@ -183,6 +182,7 @@ impl Channel {
         assert_eq!(*recorded, ledger, "what was signed is what the log leads to");
         self.wait_afresh(moment.now);
         self.resend_accept(out);
+        self.yield_to_contracts(out);
         Ok(())
     }
 
@@ -260,6 +260,7 @@ impl Channel {
         self.volatile.asked_for_turn = false;
         self.resend_finalize(out);
         out.notice(Notice::Irrevocable { number, operations, requests });
+        self.yield_to_contracts(out);
         Ok(())
     }
 
@@ -280,7 +281,11 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("Finalize")?;
-        if live.knows(finalize.number, &finalize.secret) {
+        if matches!(live.funded, Funded::Spent { .. })
+            || live.knows(finalize.number, &finalize.secret)
+        {
+            // The chain has settled the round, with it or without it: a secret that comes now may come too late to punish
+            // anything with, and must give nothing back upstream. Or it was heard before.
             return Ok(());
         }
         let Some(Outstanding::Accepted { operations, turn, .. }) = &live.rounds.outstanding else {
@@ -437,9 +442,4 @@ fn before(number: CommitmentNumber) -> CommitmentNumber {
 
 pub(crate) fn after(number: CommitmentNumber) -> CommitmentNumber {
     number.next().expect("a channel ends before its numbers do")
-}
-
-/// What a side shows ahead of a secret.
-pub(crate) fn secret_hash(secret: &RevocationSecret) -> RevocationHash {
-    RevocationHash::from_bytes(sha256::Hash::hash(secret.as_bytes()).to_byte_array())
 }

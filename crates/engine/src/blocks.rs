@@ -11,6 +11,7 @@ use strait_watcher::BlockSpends;
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
+use crate::input::TipStanding;
 use crate::limits::CLOCK_EVERY;
 
 impl Engine {
@@ -39,13 +40,22 @@ impl Engine {
         self.forsake_overdue(height, moment, out);
         self.watch_block(height, &BlockSpends::new(block), moment, out);
         self.dirty.extend(self.channels.keys());
+        // Before channels are let go of: with a channel goes all knowledge of how its locks ended.
+        self.note_gone(out);
         self.resolve_settled(moment, out);
         self.forget_left_closes(moment, out);
         self.give_up_conflicted(moment, out);
     }
 
-    /// The chain is known as far as it can be: claims what is to be claimed, and brings everything on its way again.
-    pub(crate) fn handle_blocks_told(&mut self, moment: &Moment<'_>, out: &mut Step) {
+    /// The chain is known as far as it can be for now: claims what is to be claimed, and brings everything on its way
+    /// again. That cannot wait for a tip that is current; what counts on time being left does.
+    pub(crate) fn handle_blocks_told(
+        &mut self,
+        tip: TipStanding,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        self.note_tip(tip);
         self.meet_lock_deadlines(moment, out);
         self.claim(out);
         self.rebroadcast(out);

@@ -167,7 +167,7 @@ impl Engine {
             collateral_max: self.config.contract_collateral_max,
             allowed: self.config.contract_modules.as_ref(),
         };
-        let settlements = self.payments.settlements(id);
+        let settlements = self.payments.settlements(id, self.showing());
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let inner = Self::channel_moment(tip, rate, &policy, &settlements, moment, id);
         let mut decision = Decision::default();
@@ -281,6 +281,7 @@ impl Engine {
                 self.tell_contract_answer(id, contract, answer, moment, out);
             }
             Notice::CloseAgreed => self.tell_closing(id, out),
+            Notice::CloseRefused { reason } => self.tell_close_refused(id, &reason, out),
         }
     }
 }

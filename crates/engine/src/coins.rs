@@ -76,7 +76,7 @@ impl Engine {
         let request = SendRequest {
             pay,
             fee_rate: self.asked_rate(asked.fee_rate)?,
-            keep: self.fee_reserve().amount,
+            keep: self.fee_reserve(),
             coins: CoinSource::ConfirmedOrOwnPending,
             entropy: derive_entropy(&moment.entropy, b"send"),
         };

@@ -8,7 +8,8 @@ use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_payment::PaymentBook;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
+    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
+    Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, AddressGap, Wallet, WalletState};
@@ -82,6 +83,8 @@ pub struct Engine {
     pub(crate) last_rounds_told: BTreeSet<ChannelId>,
     /// Outputs whose spends are looked for among waiting transactions, as last asked.
     pub(crate) looked_for: Vec<OutPoint>,
+    /// What there is for the reserve, until the wallet changes: a search of all coins costs too much for each lock.
+    pub(crate) reserve_funds: Option<Sats>,
     /// When the log was last told the time.
     pub(crate) clock_noted: Option<Timestamp>,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
@@ -191,6 +194,7 @@ impl Engine {
             contract_homes: BTreeMap::new(),
             last_rounds_told: BTreeSet::new(),
             looked_for: Vec::new(),
+            reserve_funds: None,
             clock_noted: None,
             answered_openings: VecDeque::new(),
             work: Work::default(),
@@ -290,7 +294,7 @@ impl Engine {
             Input::MempoolTransaction(transaction) => {
                 self.handle_mempool(&transaction, moment, out);
             }
-            Input::BlocksTold => self.handle_blocks_told(moment, out),
+            Input::BlocksTold(tip) => self.handle_blocks_told(tip, moment, out),
             Input::FeeEstimate(rate) => self.fee_estimate = Some(rate),
             Input::NoFeeEstimate { least } => {
                 self.fee_estimate = Some(self.config.fallback_fee_rate.max(least));
@@ -347,6 +351,8 @@ impl Engine {
     /// Folds an event of the node itself into the book, and hands it out to be saved.
     pub(crate) fn record(&mut self, event: Event, out: &mut Step) {
         self.book.apply(&event);
+        // Coins come and go with the wallet's changes, and young ones ripen with blocks.
+        self.reserve_funds = None;
         out.events.push(event);
     }
 

@@ -36,6 +36,7 @@ mod fee_bump;
 mod input;
 mod limits;
 mod lock_deadlines;
+mod lock_ends;
 mod lock_totals;
 mod lock_views;
 mod locks;
@@ -60,7 +61,7 @@ pub use effect::{Effect, Report};
 pub use ended::{EndedChannel, EndedChannels};
 pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
-pub use input::Input;
+pub use input::{Input, TipStanding};
 pub use limits::RECENT_BLOCKS;
 pub use lock_totals::LockTotals;
 pub use lock_views::{LockRole, LockStage, LockView};
@@ -68,7 +69,9 @@ pub use low_disk::DiskRoom;
 pub use quarantine::{Doubt, RecoveryView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
-pub use strait_payment::{Forwarding, LockKey, LockPolicy, ParseLockKeyError, PaymentEvent};
+pub use strait_payment::{
+    Forwarding, LockKey, LockPolicy, Outcome as LockOutcome, ParseLockKeyError, PaymentEvent,
+};
 pub use views::{
     ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,

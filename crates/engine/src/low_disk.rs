@@ -76,7 +76,7 @@ impl Engine {
         if live.rounds.outstanding.is_some() || !live.is_running() {
             return false;
         }
-        let settlements = self.payments.settlements(propose.channel);
+        let settlements = self.payments.settlements(propose.channel, self.showing());
         // With the turn this node claims what is its own. New locks are not held now, so claims come to an end.
         if settlements.iter().any(|own| matches!(own, Operation::ClaimLock { .. })) {
             return false;

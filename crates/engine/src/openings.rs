@@ -194,6 +194,10 @@ impl Engine {
                 channel.handle_open_again(&open, &mut decision)
             }
             Some(_) => return,
+            None if self.book.ended.holds(&id) => {
+                let note = format!("a channel {id} was here before: choose another nonce");
+                return self.fault(peer, Some(id), FaultCode::Refused, &note, out);
+            }
             None => match self.admit_opening(peer, moment.now) {
                 Err(note) => {
                     return self.fault(peer, Some(id), FaultCode::Refused, &note, out);

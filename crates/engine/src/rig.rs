@@ -9,20 +9,19 @@ use bitcoin::{
     Amount, Block, CompactTarget, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn,
     TxMerkleNode, TxOut, Txid, Witness, transaction,
 };
-use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
 use strait_log::Unsaved;
 use strait_primitives::{
-    BlockDelta, ChannelId, Digest, FeeRate, MilliSats, NodeId, RequestKey, Sats, Timestamp,
+    BlockDelta, ChannelId, Digest, MilliSats, NodeId, RequestKey, Sats, Timestamp,
 };
 use strait_signer::{Seed, SeedWords, Zeroizing};
 use strait_wallet::Account;
-use strait_wire::{Fault, FaultCode, Message, Note, Parameters, Reference};
+use strait_wire::{Fault, FaultCode, Message, Note, Reference};
 
 use crate::engine::Step;
 use crate::{
     Answer, BlockPoint, CloseMode, Command, CommandError, CommandId, Effect, Engine, EngineConfig,
-    Event, Inbound, Input, Moment, NodeState, Payment, ReserveRule,
+    Event, Input, Moment, NodeState, Payment, TipStanding,
 };
 
 /// What channels hold.
@@ -40,7 +39,7 @@ pub(crate) struct Rig {
     steps: u64,
     contracts: ScriptedRuntime,
     /// The block at height `h` is `blocks[h - 1]`.
-    blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
     pub(crate) outbox: VecDeque<(NodeId, Message)>,
     pub(crate) broadcasts: Vec<Vec<Transaction>>,
     pub(crate) replies: Vec<Result<Answer, CommandError>>,
@@ -209,7 +208,7 @@ impl Rig {
         self.blocks.push(block.clone());
         let height = tip.height.saturating_add(BlockDelta::new(1));
         self.take(Input::BlockConnected { height, block: Box::new(block) });
-        self.take(Input::BlocksTold);
+        self.take(Input::BlocksTold(TipStanding::Current));
     }
 
     pub(crate) fn mine_empty(&mut self, count: u32) {
@@ -325,35 +324,8 @@ fn pay(from: OutPoint, sat: u64, script_pubkey: ScriptBuf) -> Transaction {
 
 /// What the engines of these tests are set to.
 pub(crate) fn config(node: NodeId) -> EngineConfig {
-    EngineConfig {
-        node,
-        opening: OpeningPolicy {
-            chain: Digest::from_bytes([9; 32]),
-            parameters: Parameters {
-                delay: BlockDelta::new(6),
-                locks_max: 30,
-                contract_locks_max: 30,
-                lock_min: MilliSats::from_const(1_000_000),
-                dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: BlockDelta::new(3),
-            },
-            delay_max: BlockDelta::new(2_016),
-            depth_max: BlockDelta::new(144),
-            capacity_min: Sats::from_const(20_000),
-            capacity_max: Sats::from_const(16_000_000),
-        },
-        channels_max: 8,
-        channels_per_peer_max: 8,
-        unfunded_max: 3,
-        contract_collateral_max: MilliSats::from_const(500_000_000),
-        contract_modules: None,
-        inbound: Inbound::Accepted,
-        accept_reserve: ReserveRule::Demanded,
-        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
-        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
-        reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
-        locks: strait_payment::LockPolicy::default(),
-        final_depth: BlockDelta::new(6),
-        address_gap: strait_wallet::AddressGap::DEFAULT,
-    }
+    let mut config = EngineConfig::regtest(node);
+    config.opening.chain = Digest::from_bytes([9; 32]);
+    config.opening.parameters.contract_locks_max = 30;
+    config
 }

@@ -191,6 +191,8 @@ pub struct WalletView {
     pub immature: Sats,
     /// What closing all channels at once would need.
     pub fee_reserve: Sats,
+    /// What there is for it: the free, mined coins that bring more than they cost at its rate.
+    pub reserve_funds: Sats,
     /// Free, mined coins that are each large enough to pay for one closing.
     pub reserve_coins: usize,
     /// How many of these there should be: with fewer, a large coin is better split.
@@ -343,6 +345,7 @@ impl Engine {
             reserved: balance.reserved,
             immature: balance.immature,
             fee_reserve: reserve.amount,
+            reserve_funds: self.wallet.reserve_funds(reserve.fee_rate),
             reserve_coins: self.wallet.reserve_coins(&reserve),
             reserve_coins_wanted: reserve.coins,
             reserve_coin_min: reserve.coin_min,

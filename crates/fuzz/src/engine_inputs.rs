@@ -14,8 +14,8 @@ use bitcoin::consensus::deserialize;
 use bitcoin::{Transaction, Witness};
 use strait_contract::scripted::PURSE;
 use strait_contract::{Collateral, Limits, Params};
-use strait_engine::{Answer, CloseMode, Command, Input, Payment, SendAmount};
-use strait_payment::{LockKey, hash_of};
+use strait_engine::{Answer, CloseMode, Command, Input, Payment, SendAmount, TipStanding};
+use strait_payment::{LockKey, payment_hash_of};
 use strait_primitives::{
     BlockHeight, ChannelId, ContractId, FeeRate, LockId, MilliSats, Millis, Preimage, RequestKey,
     Sats, Side, Timestamp,
@@ -293,7 +293,7 @@ impl World {
                     key,
                     channel,
                     amount: MilliSats::from_const(*self.choices.pick(&amounts)),
-                    payment_hash: hash_of(&preimage),
+                    payment_hash: payment_hash_of(&preimage),
                     expiry: BlockHeight::new(expiry),
                     route: Route::new([]).expect("no stop is few enough"),
                 }
@@ -363,7 +363,7 @@ impl World {
             for index in [0, 1] {
                 let height = self.chain.height();
                 self.input(index, Input::BlockConnected { height, block: Box::new(block.clone()) });
-                self.input(index, Input::BlocksTold);
+                self.input(index, Input::BlocksTold(TipStanding::Current));
             }
         }
     }

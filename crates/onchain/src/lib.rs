@@ -20,6 +20,7 @@ mod opening;
 mod output;
 mod party;
 mod script;
+mod secret_hash;
 mod spend;
 mod wallet_script;
 
@@ -33,6 +34,7 @@ pub use key_path::{WitnessError, key_path_signatures};
 pub use keys::{ChannelKeyBytes, ChannelPublicKeys, KeyError, KeyKind};
 pub use opening::{Contribution, FundingOutput, FundingPlan, FundingTransaction, OpeningError};
 pub use party::WalletCoin;
+pub use secret_hash::{payment_hash_of, revocation_hash_of};
 pub use spend::{
     AnchorChild, AnchorChildError, Claim, ClaimError, ClaimKey, ClaimTransaction, Coin,
     SignatureRequest, SpendError,

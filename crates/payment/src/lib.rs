@@ -32,7 +32,7 @@ mod lock;
 mod policy;
 mod round;
 
-pub use book::{Deadlines, PaymentBook};
+pub use book::{Deadlines, PaymentBook, Showing};
 pub use event::PaymentEvent;
 pub use judge::{Channels, Verdict, judge};
 pub use key::{LockKey, ParseLockKeyError};
@@ -40,7 +40,7 @@ pub use lock::{
     EndedLock, Incoming, IncomingState, LockTerms, Origin, Outcome, Outgoing, OutgoingState,
 };
 pub use policy::{Forwarding, LockPolicy};
-pub use round::hash_of;
+pub use strait_onchain::payment_hash_of;
 
 #[cfg(test)]
 mod tests;

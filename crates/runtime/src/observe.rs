@@ -276,6 +276,9 @@ impl Observer {
             self.metrics.set_wallet_balance(kind, balance);
         }
         self.metrics.set_fee_reserve(wallet.fee_reserve);
+        self.metrics.set_reserve_available(wallet.reserve_funds);
+        self.metrics.set_reserve_coins(wallet.reserve_coins as u64);
+        self.metrics.set_reserve_coins_required(wallet.reserve_coins_wanted as u64);
     }
 
     /// The follower stands at the source's tip.
@@ -298,6 +301,16 @@ impl Observer {
         self.metrics.set_chain_height(height);
         let now = now();
         let detail = format!("the chain source is still downloading the chain, at height {height}");
+        self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
+    }
+
+    /// The follower stands at the source's tip, which is hours old.
+    pub(crate) fn chain_is_old(&self, height: BlockHeight) {
+        self.metrics.set_chain_height(height);
+        let now = now();
+        let detail = format!(
+            "the chain source's last block is hours old, at height {height}: it is catching up, or a clock is wrong"
+        );
         self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
     }
 

@@ -7,6 +7,7 @@ use bitcoin::hashes::{Hash as _, HashEngine as _, Hmac, HmacEngine, sha256};
 use bitcoin::secp256k1::{All, Keypair, Secp256k1, SecretKey, ecdsa};
 use strait_onchain::{
     ChannelPublicKeys, ClaimKey, ClaimTransaction, Commitment, CommitmentContext, SignatureRequest,
+    revocation_hash_of,
 };
 use strait_primitives::{
     CommitmentNumber, Digest, KeySalt, RevocationHash, RevocationSecret, SchnorrSignature,
@@ -14,7 +15,7 @@ use strait_primitives::{
 use zeroize::Zeroizing;
 
 use crate::rules::{Refusal, SigningState};
-use crate::shachain::{CommitmentSeed, hash_of};
+use crate::shachain::CommitmentSeed;
 
 /// A signature on a commitment and the content it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +81,7 @@ impl ChannelSigner {
     /// What is shown ahead of a secret.
     #[must_use]
     pub fn revocation_hash(&self, number: CommitmentNumber) -> RevocationHash {
-        hash_of(&self.secret(number))
+        revocation_hash_of(&self.secret(number))
     }
 
     /// Gives away the secret that revokes one of our commitments.
@@ -101,7 +102,7 @@ impl ChannelSigner {
     /// A counterparty that knows one we do not know to have given away proves that we are behind (protocol, section 9).
     #[must_use]
     pub fn is_secret_of(&self, number: CommitmentNumber, shown: &RevocationSecret) -> bool {
-        hash_of(shown) == self.revocation_hash(number)
+        revocation_hash_of(shown) == self.revocation_hash(number)
     }
 
     /// Signs a commitment of the counterparty.

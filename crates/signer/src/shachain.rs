@@ -8,7 +8,7 @@ mod store;
 use core::fmt;
 
 use bitcoin::hashes::{Hash as _, sha256};
-use strait_primitives::{CommitmentNumber, RevocationHash, RevocationSecret};
+use strait_primitives::{CommitmentNumber, RevocationSecret};
 use zeroize::Zeroizing;
 
 pub use self::store::{SecretError, SecretStore};
@@ -36,11 +36,6 @@ fn step(mut node: [u8; 32], bit: u32) -> [u8; 32] {
 /// Walks down the tree along the lowest `bits` of an index.
 fn descend(node: [u8; 32], bits: u32, index: u64) -> [u8; 32] {
     (0..bits).rev().filter(|bit| index >> bit & 1 == 1).fold(node, step)
-}
-
-/// What is shown ahead of a secret.
-pub(crate) fn hash_of(secret: &RevocationSecret) -> RevocationHash {
-    RevocationHash::from_bytes(sha256::Hash::hash(secret.as_bytes()).to_byte_array())
 }
 
 /// The seed of a channel's own revocation secrets. Erased when dropped, never printed.

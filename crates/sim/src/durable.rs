@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::OutPoint;
 use strait_channel::{ChannelEvent, ForceReason, Funded, Ledger, Outstanding, Signed};
-use strait_engine::{Event, LockKey, NodeState};
+use strait_engine::{EngineConfig, Event, LockKey, NodeState};
 use strait_log::{MemoryDisk, Record};
 use strait_primitives::{
     ChannelId, CommitmentNumber, ContractId, Digest, EventSeq, MilliSats, NodeId, Party, Sats,
@@ -16,6 +16,7 @@ use strait_primitives::{
 use strait_store::decode;
 use strait_wire::{Message, Operations};
 
+use crate::bargain::Bargain;
 use crate::history::{History, Round};
 use crate::oracle::Violation;
 use crate::place::Place;
@@ -80,6 +81,8 @@ pub(crate) struct Durable {
     hostile: BTreeSet<NodeId>,
     /// What must come of each channel that ever lived.
     pub(crate) stakes: BTreeMap<ChannelId, Stake>,
+    /// What was agreed, and what the operator set.
+    pub(crate) bargain: Bargain,
     /// Where in the log writes ended: what a copy of the disk can have held.
     pub(crate) ends: Vec<EventSeq>,
     /// Channels that events spoke of since somebody asked.
@@ -111,6 +114,7 @@ impl Durable {
             stance,
             hostile,
             stakes: BTreeMap::new(),
+            bargain: Bargain::default(),
             ends: Vec::new(),
             touched: BTreeSet::new(),
             state: NodeState::default(),
@@ -130,10 +134,16 @@ impl Durable {
         }
     }
 
+    /// The same node with an empty disk.
+    pub(crate) fn begun_again(&self) -> Self {
+        Self::new(self.place, self.stance, self.hostile.clone())
+    }
+
     /// Reads what the disk has come to hold, which must be what was written, or its beginning.
     pub(crate) fn advance(
         &mut self,
         disk: &MemoryDisk,
+        config: &EngineConfig,
         written: &[Record],
         history: &mut History,
     ) -> Result<(), Violation> {
@@ -149,6 +159,11 @@ impl Durable {
             })?;
             self.state.apply(&event);
             self.head = record.seq;
+            let kept = match self.stance {
+                Stance::Fair => self.bargain.judge(&self.state, &event, config),
+                Stance::Foul => self.bargain.judge_restored(&self.state, &event),
+            };
+            kept.map_err(|what| Violation::Bargain { node: self.place.to_string(), what })?;
             if let (Event::Channel { channel, event }, Stance::Fair) = (&event, self.stance) {
                 self.note(*channel, event, history)?;
                 self.note_stake(*channel);

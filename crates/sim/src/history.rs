@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use bitcoin::hashes::{Hash, sha256};
 use strait_channel::{Ledger, Live};
 use strait_contract::scripted::PurseAction;
 use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, LockId, MilliSats, NodeId, Party,
+    ChannelId, CommitmentNumber, ContractId, LockId, MilliSats, NodeId, Party, PaymentHash,
 };
 use strait_wire::{Operation, Operations};
 
@@ -39,6 +40,13 @@ impl Shares {
     }
 }
 
+/// A lock that stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    amount_msat: u64,
+    hash: PaymentHash,
+}
+
 /// One channel's rounds and what they add up to.
 #[derive(Debug)]
 pub(crate) struct ChannelHistory {
@@ -54,7 +62,7 @@ pub(crate) struct ChannelHistory {
     /// What contracts will take, as agreed.
     collateral: BTreeMap<ContractId, Shares>,
     /// Locks that stand, by who offered them.
-    locks: BTreeMap<(Party, LockId), u64>,
+    locks: BTreeMap<(Party, LockId), Standing>,
     /// The last number that each node holds, as far as it can be believed.
     held: BTreeMap<Place, CommitmentNumber>,
 }
@@ -231,7 +239,8 @@ impl History {
         let all = actual.opener_msat + actual.acceptor_msat + pledged + locked;
         check("both", all, history.capacity_msat)?;
         if history.rounds.keys().next_back().is_none_or(|last| *last == number) {
-            check("the locks'", locked, history.locks.values().sum())?;
+            let standing = history.locks.values().map(|lock| lock.amount_msat);
+            check("the locks'", locked, standing.sum())?;
         }
         if history.rounds.keys().next_back().is_none_or(|last| *last == number) {
             for (id, purse) in &history.purses {
@@ -299,18 +308,21 @@ impl ChannelHistory {
                 shares.opener_msat += purse.opener_msat;
                 shares.acceptor_msat += purse.acceptor_msat;
             }
-            Operation::AddLock { lock, amount, .. } => {
+            Operation::AddLock { lock, amount, payment_hash, .. } => {
                 *shares.of(proposer) -= amount.to_msat();
-                let before = self.locks.insert((proposer, *lock), amount.to_msat());
+                let standing = Standing { amount_msat: amount.to_msat(), hash: *payment_hash };
+                let before = self.locks.insert((proposer, *lock), standing);
                 assert_eq!(before, None, "a number names one lock for ever");
             }
-            Operation::ClaimLock { lock, .. } => {
-                let amount = self.locks.remove(&(!proposer, *lock)).expect("a lock ends once");
-                *shares.of(proposer) += amount;
+            Operation::ClaimLock { lock, preimage } => {
+                let taken = self.locks.remove(&(!proposer, *lock)).expect("a lock ends once");
+                let hash = sha256::Hash::hash(preimage.as_bytes()).to_byte_array();
+                assert_eq!(hash, *taken.hash.as_bytes(), "a lock is claimed with its preimage");
+                *shares.of(proposer) += taken.amount_msat;
             }
             Operation::CancelLock { lock, .. } => {
-                let amount = self.locks.remove(&(!proposer, *lock)).expect("a lock ends once");
-                *shares.of(!proposer) += amount;
+                let back = self.locks.remove(&(!proposer, *lock)).expect("a lock ends once");
+                *shares.of(!proposer) += back.amount_msat;
             }
             Operation::RaiseHeight { .. } => {}
         }

@@ -7,21 +7,18 @@ use std::collections::{BTreeSet, VecDeque};
 
 use bitcoin::{Network, Transaction};
 use strait_chain::{BlockId, Follower};
-use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
 use strait_engine::{Effect, Engine, EngineConfig, Event, Input, LockPolicy, Moment, NodeState};
 use strait_log::{MemoryDisk, MemoryStore, Record, Snapshot, Unsaved, Writer};
-use strait_primitives::{
-    BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, Millis, NodeId, Sats, Timestamp,
-};
+use strait_primitives::{BlockDelta, BlockHeight, EventSeq, MilliSats, Millis, NodeId, Timestamp};
 use strait_signer::{Seed, SeedWords};
 use strait_store::{decode, encode, encode_snapshot, replay};
 use strait_wallet::{Account, AddressGap};
-use strait_wire::Parameters;
 use zeroize::Zeroizing;
 
 use crate::agenda::Life;
 use crate::durable::Durable;
+use crate::history::History;
 use crate::oracle::{Violation, same_state};
 use crate::place::Place;
 use crate::settle::Settler;
@@ -37,6 +34,11 @@ enum WalletLook {
     /// Nothing: no event spoke of it.
     Spared,
 }
+
+/// Locks that one peer may have here: few, so that it comes to ask for more.
+const PEER_LOCKS_MAX: usize = 8;
+/// What may be in them.
+const PEER_VALUE_MAX: MilliSats = MilliSats::from_const(400_000_000);
 
 /// Decisions that may wait for the writer, as in the runtime.
 const OUTBOX_MAX: usize = 8;
@@ -135,6 +137,10 @@ pub(crate) struct Host {
     pub(crate) running: Option<Running>,
     /// How far its clock is ahead of the world's. Never less than before.
     pub(crate) clock_ahead: Millis,
+    /// Since when its clock runs at its own rate, and how many of its milliseconds a thousand of the world's are.
+    clock_rate: (Timestamp, u64),
+    /// Where the backup ends that its disk was restored from, while nothing says so there.
+    backup: Option<EventSeq>,
     /// The height at which its chain backend is back, while that is away.
     pub(crate) backend_back: Option<BlockHeight>,
     pub(crate) identity: Identity,
@@ -153,6 +159,8 @@ impl Host {
             life: Life::default(),
             running: None,
             clock_ahead: Millis(0),
+            clock_rate: (Timestamp::default(), 1_000),
+            backup: None,
             backend_back: None,
             config: config_of(identity.node, set),
             settler: Settler::default(),
@@ -168,7 +176,36 @@ impl Host {
 
     /// What its clock says at this time of the world.
     pub(crate) fn clock(&self, now: Timestamp) -> Timestamp {
-        now.after(self.clock_ahead)
+        let (from, rate) = self.clock_rate;
+        let run = now.since(from).0;
+        let run = run / 1_000 * rate + run % 1_000 * rate / 1_000;
+        from.after(Millis(run)).after(self.clock_ahead)
+    }
+
+    /// From now on a thousand milliseconds of the world are so many of the node's.
+    pub(crate) fn set_clock_rate(&mut self, now: Timestamp, rate: u64) {
+        let ahead = self.clock(now).since(now);
+        self.clock_rate = (now, rate);
+        self.clock_ahead = ahead;
+    }
+
+    /// The disk is lost, and another takes its place with a backup on it that ends with this event. The node must not be
+    /// running.
+    pub(crate) fn restore(
+        &mut self,
+        upto: EventSeq,
+        history: &mut History,
+    ) -> Result<(), Violation> {
+        let mut records = self.disk.durable_records();
+        records.retain(|record| record.seq <= upto);
+        let disk = MemoryDisk::new();
+        let _ = Writer::new(disk.open()).append(&records).expect("a new disk has no faults");
+        self.disk = disk;
+        self.durable = self.durable.begun_again();
+        self.durable.advance(&self.disk, &self.config, &records, history)?;
+        self.settler = Settler::default();
+        self.backup = Some(upto);
+        Ok(())
     }
 
     /// Fails unless the node could settle each channel that its disk has new events of.
@@ -184,7 +221,7 @@ impl Host {
     }
 
     /// Starts the node from its disk, and checks what it reads there.
-    pub(crate) fn start(&mut self, now: Timestamp) -> Result<(), Violation> {
+    pub(crate) fn start(&mut self, now: Timestamp, entropy: [u8; 32]) -> Result<(), Violation> {
         self.life.0 += 1;
         let store = self.disk.open();
         let fail = |why: String| Violation::Start { node: self.place.to_string(), why };
@@ -216,6 +253,14 @@ impl Host {
             .collect();
         let follower =
             Follower::new(Network::Regtest, known).map_err(|error| fail(error.to_string()))?;
+        let contracts = ScriptedRuntime::with_purse();
+        // A backup is marked, and the mark goes with the first write.
+        self.backup = self.backup.filter(|end| *end == replayed.head);
+        if self.backup.is_some() {
+            let moment = Moment { now, entropy, contracts: &contracts };
+            let noted = engine.note_restored(now, &moment);
+            batches.push(Batch { unsaved: vec![noted], at: now, snapshot: None });
+        }
         let started = engine.start(now);
         batches.push(Batch { unsaved: vec![started], at: now, snapshot: None });
         let mut running = Running {
@@ -225,7 +270,7 @@ impl Host {
             outbox: VecDeque::new(),
             follower,
             orders: VecDeque::new(),
-            contracts: ScriptedRuntime::with_purse(),
+            contracts,
             planned: BTreeSet::new(),
             decided,
             last_snapshot: replayed.head,
@@ -359,40 +404,19 @@ fn account_of(seed: &Seed) -> Account {
 }
 
 fn config_of(node: NodeId, set: Settings) -> EngineConfig {
-    let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
-    EngineConfig {
-        node,
-        opening: OpeningPolicy {
-            chain: Digest::from_bytes(bitcoin::hashes::Hash::to_byte_array(genesis)),
-            parameters: Parameters {
-                delay: set.delay,
-                locks_max: 30,
-                contract_locks_max: 0,
-                lock_min: MilliSats::from_const(1_000_000),
-                dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: set.depth,
-            },
-            delay_max: BlockDelta::new(2_016),
-            depth_max: BlockDelta::new(144),
-            capacity_min: Sats::from_const(20_000),
-            capacity_max: Sats::from_const(16_000_000),
-        },
+    let mut config = EngineConfig {
         channels_max: 32,
-        channels_per_peer_max: 8,
-        unfunded_max: 3,
-        contract_collateral_max: MilliSats::from_const(500_000_000),
-        contract_modules: None,
-        inbound: strait_engine::Inbound::Accepted,
-        accept_reserve: strait_engine::ReserveRule::Demanded,
-        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
-        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
-        reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
         locks: LockPolicy {
             margin: set.margin,
             lead_max: BlockDelta::new(1_000),
+            peer_locks_max: PEER_LOCKS_MAX,
+            peer_value_max: PEER_VALUE_MAX,
             ..LockPolicy::default()
         },
-        final_depth: BlockDelta::new(6),
         address_gap: AddressGap(2),
-    }
+        ..EngineConfig::regtest(node)
+    };
+    config.opening.parameters.delay = set.delay;
+    config.opening.parameters.depth = set.depth;
+    config
 }

@@ -16,6 +16,7 @@
 //! **Invariant:** nothing here reads a clock, an environment variable, or entropy of the machine.
 
 mod agenda;
+mod bargain;
 mod chain;
 mod choices;
 mod durable;
@@ -25,8 +26,10 @@ mod host;
 mod lockage;
 mod network;
 mod oracle;
+mod penalty;
 mod place;
 mod run;
+mod scheme;
 mod settle;
 mod tamper;
 mod topology;

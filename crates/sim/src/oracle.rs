@@ -133,6 +133,16 @@ pub enum Violation {
         /// What that comes of.
         account: String,
     },
+    /// Something of a revoked commitment was not taken.
+    #[error("{node} left {value_sat} sat in {outpoint} to whoever cheated")]
+    Unpunished {
+        /// Which node.
+        node: String,
+        /// Where.
+        outpoint: String,
+        /// How much.
+        value_sat: u64,
+    },
     /// A node's wallet and the chain do not agree.
     #[error("{node}'s wallet says {wallet_sat} sat, the chain holds {chain_sat} sat for it")]
     Wallet {
@@ -256,6 +266,14 @@ pub enum Violation {
         node: String,
         /// Of what.
         what: String,
+    },
+    /// A node did not keep to what it agreed, or to what its operator set.
+    #[error("{node}: {what}")]
+    Bargain {
+        /// Which node.
+        node: String,
+        /// What it did.
+        what: &'static str,
     },
     /// Our own code panicked.
     #[error("a panic: {message}")]

@@ -12,6 +12,7 @@ use crate::agenda::Happening;
 use crate::choices::Choices;
 use crate::lockage::check_locks;
 use crate::oracle::Violation;
+use crate::penalty::check_penalties;
 use crate::place::Place;
 use crate::topology::Topology;
 use crate::trace::Trace;
@@ -25,6 +26,10 @@ use self::beginning::{open_first_channels, prepare};
 const CALM_MS_MAX: u64 = 1_200_000;
 /// When, in the calm, channels with those who played foul are closed that have not come to rest by themselves.
 const PARTING_MS: u64 = 120_000;
+/// When, in the calm, blocks begin to come fast: who forgot a lock on chain takes it back never, and its peer waits a week.
+const WEEK_MS: u64 = 400_000;
+/// The longest pause between two of those blocks.
+const WEEK_BLOCK_MS: u64 = 1_000;
 /// Steps between two looks at whether everything has come to rest.
 const REST_CHECK_STEPS: u64 = 50;
 /// Steps that a storm driven by bytes takes at most.
@@ -203,6 +208,7 @@ fn live(plan: Plan, trace: Trace) -> Result<Report, Violation> {
     open_first_channels(&mut world, weather.first_channels)?;
     world.choices = choices;
     world.weather = weather;
+    world.let_clocks_drift();
     world.plan(1, Happening::Misfortune);
     let until = world.trace.steps() + steps;
     while world.trace.steps() < until && !world.choices.is_used_up() {
@@ -263,6 +269,9 @@ fn come_to_rest(world: &mut World, spoilt: &[Spoilt]) -> Result<(), Violation> {
             rest::part(world);
             parting = Parting::Done;
         }
+        if waited_ms > WEEK_MS {
+            world.weather.block_ms_max = WEEK_BLOCK_MS;
+        }
         match rest::unrest(world, waited_ms) {
             None if probed => break,
             None => {
@@ -277,6 +286,7 @@ fn come_to_rest(world: &mut World, spoilt: &[Spoilt]) -> Result<(), Violation> {
         let host = world.hosts.at(place);
         host.check_fold()?;
         check_wealth(host, &world.users, &world.chain)?;
+        check_penalties(host, &world.chain)?;
         check_locks(host, &world.users)?;
     }
     world.tell("everything has come to rest");

@@ -106,7 +106,8 @@ fn due_of(share: &Share, engine: &Engine) -> MilliSats {
         .expect("a ledger's parts are at most its capacity")
 }
 
-fn blocks(chain: &SimChain) -> impl Iterator<Item = std::sync::Arc<Block>> + '_ {
+/// All blocks of the best chain but the first.
+pub(crate) fn blocks(chain: &SimChain) -> impl Iterator<Item = std::sync::Arc<Block>> + '_ {
     (1..=chain.regtest.height().to_u32()).filter_map(|height| {
         let hash = chain.regtest.hash_at(BlockHeight::new(height))?;
         Some(chain.regtest.block(&hash)?.1)

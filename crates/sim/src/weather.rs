@@ -29,6 +29,8 @@ pub struct Weather {
     pub first_channels: u64,
     /// The chance that a miner has a whim at a block.
     pub whims: u64,
+    /// By how much a clock runs too fast or too slow at most, in thousandths.
+    pub drift: u64,
     /// What those who play foul do with each message.
     pub malice: Malice,
 }
@@ -50,6 +52,8 @@ pub struct Malice {
     pub replay: u64,
     /// It says it about another channel.
     pub misdirect: u64,
+    /// It proposes what it may not, and signs that.
+    pub scheme: u64,
 }
 
 /// Weights of misfortunes.
@@ -74,6 +78,8 @@ pub struct Misfortunes {
     pub spike: u64,
     /// A node's clock jumps ahead.
     pub clock: u64,
+    /// One who plays foul loses its disk, and comes back from a backup as an operator restores one.
+    pub restore: u64,
     /// A node's chain backend is silent for a while, and takes nothing.
     pub outage: u64,
     /// Miners keep what waits out of some blocks.
@@ -128,6 +134,7 @@ impl Weather {
             fees: weight(&[0, 1]),
             spike: weight(&[0, 0, 1]),
             clock: weight(&[0, 0, 1]),
+            restore: weight(&[0, 1]),
             outage: weight(&[0, 1]),
             censor: weight(&[0, 0, 1]),
             ghost: weight(&[2, 1, 6]),
@@ -141,6 +148,7 @@ impl Weather {
             alter: weight(&[0, 5, 30]),
             replay: weight(&[0, 5, 30]),
             misdirect: weight(&[0, 2, 10]),
+            scheme: weight(&[0, 5, 30]),
         };
         let habits = Habits {
             pay: weight(&[100, 60, 200]),
@@ -169,6 +177,7 @@ impl Weather {
             habits,
             first_channels: weight(&[700, 1_000]),
             whims: weight(&[0, 0, 30, 200]),
+            drift: weight(&[0, 5, 20]),
             malice,
         }
     }
@@ -220,6 +229,7 @@ impl Weather {
                 fees: 0,
                 spike: 0,
                 clock: 0,
+                restore: 0,
                 outage: 0,
                 censor: 0,
                 ghost: 0,
@@ -244,6 +254,7 @@ impl Weather {
             },
             first_channels: 0,
             whims: 0,
+            drift: 0,
             malice: Malice {
                 drop: 0,
                 repeat: 0,
@@ -252,6 +263,7 @@ impl Weather {
                 alter: 0,
                 replay: 0,
                 misdirect: 0,
+                scheme: 0,
             },
         }
     }

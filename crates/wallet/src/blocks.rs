@@ -184,13 +184,27 @@ impl Wallet {
         })
     }
 
-    /// Where the best chain holds another transaction that spends a coin of this one, which can then never be mined.
+    /// Where the best chain holds another transaction that spends a coin of this one, or of one that this one needs and no
+    /// block holds: it can then never be mined. The deepest of them, if there are several.
+    ///
+    /// Only what touches the wallet is known here: of what a stranger's payment to it was made from, nothing is.
     #[must_use]
     pub fn rival_of(&self, txid: Txid) -> Option<BlockHeight> {
-        let transaction = self.transaction(txid)?;
-        let rivals = self.graph.graph().direct_conflicts(&transaction);
-        let mined = rivals.filter_map(|(_, rival)| self.mined_in(rival));
-        mined.map(|block| block.height).min()
+        let graph = self.graph.graph();
+        let mut needed = vec![txid];
+        let mut seen = BTreeSet::new();
+        let mut rival: Option<BlockHeight> = None;
+        while let Some(txid) = needed.pop() {
+            let Some(transaction) = self.transaction(txid) else { continue };
+            if !seen.insert(txid) || self.mined_in(txid).is_some() {
+                continue;
+            }
+            let rivals = graph.direct_conflicts(&transaction);
+            let mined = rivals.filter_map(|(_, other)| self.mined_in(other)).map(|at| at.height);
+            rival = rival.into_iter().chain(mined).min();
+            needed.extend(transaction.input.iter().map(|input| input.previous_output.txid));
+        }
+        rival
     }
 
     /// True if a block of the best chain holds the transaction, or one that spends it.

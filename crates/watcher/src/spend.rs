@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bitcoin::hashes::{Hash as _, sha256};
 use bitcoin::{Block, OutPoint, Transaction, Txid, Witness};
-use strait_onchain::{LockSpec, OutputKind};
+use strait_onchain::{LockSpec, OutputKind, revocation_hash_of};
 use strait_primitives::{
     BlockHeight, CommitmentNumber, RevocationHash, RevocationSecret, Sats, Side,
 };
@@ -190,7 +189,11 @@ impl FundingSpend {
         match facts.revocation(Side::Counterparty, number)? {
             Revocation::Hash(_) => None,
             Revocation::Secret(secret) => {
-                assert_eq!(hash_of(&secret), revocation_hash, "one number has one secret");
+                assert_eq!(
+                    revocation_hash_of(&secret),
+                    revocation_hash,
+                    "one number has one secret"
+                );
                 Some(secret)
             }
         }
@@ -216,7 +219,7 @@ fn best_reading(
     let readings = [Side::Holder, Side::Counterparty].into_iter().filter_map(|broadcaster| {
         let revocation_hash = match facts.revocation(broadcaster, number)? {
             Revocation::Hash(hash) => hash,
-            Revocation::Secret(secret) => hash_of(&secret),
+            Revocation::Secret(secret) => revocation_hash_of(&secret),
         };
         let locks = facts.locks(broadcaster, number);
         let context = facts.context(broadcaster);
@@ -264,9 +267,4 @@ const fn is_owned(output: &TrackedOutput) -> bool {
 /// All that the outputs hold; `None` above all the money there is.
 fn total(outputs: &[TrackedOutput]) -> Option<Sats> {
     Sats::checked_sum(outputs.iter().map(|output| output.value))
-}
-
-/// What was shown ahead of a secret.
-fn hash_of(secret: &RevocationSecret) -> RevocationHash {
-    RevocationHash::from_bytes(sha256::Hash::hash(secret.as_bytes()).to_byte_array())
 }

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use strait_api_types::{ClaimLockRequest, LockList, OfferLockRequest, PreimageHex};
 use strait_client::{Client, LockFilter};
-use strait_payment::hash_of;
+use strait_payment::payment_hash_of;
 use strait_primitives::Preimage;
 
 use super::money::{Intention, intend};
@@ -27,7 +27,7 @@ pub(super) fn new_preimage(output: &mut Output<'_>) -> Result<(), CliError> {
     output.say("keep the preimage secret until you claim: who shows it takes the lock");
     output.object(&NewPreimage {
         preimage: hex::encode(preimage.as_bytes()),
-        payment_hash: hash_of(&preimage).to_string(),
+        payment_hash: payment_hash_of(&preimage).to_string(),
     })
 }
 

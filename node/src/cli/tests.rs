@@ -145,7 +145,7 @@ async fn a_new_preimage_needs_no_node_and_opens_its_hash() {
         let made: serde_json::Value = serde_json::from_str(&done.data).unwrap();
         let preimage = made["preimage"].as_str().unwrap().to_owned();
         assert!(!done.words.contains(&preimage), "{}", done.words);
-        let hash = strait_payment::hash_of(&preimage.parse().unwrap());
+        let hash = strait_payment::payment_hash_of(&preimage.parse().unwrap());
         assert_eq!(made["payment_hash"], hash.to_string());
         preimage
     };

@@ -2,7 +2,7 @@
 
 use strait_api_types::{EventKind, LockChange, LockStep, PreimageHex};
 use strait_engine::LockKey;
-use strait_payment::{PaymentEvent, hash_of};
+use strait_payment::{Outcome, PaymentEvent, payment_hash_of};
 use strait_primitives::{ChannelId, LockId, Preimage, Side};
 use strait_wire::Operation;
 
@@ -62,10 +62,17 @@ pub(super) fn decision(event: &PaymentEvent) -> EventKind {
             EventKind::LockCancelling { lock_id: lock.to_string(), reason: reason_of(*reason) }
         }
         PaymentEvent::PreimageLearned { preimage } => EventKind::PreimageLearned {
-            payment_hash: hash_of(preimage).to_string(),
+            payment_hash: payment_hash_of(preimage).to_string(),
             preimage: shown(preimage),
         },
         PaymentEvent::OutgoingGone { lock } => EventKind::LockExpired { lock_id: lock.to_string() },
+        PaymentEvent::EndedOnChain { lock, outcome } => {
+            let lock_id = lock.to_string();
+            match outcome {
+                Outcome::Claimed => EventKind::LockClaimedOnChain { lock_id },
+                Outcome::Cancelled { .. } | Outcome::Expired => EventKind::LockExpired { lock_id },
+            }
+        }
     }
 }
 

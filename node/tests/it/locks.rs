@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::json;
 use strait_api_types::{ClaimLockRequest, Lock, LockHop, LockState, OfferLockRequest, PreimageHex};
 use strait_client::{Client, LockFilter};
-use strait_payment::hash_of;
+use strait_payment::payment_hash_of;
 use strait_primitives::Preimage;
 use strait_testkit::TestDevnet;
 
@@ -30,7 +30,7 @@ impl Secret {
         getrandom::fill(&mut random).unwrap();
         let preimage = Preimage::from_bytes(random);
         let claim = ClaimLockRequest { preimage: PreimageHex(hex::encode(random)) };
-        Self { claim, hash: hash_of(&preimage).to_string() }
+        Self { claim, hash: payment_hash_of(&preimage).to_string() }
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::Work;
 use super::floors::Floors;
+use super::{Seed, Work};
 
 /// Seconds after which one input is called a hang: machines are slow and shared.
 const INPUT_SECONDS_MAX: u64 = 60;
@@ -72,14 +72,14 @@ impl Fuzzer {
                 .with_context(|| format!("could not make {}", folder.display()))?;
         }
         match work {
-            Work::Search(time) => {
+            Work::Search(time, seed) => {
                 let covered = self.covered()?;
                 let floor = floors.of(&self.name);
                 ensure!(
                     covered >= floor,
                     "the corpus reaches {covered} edges, its floor is {floor}"
                 );
-                Ok(Told { covered, tried: self.search(time)? })
+                Ok(Told { covered, tried: self.search(time, seed)? })
             }
             Work::Keep => {
                 self.keep()?;
@@ -95,10 +95,29 @@ impl Fuzzer {
     }
 
     /// Searches, and returns how many inputs it tried.
-    fn search(&self, time: Duration) -> Result<u64> {
+    fn search(&self, time: Duration, seed: Seed) -> Result<u64> {
         let time = format!("-max_total_time={}", time.as_secs().max(1));
-        let account = self.run(&[time], &[&self.found, &self.corpus])?;
+        let account = match seed {
+            Seed::Fresh => self.run(&[time], &[&self.found, &self.corpus])?,
+            Seed::Fixed(seed) => {
+                let inputs = format!("-seed_inputs=@{}", self.list_corpus()?.display());
+                self.run(&[time, format!("-seed={seed}"), inputs], &[])?
+            }
+        };
         Ok(number_after(&account, "Done ").unwrap_or_default())
+    }
+
+    /// Writes the paths of the corpus in order, and returns where: a folder's own order differs from clone to clone.
+    fn list_corpus(&self) -> Result<PathBuf> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.corpus).context("could not list the corpus")? {
+            let path = entry.context("could not list the corpus")?.path();
+            paths.push(path.display().to_string());
+        }
+        paths.sort();
+        let list = self.found.with_extension("list");
+        fs::write(&list, paths.join(",")).context("could not write the corpus's list")?;
+        Ok(list)
     }
 
     /// Makes the corpus the smallest that covers what it and the finds cover.

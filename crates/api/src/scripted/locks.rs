@@ -1,7 +1,7 @@
 //! The one lock of the scripted node.
 
 use strait_api_types::{ErrorCode, Lock, LockDirection, LockHop, LockRole, LockState, PreimageHex};
-use strait_payment::{LockKey, hash_of};
+use strait_payment::{LockKey, payment_hash_of};
 use strait_primitives::{LockId, NodeId, Preimage, Side};
 
 use super::CHANNEL;
@@ -26,7 +26,7 @@ pub(super) fn held(state: LockState) -> Lock {
         state,
         reason: None,
         amount_msat: 1_000_000,
-        payment_hash: hash_of(&PREIMAGE).to_string(),
+        payment_hash: payment_hash_of(&PREIMAGE).to_string(),
         expiry: 500,
         route: Vec::new(),
         forwarded_to: None,
@@ -67,7 +67,7 @@ pub(super) fn page(query: &LockQuery) -> Vec<Lock> {
 
 /// Claims the lock if the preimage is right.
 pub(super) fn claimed(preimage: &Preimage) -> Result<Lock, ApiError> {
-    if hash_of(preimage) != hash_of(&PREIMAGE) {
+    if payment_hash_of(preimage) != payment_hash_of(&PREIMAGE) {
         return Err(ApiError::new(
             ErrorCode::WrongPreimage,
             "the preimage does not open the lock",

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bitcoin::hashes::{Hash, sha256};
 use strait_contract::{CallError, Outcome, Step, Terms};
 use strait_onchain::limits::EXPIRY_END;
-use strait_primitives::{BlockHeight, ContractId, LockId, MilliSats, Party, PaymentHash, Preimage};
+use strait_onchain::payment_hash_of;
+use strait_primitives::{BlockHeight, ContractId, LockId, MilliSats, Party, Preimage};
 use strait_wire::Operation;
 
 use super::context::{Contracts, Progress, RoundContext};
@@ -163,8 +163,7 @@ impl Ledger {
         rules: &Rules,
     ) -> Result<(), LedgerError> {
         let lock = self.take_lock(!receiver, id)?;
-        let hash = sha256::Hash::hash(preimage.as_bytes()).to_byte_array();
-        if PaymentHash::from_bytes(hash) != lock.payment_hash {
+        if payment_hash_of(preimage) != lock.payment_hash {
             return Err(LedgerError::Preimage { lock: id });
         }
         self.credit(receiver, lock.amount, rules);

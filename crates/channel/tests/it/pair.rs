@@ -340,7 +340,8 @@ pub fn irrevocable(node: &Node) -> Vec<RequestKey> {
         | Notice::Opened
         | Notice::Abandoned
         | Notice::ContractAnswered { .. }
-        | Notice::CloseAgreed => &[],
+        | Notice::CloseAgreed
+        | Notice::CloseRefused { .. } => &[],
     });
     carried.map(|request| request.key).collect()
 }

@@ -112,17 +112,54 @@ fn nobody_pays_to_close_a_channel_that_brings_less() {
     check(30_000_000, 100_000, 1);
 }
 
+/// The coins of a close that fees had made too dear were free at once, though mempools may have held its child: whatever
+/// else they were chosen for would have had to outbid that first.
 #[test]
-fn coins_are_free_again_when_a_close_is_not_worth_them_any_more() {
+fn coins_of_a_child_that_left_are_held_until_its_close_is_mined_at_depth() {
     let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
     let channel = open(&mut opener, &mut acceptor);
     opener.pay(channel, 7, MilliSats::from_const(30_000_000));
     talk(&mut opener, &mut acceptor);
+    acceptor.sent();
     acceptor.close(channel, CloseMode::Force);
-    assert!(acceptor.reserved() > 0);
+    let package = acceptor.sent().pop().expect("it leaves");
+    assert_eq!(package.len(), 2, "with a child");
     acceptor.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(400_000)));
     acceptor.mine_empty(1);
+    assert_eq!(acceptor.sent().pop().map(|package| package.len()), Some(1), "not worth it now");
+    assert!(acceptor.reserved() > 0, "and yet its child may be mined");
+    acceptor.mine(vec![package[0].clone()]);
+    acceptor.mine_empty(10);
+    assert!(acceptor.reserved() > 0, "a reorganisation may take the close away");
+    acceptor.mine_empty(1);
     assert_eq!(acceptor.reserved(), 0);
+}
+
+/// A block held a commitment with its child, a reorganisation undid both, and the peer's commitment came instead: the child
+/// was sent again at each block for ever, and its coin was never free.
+#[test]
+fn a_child_that_was_undone_with_its_parent_frees_its_coin() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    acceptor.close(channel, CloseMode::Force);
+    let theirs = acceptor.sent().concat().remove(0);
+    opener.sent();
+    opener.close(channel, CloseMode::Force);
+    let package = opener.sent().pop().expect("the close leaves");
+    let [_, child] = package.as_slice() else { panic!("{package:?}") };
+    let coin = child.input[1].previous_output;
+    let is_free =
+        |rig: &Rig| rig.engine.wallet.confirmed_coins().iter().any(|free| free.outpoint == coin);
+    opener.mine(package.clone());
+    opener.unmine(1);
+    opener.mine(vec![theirs]);
+    opener.mine_empty(10);
+    assert!(!is_free(&opener), "the first commitment may come yet");
+    opener.mine_empty(1);
+    assert!(is_free(&opener), "none but the peer's has come");
+    opener.sent();
+    opener.mine_empty(1);
+    assert!(opener.sent().concat().iter().all(|tx| tx.compute_txid() != child.compute_txid()));
 }
 
 /// The acceptor closed by force, had nothing to pay for it with, and answered no proposal any more: its peer waited.

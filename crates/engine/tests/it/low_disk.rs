@@ -7,7 +7,7 @@ use strait_contract::scripted::{PURSE, PurseAction};
 use strait_contract::{Collateral, Limits, Params};
 use strait_engine::{
     Answer, ChannelStage, CloseMode, Command, CommandError, DiskRoom, Input, LockStage, Report,
-    SendAmount,
+    SendAmount, TipStanding,
 };
 use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, ModuleHash,
@@ -256,7 +256,7 @@ fn a_lock_that_has_arrived_is_not_passed_on() {
     line.done(A, offer).unwrap();
     assert_eq!(line.stage(B, line.received(0, 0)), LockStage::Arrived);
     line.input(B, Input::Disk(LOW));
-    line.input(B, Input::BlocksTold);
+    line.input(B, Input::BlocksTold(TipStanding::Current));
     line.settle();
     let back = LockStage::Cancelled(CancelReason::NoRoute);
     assert_eq!(line.stage(A, line.sent(0, 0)), back);

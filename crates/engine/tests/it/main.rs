@@ -9,6 +9,7 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod attacks;
 mod contracts;
 mod core_chain;
 mod forwarding;

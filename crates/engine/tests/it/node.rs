@@ -4,19 +4,16 @@ use std::collections::VecDeque;
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Network, Transaction};
-use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
 use strait_engine::{
     Answer, BlockPoint, Command, CommandError, CommandId, Effect, Engine, EngineConfig, Event,
-    Inbound, Input, Moment, NodeState, Report,
+    Input, Moment, NodeState, Report,
 };
 use strait_log::{MemoryDisk, MemoryStore, Record, RecordKind, RecordVersion, Unsaved, Writer};
-use strait_primitives::{
-    BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, NodeId, Sats, Timestamp,
-};
+use strait_primitives::{BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, NodeId, Timestamp};
 use strait_signer::{Seed, SeedWords};
 use strait_wallet::Account;
-use strait_wire::{Message, Parameters};
+use strait_wire::Message;
 use zeroize::Zeroizing;
 
 /// What a command was answered with.
@@ -124,17 +121,27 @@ impl Node {
 
     /// Something happens to the node: it decides, saves, and only then acts.
     pub fn handle(&mut self, input: Input, now: Timestamp, entropy: [u8; 32]) {
+        self.handle_all(vec![input], now, entropy);
+    }
+
+    /// The same for what happens at once: only after all of it do channels propose.
+    pub fn handle_all(&mut self, inputs: Vec<Input>, now: Timestamp, entropy: [u8; 32]) {
         if self.is_killed() {
             return;
         }
-        let mut other = entropy;
-        other[0] ^= 1;
+        let mut all = Vec::new();
+        let mut entropy = entropy;
+        for input in inputs {
+            let moment = Moment { now, entropy, contracts: &self.contracts };
+            all.push(self.engine.handle(input, &moment));
+            entropy[0] ^= 1;
+            entropy[1] = entropy[1].wrapping_add(1 - (entropy[0] & 1));
+        }
         let moment = Moment { now, entropy, contracts: &self.contracts };
-        let decided = self.engine.handle(input, &moment);
-        let moment = Moment { now, entropy: other, contracts: &self.contracts };
-        let polled = self.engine.poll(&moment);
-        self.save(decided, now);
-        self.save(polled, now);
+        all.push(self.engine.poll(&moment));
+        for unsaved in all {
+            self.save(unsaved, now);
+        }
     }
 
     /// True once it was killed, and until it is restarted.
@@ -219,37 +226,13 @@ pub fn chain() -> Digest {
 }
 
 fn config_of(node: NodeId) -> EngineConfig {
-    EngineConfig {
-        node,
-        opening: OpeningPolicy {
-            chain: chain(),
-            parameters: Parameters {
-                delay: BlockDelta::new(6),
-                locks_max: 30,
-                contract_locks_max: 0,
-                lock_min: MilliSats::from_const(1_000_000),
-                dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: BlockDelta::new(1),
-            },
-            delay_max: BlockDelta::new(2_016),
-            depth_max: BlockDelta::new(144),
-            capacity_min: Sats::from_const(20_000),
-            capacity_max: Sats::from_const(16_000_000),
-        },
-        channels_max: 8,
+    let mut config = EngineConfig {
         channels_per_peer_max: 4,
-        unfunded_max: 3,
-        contract_collateral_max: MilliSats::from_const(500_000_000),
-        contract_modules: None,
-        inbound: Inbound::Accepted,
-        accept_reserve: strait_engine::ReserveRule::Demanded,
-        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
-        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
         reserve_fee_rate: FeeRate::from_sat_per_kvb(2_000),
-        locks: strait_engine::LockPolicy::default(),
-        final_depth: BlockDelta::new(6),
-        address_gap: strait_wallet::AddressGap::DEFAULT,
-    }
+        ..EngineConfig::regtest(node)
+    };
+    config.opening.parameters.depth = BlockDelta::new(1);
+    config
 }
 
 /// The height after this one.

@@ -5,22 +5,19 @@ use std::sync::{Mutex, PoisonError};
 
 use bitcoin::hashes::{Hash as _, sha256};
 use bitcoin::{Network, Transaction};
-use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
 use strait_engine::{
-    Answer, BlockPoint, Command, CommandId, Effect, Engine, EngineConfig, Event, Inbound, Input,
-    Moment, NodeState, ReserveRule,
+    Answer, BlockPoint, Command, CommandId, Effect, Engine, EngineConfig, Event, Input, Moment,
+    NodeState,
 };
 use strait_log::{MemoryDisk, MemoryStore, Record, Unsaved, Writer};
-use strait_payment::LockPolicy;
 use strait_primitives::{
-    BlockDelta, ChannelId, CommitmentNumber, ContractId, Digest, FeeRate, MilliSats, NodeId, Sats,
-    SchnorrSignature, Timestamp,
+    ChannelId, CommitmentNumber, ContractId, NodeId, SchnorrSignature, Timestamp,
 };
 use strait_signer::{Seed, SeedWords, Zeroizing};
 use strait_store::{decode, encode, replay};
 use strait_wallet::{Account, AddressGap};
-use strait_wire::{Message, Parameters};
+use strait_wire::Message;
 
 /// What one step may do to the world, at most: no input makes a node flood anybody.
 const EFFECTS_MAX: usize = 512;
@@ -221,36 +218,5 @@ fn seed_of(byte: u8) -> (Seed, Account) {
 }
 
 fn config_of(node: NodeId) -> EngineConfig {
-    let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
-    EngineConfig {
-        node,
-        opening: OpeningPolicy {
-            chain: Digest::from_bytes(genesis.to_byte_array()),
-            parameters: Parameters {
-                delay: BlockDelta::new(6),
-                locks_max: 30,
-                contract_locks_max: 0,
-                lock_min: MilliSats::from_const(1_000_000),
-                dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: BlockDelta::new(3),
-            },
-            delay_max: BlockDelta::new(2_016),
-            depth_max: BlockDelta::new(144),
-            capacity_min: Sats::from_const(20_000),
-            capacity_max: Sats::from_const(16_000_000),
-        },
-        channels_max: 8,
-        channels_per_peer_max: 8,
-        unfunded_max: 3,
-        contract_collateral_max: MilliSats::from_const(500_000_000),
-        contract_modules: None,
-        inbound: Inbound::Accepted,
-        accept_reserve: ReserveRule::Demanded,
-        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
-        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
-        reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
-        locks: LockPolicy::default(),
-        final_depth: BlockDelta::new(6),
-        address_gap: AddressGap(2),
-    }
+    EngineConfig { address_gap: AddressGap(2), ..EngineConfig::regtest(node) }
 }

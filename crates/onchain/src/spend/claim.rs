@@ -3,7 +3,6 @@
 //! The items of each witness follow the satisfactions of the pinned miniscripts; tests run every path through Bitcoin
 //! Core's interpreter.
 
-use bitcoin::hashes::{Hash as _, sha256};
 use bitcoin::secp256k1::{PublicKey, ecdsa};
 use bitcoin::sighash::EcdsaSighashType;
 use bitcoin::{OutPoint, ScriptBuf, Sequence, Witness};
@@ -13,6 +12,7 @@ use strait_primitives::{
 use thiserror::Error;
 
 use crate::commitment::{CommitmentContext, LockSpec, Role};
+use crate::secret_hash::{payment_hash_of, revocation_hash_of};
 
 /// A place on chain and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,8 +221,7 @@ impl CommitmentContext {
         lock: &LockSpec,
         preimage: &Preimage,
     ) -> Result<Claim, ClaimError> {
-        let actual =
-            PaymentHash::from_bytes(sha256::Hash::hash(preimage.as_bytes()).to_byte_array());
+        let actual = payment_hash_of(preimage);
         if actual != lock.payment_hash {
             return Err(ClaimError::Preimage { id: lock.id, expected: lock.payment_hash, actual });
         }
@@ -269,9 +268,4 @@ impl CommitmentContext {
             items,
         }
     }
-}
-
-/// What was shown ahead of a secret.
-fn revocation_hash_of(secret: &RevocationSecret) -> RevocationHash {
-    RevocationHash::from_bytes(sha256::Hash::hash(secret.as_bytes()).to_byte_array())
 }

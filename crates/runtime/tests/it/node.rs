@@ -5,22 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bitcoin::Network;
-use bitcoin::hashes::Hash;
 use strait_chain::Follower;
-use strait_channel::OpeningPolicy;
 use strait_contract::ScriptedRuntime;
-use strait_engine::{BlockPoint, Engine, EngineConfig, Inbound};
+use strait_engine::{BlockPoint, Engine, EngineConfig};
 use strait_log::{EventStore, MemoryDisk};
 use strait_net::{Identity, Net};
-use strait_primitives::{
-    BlockDelta, Digest, EventSeq, FeeRate, MilliSats, NodeId, Sats, Timestamp,
-};
+use strait_primitives::{EventSeq, Timestamp};
 use strait_runtime::{Disk, Halt, Options, Runtime, known_blocks};
 use strait_signer::{Seed, SeedWords};
 use strait_store::{Replayed, replay};
 use strait_telemetry::{Health, Metrics};
 use strait_wallet::Account;
-use strait_wire::Parameters;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -62,41 +57,6 @@ fn seed() -> Seed {
     Seed::new(&SeedWords::generate(&Zeroizing::new([7; 32])), Network::Regtest)
 }
 
-fn config(node: NodeId) -> EngineConfig {
-    let genesis = bitcoin::constants::genesis_block(Network::Regtest).block_hash();
-    EngineConfig {
-        node,
-        opening: OpeningPolicy {
-            chain: Digest::from_bytes(genesis.to_byte_array()),
-            parameters: Parameters {
-                delay: BlockDelta::new(6),
-                locks_max: 30,
-                contract_locks_max: 0,
-                lock_min: MilliSats::from_const(1_000_000),
-                dust_exposure_max: MilliSats::from_const(5_000_000),
-                depth: BlockDelta::new(3),
-            },
-            delay_max: BlockDelta::new(2_016),
-            depth_max: BlockDelta::new(144),
-            capacity_min: Sats::from_const(20_000),
-            capacity_max: Sats::from_const(16_000_000),
-        },
-        channels_max: 8,
-        channels_per_peer_max: 8,
-        unfunded_max: 3,
-        contract_collateral_max: MilliSats::from_const(500_000_000),
-        contract_modules: None,
-        inbound: Inbound::Accepted,
-        accept_reserve: strait_engine::ReserveRule::Demanded,
-        fee_rate_max: FeeRate::from_sat_per_kvb(500_000),
-        fallback_fee_rate: FeeRate::from_sat_per_kvb(2_000),
-        reserve_fee_rate: FeeRate::from_sat_per_kvb(20_000),
-        locks: strait_engine::LockPolicy::default(),
-        final_depth: BlockDelta::new(6),
-        address_gap: strait_wallet::AddressGap::DEFAULT,
-    }
-}
-
 /// The fold of what the disk holds.
 pub(crate) fn replayed(disk: &MemoryDisk) -> Replayed {
     replay(&disk.open()).unwrap()
@@ -118,10 +78,15 @@ pub(crate) async fn start_on(store: Box<dyn EventStore>, choices: Choices) -> No
     let tip = source.tip();
     let (engine, first) = if head == EventSeq::ZERO {
         let birthday = BlockPoint { height: tip.height, hash: tip.hash };
-        let (engine, first) = Engine::create(config(key.node_id()), seed, &account, birthday);
+        let (engine, first) =
+            Engine::create(EngineConfig::regtest(key.node_id()), seed, &account, birthday);
         (engine, Some(first))
     } else {
-        (Engine::restore(config(key.node_id()), seed, &account, state, head).unwrap(), None)
+        (
+            Engine::restore(EngineConfig::regtest(key.node_id()), seed, &account, state, head)
+                .unwrap(),
+            None,
+        )
     };
     let follower = Follower::new(Network::Regtest, known_blocks(&engine)).unwrap();
     let identity = Identity::from_secret(*key.expose_secret_bytes()).unwrap();

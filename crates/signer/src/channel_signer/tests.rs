@@ -1,6 +1,7 @@
 //! What one side signs, the other verifies; what the rules refuse, the signer does not sign.
 
 use bitcoin::secp256k1::Message;
+use strait_onchain::revocation_hash_of;
 use strait_onchain::{Coin, CommitmentSignatures};
 use strait_primitives::{FeeRate, Sats};
 
@@ -52,7 +53,7 @@ fn secrets_leave_only_with_the_rules_consent() {
     assert!(ours.release_secret(&state, at(0)).is_err());
     state.apply(SigningEvent::HolderVerified { number: at(1) });
     let secret = ours.release_secret(&state, at(0)).unwrap();
-    assert_eq!(hash_of(&secret), ours.revocation_hash(at(0)));
+    assert_eq!(revocation_hash_of(&secret), ours.revocation_hash(at(0)));
     assert!(ours.is_secret_of(at(0), &secret));
     assert!(!ours.is_secret_of(at(1), &secret));
 }

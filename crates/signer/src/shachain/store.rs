@@ -1,9 +1,10 @@
 //! The counterparty's secrets, as many as it has revealed, in at most 49 places.
 
+use strait_onchain::revocation_hash_of;
 use strait_primitives::{CommitmentNumber, RevocationHash, RevocationSecret};
 use thiserror::Error;
 
-use super::{INDEX_BITS, descend, hash_of, index_of};
+use super::{INDEX_BITS, descend, index_of};
 
 /// Why a revealed secret is a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -86,7 +87,7 @@ impl SecretStore {
         if expected != Some(number) {
             return Err(SecretError::Order { expected, actual: number });
         }
-        let actual = hash_of(&secret);
+        let actual = revocation_hash_of(&secret);
         if actual != *shown {
             return Err(SecretError::Hash { number, shown: *shown, actual });
         }

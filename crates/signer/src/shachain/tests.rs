@@ -1,5 +1,7 @@
 //! The published vectors of BOLT-0003, Appendix D.
 
+use strait_onchain::revocation_hash_of;
+
 use super::*;
 
 fn bytes(hex: &str) -> [u8; 32] {
@@ -79,7 +81,7 @@ fn first_refused(corrupt: &[usize]) -> Option<usize> {
         let secret = RevocationSecret::from_bytes(bytes(hex));
         let number = CommitmentNumber::new(index.try_into().unwrap()).unwrap();
         let before = store.clone();
-        match store.insert(number, secret, &hash_of(&secret)) {
+        match store.insert(number, secret, &revocation_hash_of(&secret)) {
             Ok(()) => {}
             Err(SecretError::Chain { .. }) => {
                 assert_eq!(store, before, "a refused secret changes nothing");
@@ -112,7 +114,7 @@ fn every_revealed_secret_is_found_again_in_few_places() {
     let at = |n| CommitmentNumber::new(n).unwrap();
     for n in 0..1_000 {
         let secret = seed.secret(at(n));
-        store.insert(at(n), secret, &hash_of(&secret)).unwrap();
+        store.insert(at(n), secret, &revocation_hash_of(&secret)).unwrap();
         assert_eq!(store.last(), Some(at(n)));
     }
     let decoded: SecretStore = minicbor::decode(&minicbor::to_vec(&store).unwrap()).unwrap();
@@ -131,17 +133,17 @@ fn a_secret_out_of_order_or_unlike_its_hash_is_refused() {
     let mut store = SecretStore::new();
     let at = |n| CommitmentNumber::new(n).unwrap();
     let secret = seed.secret(at(0));
-    let shown = hash_of(&seed.secret(at(1)));
+    let shown = revocation_hash_of(&seed.secret(at(1)));
     assert_eq!(
         store.insert(at(0), secret, &shown),
-        Err(SecretError::Hash { number: at(0), shown, actual: hash_of(&secret) })
+        Err(SecretError::Hash { number: at(0), shown, actual: revocation_hash_of(&secret) })
     );
     let order = |expected, actual| {
         Err(SecretError::Order { expected: Some(at(expected)), actual: at(actual) })
     };
-    assert_eq!(store.insert(at(1), secret, &hash_of(&secret)), order(0, 1));
-    store.insert(at(0), secret, &hash_of(&secret)).unwrap();
-    assert_eq!(store.insert(at(0), secret, &hash_of(&secret)), order(1, 0));
+    assert_eq!(store.insert(at(1), secret, &revocation_hash_of(&secret)), order(0, 1));
+    store.insert(at(0), secret, &revocation_hash_of(&secret)).unwrap();
+    assert_eq!(store.insert(at(0), secret, &revocation_hash_of(&secret)), order(1, 0));
 }
 
 #[test]

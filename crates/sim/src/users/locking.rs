@@ -78,7 +78,12 @@ impl Users {
     fn last_expiry(&self, sight: Sight<'_>, choices: &mut Choices) -> BlockHeight {
         let config = sight.engine.config();
         let needed = config.locks.needed(config.opening.parameters.delay);
-        sight.engine.tip().height.saturating_add(needed).saturating_add(slack(choices))
+        let least = sight.engine.tip().height.saturating_add(needed);
+        // One that comes too late to be of use goes back.
+        if choices.chance(30) {
+            return least.saturating_sub(BlockDelta::new(1)).saturating_sub(slack(choices));
+        }
+        least.saturating_add(slack(choices))
     }
 
     /// The hash of something new, or now and then of something known: locks are not told apart by their hashes.
@@ -86,9 +91,7 @@ impl Users {
         if choices.chance(100)
             && let Some((known, _)) = self.preimages.last_key_value()
         {
-            let known = *known;
-            self.shared.insert(known);
-            return known;
+            return *known;
         }
         let reference = self.fresh_reference();
         let preimage = sha256::Hash::hash(reference.as_bytes()).to_byte_array();
@@ -111,7 +114,18 @@ fn before_hop(
     // All nodes here want the same delay.
     let between = config.locks.needed(config.opening.parameters.delay).to_u32() * 2;
     let expiry = hop.expiry.saturating_add(BlockDelta::new(between));
-    (amount, expiry.saturating_add(slack(choices)))
+    match choices.below(16) {
+        // Whoever passes these on would pay for it, with money or with time: nobody may.
+        0 => (short_of(amount, fee, choices), expiry),
+        1 => (amount, expiry.saturating_sub(BlockDelta::new(1)).saturating_sub(slack(choices))),
+        _ => (amount, expiry.saturating_add(slack(choices))),
+    }
+}
+
+/// Less than what is due, by up to twice the fee.
+fn short_of(due: MilliSats, fee: MilliSats, choices: &mut Choices) -> MilliSats {
+    let short = choices.between(1, fee.to_msat().saturating_mul(2).max(1));
+    due.saturating_sub(msat(short))
 }
 
 fn slack(choices: &mut Choices) -> BlockDelta {

@@ -29,7 +29,7 @@ impl World {
         let group: Vec<Batch> = running.outbox.drain(..count).collect();
         let records: Vec<_> = group.iter().flat_map(records_of).collect();
         let appended = running.writer.append(&records);
-        host.durable.advance(&host.disk, &records, &mut self.history)?;
+        host.durable.advance(&host.disk, &host.config, &records, &mut self.history)?;
         host.check_settlement()?;
         let made = self.history.take_fresh();
         self.users.check_made(&made)?;

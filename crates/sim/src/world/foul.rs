@@ -8,7 +8,10 @@ use super::{World, hash};
 use crate::agenda::Happening;
 use crate::choices::Choices;
 use crate::ghost::{Ghost, Intent, Road};
+use crate::host::Host;
+use crate::oracle::Violation;
 use crate::place::Place;
+use crate::scheme::scheme;
 use crate::tamper::{alter, garble, readdress};
 
 /// Frames that a node remembers of what it said, to say them again.
@@ -40,6 +43,7 @@ enum Trick {
     Alter,
     Replay,
     Misdirect,
+    Scheme,
 }
 
 impl World {
@@ -47,7 +51,11 @@ impl World {
     pub(super) fn tampered(&mut self, from: Place, to: Place, message: &Message) -> Vec<Vec<u8>> {
         let trick = self.trick();
         let frame = message.to_frame();
-        let channels: Vec<ChannelId> = self.history.channels.keys().copied().collect();
+        // What its peer has with others is of more use than what nobody there knows.
+        let mut channels: Vec<ChannelId> = self.history.channels_of(to).collect();
+        if self.choices.chance(200) {
+            channels = self.history.channels.keys().copied().collect();
+        }
         let (choices, foul) = (&mut self.choices, self.foul.at_mut(from));
         let mut leaving = match trick {
             Trick::Honest => vec![frame.clone()],
@@ -67,6 +75,7 @@ impl World {
             }
             Trick::Replay => replayed(&foul.said, &frame, choices),
             Trick::Misdirect => vec![misdirected(message, &frame, &channels, choices)],
+            Trick::Scheme => vec![schemed(self.hosts.at(from), message, choices)],
         };
         if trick != Trick::Delay {
             // What was held back comes after what came after it.
@@ -96,6 +105,7 @@ impl World {
             (malice.alter, Trick::Alter),
             (malice.replay, Trick::Replay),
             (malice.misdirect, Trick::Misdirect),
+            (malice.scheme, Trick::Scheme),
         ];
         let foul: u64 = table.iter().map(|(weight, _)| weight).sum();
         if !self.choices.chance(foul.min(1_000)) {
@@ -145,6 +155,24 @@ impl World {
         }
     }
 
+    /// One who plays foul loses its disk, and comes back from a backup: openly, so that its engine trusts no channel in it.
+    pub(super) fn restore(&mut self) -> Result<(), Violation> {
+        let hostile: Vec<Place> = self.topology.hostile().collect();
+        if hostile.is_empty() {
+            return Ok(());
+        }
+        let place = *self.choices.pick(&hostile);
+        let ends = self.hosts.at(place).durable.ends.clone();
+        let ends = newest(&ends);
+        if ends.is_empty() || self.hosts.at(place).running.is_none() {
+            return Ok(());
+        }
+        let upto = *self.choices.pick(ends);
+        self.die(place);
+        self.tell(&format!("{place} is restored from a backup that ends with event {upto}"));
+        self.hosts.at_mut(place).restore(upto, &mut self.history)
+    }
+
     /// The ghosts of a node look at the chain.
     pub(super) fn haunt(&mut self, place: Place) {
         let (now, now_s) = (self.agenda.now(), self.agenda.now_s());
@@ -189,4 +217,13 @@ fn misdirected(
         return frame.to_vec();
     };
     readdress(frame, channel.as_bytes(), choices.pick(channels).as_bytes())
+}
+
+/// Another proposal, if the message is one and there is something to be had by it; else the message as it is.
+fn schemed(host: &Host, message: &Message, choices: &mut Choices) -> Vec<u8> {
+    let Message::Propose(proposal) = message else { return message.to_frame() };
+    match scheme(host, proposal, choices) {
+        Some(other) => Message::from(other).to_frame(),
+        None => message.to_frame(),
+    }
 }

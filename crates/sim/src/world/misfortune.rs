@@ -5,6 +5,7 @@ use strait_primitives::{BlockDelta, FeeRate, Millis};
 
 use super::World;
 use crate::agenda::Happening;
+use crate::oracle::Violation;
 use crate::place::Place;
 use crate::weather::{Misfortunes, Weather};
 
@@ -22,6 +23,7 @@ enum Misfortune {
     Outage,
     Censor,
     Ghost,
+    Restore,
     LowDisk,
 }
 
@@ -32,10 +34,10 @@ const LITTLE_ROOM: DiskRoom = DiskRoom::Low { free_bytes: 1, wanted_bytes: 2 };
 const AWAY_BLOCKS_MAX: u64 = 4;
 
 impl World {
-    pub(super) fn misfortune(&mut self) {
+    pub(super) fn misfortune(&mut self) -> Result<(), Violation> {
         self.plan_pause(self.weather.misfortune_ms_max, Happening::Misfortune);
         let table = table_of(&self.weather.misfortunes);
-        let Some(what) = self.choices.weighed(&table) else { return };
+        let Some(what) = self.choices.weighed(&table) else { return Ok(()) };
         let places: Vec<Place> = self.topology.places().collect();
         let place = *self.choices.pick(&places);
         match what {
@@ -89,6 +91,17 @@ impl World {
             }
             Misfortune::Ghost => self.raise_ghost(),
             Misfortune::LowDisk => self.change_room(place),
+            Misfortune::Restore => self.restore()?,
+        }
+        Ok(())
+    }
+
+    /// Every clock goes its own way from here on.
+    pub(crate) fn let_clocks_drift(&mut self) {
+        let (now, most) = (self.agenda.now(), self.weather.drift.min(1_000));
+        for place in self.topology.places() {
+            let rate = 1_000 + self.choices.below(2 * most + 1) - most;
+            self.hosts.at_mut(place).set_clock_rate(now, rate);
         }
     }
 
@@ -138,7 +151,7 @@ impl World {
 }
 
 /// What may go wrong, by its weight.
-const fn table_of(weights: &Misfortunes) -> [(u64, Misfortune); 13] {
+const fn table_of(weights: &Misfortunes) -> [(u64, Misfortune); 14] {
     [
         (weights.kill, Misfortune::Kill),
         (weights.lie, Misfortune::Lie),
@@ -152,6 +165,7 @@ const fn table_of(weights: &Misfortunes) -> [(u64, Misfortune); 13] {
         (weights.outage, Misfortune::Outage),
         (weights.censor, Misfortune::Censor),
         (weights.ghost, Misfortune::Ghost),
+        (weights.restore, Misfortune::Restore),
         (weights.low_disk, Misfortune::LowDisk),
     ]
 }

@@ -90,6 +90,9 @@ fn ends_of_channels_requests_and_queues_show_in_their_lines() {
     check(|m| m.penalty_taken(), "strait_penalty_outputs_total 1");
     check(|m| m.set_claims_pending(2), "strait_claims_pending 2");
     check(|m| m.set_fee_reserve(Sats::from_const(9)), "strait_fee_reserve_required_sat 9");
+    check(|m| m.set_reserve_available(Sats::from_const(8)), "strait_fee_reserve_available_sat 8");
+    check(|m| m.set_reserve_coins(3), "strait_fee_reserve_coins 3");
+    check(|m| m.set_reserve_coins_required(4), "strait_fee_reserve_coins_required 4");
     let second = Duration::from_secs(1);
     check(
         |m| m.command_answered(CommandName::OpenChannel, second),
@@ -174,7 +177,7 @@ fn every_series_is_there_from_the_start_except_settings_and_requests() {
         assert!(!families.contains(absent), "{absent} has no series before it is told");
     }
     // Each of the 9 histograms has three names.
-    assert_eq!(families.len(), 58 + 9 * 2, "{families:?}");
+    assert_eq!(families.len(), 61 + 9 * 2, "{families:?}");
 }
 
 #[test]

@@ -8,11 +8,11 @@ use bitcoin::{Amount, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use strait_onchain::{
     ChannelPublicKeys, ClaimKey, ClaimTransaction, ClosingShare, ClosingTerms, ClosingTransaction,
     CommitmentContext, CommitmentSignatures, CommitmentSpec, CommitmentTerms, FundingScript,
-    LockSpec, Role, WalletScript,
+    LockSpec, Role, WalletScript, payment_hash_of, revocation_hash_of,
 };
 use strait_primitives::{
     BlockDelta, BlockHeight, CommitmentNumber, Digest, LockId, MilliSats, Party, PaymentHash,
-    Preimage, RevocationHash, RevocationSecret, Sats, SchnorrSignature, Side,
+    Preimage, RevocationSecret, Sats, SchnorrSignature, Side,
 };
 use strait_watcher::{ChannelFacts, Revocation};
 
@@ -177,7 +177,7 @@ impl Channel {
         let context = self.context(broadcaster);
         let spec = CommitmentSpec {
             number,
-            revocation_hash: hash_of(&secret(broadcaster, number)),
+            revocation_hash: revocation_hash_of(&secret(broadcaster, number)),
             broadcaster_balance: msat(broadcaster),
             countersignatory_balance: msat(!broadcaster),
             locks: &locks,
@@ -279,7 +279,7 @@ impl ChannelFacts for View<'_> {
                 Some(Revocation::Secret(secret))
             }
             Side::Counterparty => (number.to_u64() <= self.knowledge.counterparty_highest + 1)
-                .then(|| Revocation::Hash(hash_of(&secret))),
+                .then(|| Revocation::Hash(revocation_hash_of(&secret))),
         }
     }
 
@@ -323,17 +323,13 @@ pub(crate) fn preimage(id: u64) -> Preimage {
 }
 
 pub(crate) fn payment_hash(id: u64) -> PaymentHash {
-    PaymentHash::from_bytes(sha256::Hash::hash(preimage(id).as_bytes()).to_byte_array())
+    payment_hash_of(&preimage(id))
 }
 
 pub(crate) fn secret(party: Party, number: CommitmentNumber) -> RevocationSecret {
     let mut seed = vec![byte(party)];
     seed.extend(number.to_u64().to_le_bytes());
     RevocationSecret::from_bytes(sha256::Hash::hash(&seed).to_byte_array())
-}
-
-fn hash_of(secret: &RevocationSecret) -> RevocationHash {
-    RevocationHash::from_bytes(sha256::Hash::hash(secret.as_bytes()).to_byte_array())
 }
 
 fn sign_schnorr(message: &Message, keypair: &Keypair) -> SchnorrSignature {

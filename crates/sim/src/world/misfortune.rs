@@ -32,23 +32,7 @@ const AWAY_BLOCKS_MAX: u64 = 4;
 impl World {
     pub(super) fn misfortune(&mut self) -> Result<(), Violation> {
         self.plan_pause(self.weather.misfortune_ms_max, Happening::Misfortune);
-        let weights = &self.weather.misfortunes;
-        let table = [
-            (weights.kill, Misfortune::Kill),
-            (weights.lie, Misfortune::Lie),
-            (weights.bad_write, Misfortune::BadWrite),
-            (weights.cut, Misfortune::Cut),
-            (weights.reorganisation, Misfortune::Reorganisation),
-            (weights.torn_snapshot, Misfortune::TornSnapshot),
-            (weights.fees, Misfortune::Fees),
-            (weights.spike, Misfortune::Spike),
-            (weights.clock, Misfortune::Clock),
-            (weights.outage, Misfortune::Outage),
-            (weights.censor, Misfortune::Censor),
-            (weights.ghost, Misfortune::Ghost),
-            (weights.restore, Misfortune::Restore),
-        ];
-        let Some(what) = self.choices.weighed(&table) else { return Ok(()) };
+        let Some(what) = self.draw_misfortune() else { return Ok(()) };
         let places: Vec<Place> = self.topology.places().collect();
         let place = *self.choices.pick(&places);
         match what {
@@ -104,6 +88,26 @@ impl World {
             Misfortune::Restore => self.restore()?,
         }
         Ok(())
+    }
+
+    fn draw_misfortune(&mut self) -> Option<Misfortune> {
+        let weights = &self.weather.misfortunes;
+        let table = [
+            (weights.kill, Misfortune::Kill),
+            (weights.lie, Misfortune::Lie),
+            (weights.bad_write, Misfortune::BadWrite),
+            (weights.cut, Misfortune::Cut),
+            (weights.reorganisation, Misfortune::Reorganisation),
+            (weights.torn_snapshot, Misfortune::TornSnapshot),
+            (weights.fees, Misfortune::Fees),
+            (weights.spike, Misfortune::Spike),
+            (weights.clock, Misfortune::Clock),
+            (weights.outage, Misfortune::Outage),
+            (weights.censor, Misfortune::Censor),
+            (weights.ghost, Misfortune::Ghost),
+            (weights.restore, Misfortune::Restore),
+        ];
+        self.choices.weighed(&table)
     }
 
     /// Every clock goes its own way from here on.

@@ -221,7 +221,7 @@ fn live_of<'a>(state: &'a NodeState, channel: &ChannelId) -> Result<&'a Live, &'
 }
 
 fn tip_of(state: &NodeState) -> BlockHeight {
-    state.book.tip().map_or(BlockHeight::default(), |tip| tip.height)
+    state.book.tip().map_or_else(BlockHeight::default, |tip| tip.height)
 }
 
 /// Rounds begin when the funding output is as deep as the more careful of the two wants it.

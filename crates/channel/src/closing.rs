@@ -336,9 +336,14 @@ impl Channel {
         self.signer.sign_closing(signing, nonce, commitments.funding(), theirs, close)
     }
 
-    /// A closing transaction is complete: saves it, broadcasts it, tells.
+    /// A closing transaction is complete: saves it, broadcasts it, tells. One that pays no more than the one before it
+    /// changes nothing: what is on its way is to be mined, and whoever pays for it may make it dearer only.
     fn agree_close(&mut self, signed: &Transaction, out: &mut Decision) {
         assert!(self.live().closing.scripts().is_some(), "both have said where their money goes");
+        if self.live().closing.brings().is_some_and(|before| outputs_of(signed) >= before) {
+            out.notice(Notice::CloseAgreed);
+            return;
+        }
         let transaction = bitcoin::consensus::serialize(signed);
         self.record(ChannelEvent::CloseAgreed { transaction }, out);
         out.effects.push(ChannelEffect::Broadcast(signed.clone()));
@@ -361,6 +366,23 @@ impl Closing {
             Self::Running | Self::ShuttingDown { .. } | Self::Forced(_) | Self::Lost => None,
         }
     }
+
+    /// What the outputs of the agreed close hold, if there is one: the less, the dearer it is.
+    fn brings(&self) -> Option<u64> {
+        match self {
+            Self::Agreed { transaction, .. } => {
+                let close: Transaction = bitcoin::consensus::deserialize(transaction)
+                    .expect("a recorded close was encoded by this node");
+                Some(outputs_of(&close))
+            }
+            Self::Running | Self::ShuttingDown { .. } | Self::Forced(_) | Self::Lost => None,
+        }
+    }
+}
+
+/// What a transaction's outputs hold.
+fn outputs_of(transaction: &Transaction) -> u64 {
+    transaction.output.iter().map(|output| output.value.to_sat()).sum()
 }
 
 impl Live {

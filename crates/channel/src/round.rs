@@ -21,7 +21,7 @@ use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, Violati
 use crate::draft::is_due;
 use crate::event::ChannelEvent;
 use crate::ledger::{Contracts, LedgerError, RoundContext};
-use crate::limits::{HEIGHT_LEAD_MAX, HELD_UNFUNDED_BYTES_MAX};
+use crate::limits::{AGREEMENT_GRACE, HEIGHT_LEAD_MAX, HELD_UNFUNDED_BYTES_MAX};
 use crate::state::{Closing, Funded, Live, Outstanding};
 
 impl Channel {
@@ -152,7 +152,10 @@ impl Channel {
         let agreements = live.agreements_named(&operations);
         let contracts = Contracts::Run(moment.contracts);
         let proposer = !live.setup.party;
-        let mut ctx = RoundContext::new(&rules, proposer, number, &agreements, contracts);
+        // What was proposed in time may have waited for a connection.
+        let height = moment.tip.saturating_sub(AGREEMENT_GRACE);
+        let mut ctx =
+            RoundContext::new(&rules, proposer, number, &agreements, contracts).at(height);
         let mut ledger = live.rounds.ledger.clone();
         ledger.apply_all(operations.as_slice(), &mut ctx).map_err(ledger_reaction)?;
         let contracts = ctx.into_changes();

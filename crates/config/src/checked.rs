@@ -172,8 +172,8 @@ pub enum ContractPolicy {
 pub struct ContractsConfig {
     /// `allow`: default none. A module decides over its collateral: allow what you have read. Since 0.1.
     pub allow: ContractPolicy,
-    /// `collateral_sat_max`: default 10,000,000: what this node puts into one contract at most; a faulty module can
-    /// lose that. Since 0.1.
+    /// `collateral_sat_max`: default 10,000,000: what this node has in all contracts of a channel at most when it agrees
+    /// to one that a peer offers; faulty modules can lose that. Since 0.1.
     pub collateral_max: Sats,
 }
 

@@ -44,7 +44,7 @@ pub struct EngineConfig {
     pub channels_per_peer_max: usize,
     /// The most channels, of all peers together, that are not on the chain yet: each costs memory and no money.
     pub unfunded_max: usize,
-    /// The most of its own money this node puts into one contract that a peer offers.
+    /// The most of its own money this node has in all contracts of a channel when it agrees to one that a peer offers.
     pub contract_collateral_max: MilliSats,
     /// The only modules that contracts may use; every module that was added without.
     pub contract_modules: Option<BTreeSet<ModuleHash>>,

@@ -56,8 +56,8 @@ impl Engine {
             return reply(id, Err(error), out);
         }
         let mut offered = Ok(());
-        self.with_channel(channel, moment, out, |machine, _, decision| {
-            offered = machine.offer_contract(contract, terms, decision);
+        self.with_channel(channel, moment, out, |machine, moment, decision| {
+            offered = machine.offer_contract(contract, terms, moment.tip, decision);
         });
         match offered {
             Ok(()) => self.waiters.contracts.entry(contract).or_default().push(id),

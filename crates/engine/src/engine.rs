@@ -413,7 +413,7 @@ impl ContractPolicy for Policy<'_> {
         }
         if own_collateral > self.collateral_max {
             return Err(format!(
-                "a collateral of {own_collateral} from this side, at most {} is allowed",
+                "a collateral of {own_collateral} from this side in all, at most {} is allowed",
                 self.collateral_max
             ));
         }

@@ -58,6 +58,24 @@ fn whoever_holds_more_pays_for_the_close() {
     }
 }
 
+/// Whoever pays for an agreed close made it cheaper and cheaper, so that it was never mined.
+#[test]
+fn an_agreed_close_is_replaced_by_a_dearer_one_only() {
+    let mut pair = Pair::balanced();
+    close(&mut pair, Party::Opener);
+    let mut last = assert_closed(&pair);
+    for (rate, is_replaced) in [(1_000, false), (2_000, false), (5_000, true), (4_000, false)] {
+        pair.world.fee_rate = FeeRate::from_sat_per_kvb(rate);
+        let events = pair.acceptor.disk.len();
+        pair.connect();
+        pair.settle();
+        let now = assert_closed(&pair);
+        assert_eq!(now != last, is_replaced, "{rate}");
+        assert_eq!(pair.acceptor.disk.len() > events, is_replaced, "{rate}: nothing is written");
+        last = now;
+    }
+}
+
 #[test]
 fn a_close_that_both_want_at_once_is_one_close() {
     let mut pair = Pair::balanced();

@@ -150,8 +150,10 @@ fn a_child_that_was_undone_with_its_parent_frees_its_coin() {
     let coin = child.input[1].previous_output;
     let is_free =
         |rig: &Rig| rig.engine.wallet.confirmed_coins().iter().any(|free| free.outpoint == coin);
-    opener.mine(package.clone());
-    opener.unmine(1);
+    for transaction in package.clone() {
+        opener.mine(vec![transaction]);
+    }
+    opener.unmine(2);
     opener.mine(vec![theirs]);
     opener.mine_empty(10);
     assert!(!is_free(&opener), "the first commitment may come yet");
@@ -160,6 +162,24 @@ fn a_child_that_was_undone_with_its_parent_frees_its_coin() {
     opener.sent();
     opener.mine_empty(1);
     assert!(opener.sent().concat().iter().all(|tx| tx.compute_txid() != child.compute_txid()));
+}
+
+/// Ten closes that the peer outran bound ten coins for a dozen blocks, and the eleventh had none to leave with.
+#[test]
+fn a_child_whose_parent_lost_the_race_binds_no_coin() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    acceptor.close(channel, CloseMode::Force);
+    let theirs = acceptor.sent().concat().remove(0);
+    opener.close(channel, CloseMode::Force);
+    assert!(opener.reserved() > 0);
+    opener.mine(vec![theirs]);
+    assert_eq!(opener.reserved(), 0);
+    opener.unmine(1);
+    opener.sent();
+    opener.mine_empty(2);
+    assert!(opener.reserved() > 0, "it races again");
+    assert_eq!(opener.sent().pop().map(|package| package.len()), Some(2));
 }
 
 /// The acceptor closed by force, had nothing to pay for it with, and answered no proposal any more: its peer waited.

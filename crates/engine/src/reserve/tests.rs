@@ -4,10 +4,7 @@ use strait_primitives::{BlockDelta, ChannelId, LockId, MilliSats, PaymentHash, S
 use strait_wire::CancelReason;
 
 use crate::rig::{CAPACITY, Rig, connect, key, open, talk};
-use crate::{
-    Answer, Command, CommandError, EngineConfig, Input, LockKey, LockStage, ReserveRule,
-    TipStanding,
-};
+use crate::{Answer, Command, CommandError, EngineConfig, LockKey, LockStage, ReserveRule};
 
 fn ask(opener: &mut Rig, acceptor: &mut Rig, number: u8) -> Result<ChannelId, CommandError> {
     let node = acceptor.node();
@@ -113,9 +110,6 @@ fn a_lock_is_taken_on_only_while_the_coins_would_pay_for_its_close_as_well() {
     payer.pay(channel, 7, MilliSats::from_const(500_000_000));
     talk(&mut payer, &mut payee);
     assert_eq!(payee.engine.wallet_view().fee_reserve.to_sat(), 33_640);
-    for rig in [&mut payer, &mut payee] {
-        rig.take(Input::BlocksTold(TipStanding::Current));
-    }
     let offer = |rig: &Rig, number: u8| Command::OfferLock {
         key: key(number),
         channel,

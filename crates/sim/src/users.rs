@@ -111,6 +111,10 @@ impl Users {
         self.desk.retain(|_, index| {
             let Some(request) = requests.get_mut(index.0) else { return false };
             if request.place == place {
+                if request.open > 0 && request.fate == Fate::Refused {
+                    // It was refused once; what became of the asking that nobody answered, the user must find out.
+                    request.fate = Fate::Waiting;
+                }
                 request.open = 0;
             }
             request.place != place

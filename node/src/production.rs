@@ -293,8 +293,11 @@ fn recover(
     health: &Arc<Health>,
 ) -> Result<Recovered, InitError> {
     let network = bitcoin_network(config.chain.network);
-    let store = SqliteStore::open_locked(lock, strait_store_sqlite::Options::default())
-        .map_err(InitError::Store)?;
+    let options = strait_store_sqlite::Options {
+        history_bytes_max: Some(config.store.history_bytes_max),
+        ..strait_store_sqlite::Options::default()
+    };
+    let store = SqliteStore::open_locked(lock, options).map_err(InitError::Store)?;
     let begun = clock();
     let Replayed { state, head, folded } = replay(&store)?;
     metrics.derived(folded, begun.elapsed());

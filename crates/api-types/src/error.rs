@@ -92,6 +92,8 @@ error_codes! {
     RequestTimeout = "REQUEST_TIMEOUT", 408;
     /// A lock was offered under this key, and has been over for so long that only the events tell how it ended.
     LockForgotten = "LOCK_FORGOTTEN", 410;
+    /// Events from that place on were removed; the hint names the first that is there.
+    EventsGone = "EVENTS_GONE", 410;
     /// The body is larger than the endpoint takes.
     BodyTooLarge = "BODY_TOO_LARGE", 413;
     /// The body's content type is not the endpoint's.

@@ -445,7 +445,7 @@ impl Backend for ScriptedNode {
         let reader = Reader {
             state: Arc::clone(&self.state),
             head: self.head.subscribe(),
-            next: from.to_u64(),
+            next: from.max(EventSeq::ZERO.next()).to_u64(),
             follow,
         };
         Ok(stream::unfold(reader, Reader::read).boxed())

@@ -125,6 +125,7 @@ impl Runtime {
         let desk = Arc::new(Desk::default());
         let writer = Writer::new(options.store);
         let (durable, seen) = watch::channel(writer.head());
+        let written_bytes = Arc::default();
         let engine_worker = EngineWorker {
             engine: options.engine,
             first: options.first,
@@ -134,6 +135,7 @@ impl Runtime {
             observer: observer.clone(),
             snapshot_every: options.snapshot_every,
             last_snapshot: options.last_snapshot,
+            written_bytes: Arc::clone(&written_bytes),
         };
         // The engine hears of a disk that is nearly full before it hears of anything else.
         let mut disk = DiskWatch::new(options.disk, inbox.clone(), observer.clone());
@@ -141,6 +143,7 @@ impl Runtime {
         let writer_worker = WriterWorker {
             writer,
             disk,
+            written_bytes,
             upkeep_failures: 0,
             outbox: decided,
             net: options.net.clone(),

@@ -1,6 +1,7 @@
 //! The writer's thread: makes decisions durable, then lets their effects happen.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use strait_engine::{Effect, Event};
@@ -44,6 +45,8 @@ pub(crate) struct WriterWorker {
     pub(crate) writer: Writer<Box<dyn EventStore>>,
     /// The eye on what is free.
     pub(crate) disk: DiskWatch,
+    /// Bytes of events since the engine made the last snapshot.
+    pub(crate) written_bytes: Arc<AtomicU64>,
     /// Failures of the store's upkeep that were told.
     pub(crate) upkeep_failures: u64,
     pub(crate) outbox: Receiver<Batch>,
@@ -92,6 +95,7 @@ impl WriterWorker {
             self.observer.appended(records.len(), begun.elapsed());
             let bytes = records.iter().map(|record| record.payload.len() as u64).sum();
             self.disk.appended(bytes);
+            self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
             self.durable.send_replace(receipt.durable());
         }
         let begun = clock();

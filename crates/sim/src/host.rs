@@ -40,6 +40,10 @@ const PEER_LOCKS_MAX: usize = 8;
 /// What may be in them.
 const PEER_VALUE_MAX: MilliSats = MilliSats::from_const(400_000_000);
 
+/// How far a node looks for coins that may come back from a backup: one that finds them late, because addresses were handed
+/// out after the copy, would know more after a start than before it.
+const RESTORED_GAP: AddressGap = AddressGap(40);
+
 /// Decisions that may wait for the writer, as in the runtime.
 const OUTBOX_MAX: usize = 8;
 
@@ -152,6 +156,10 @@ pub(crate) struct Host {
 impl Host {
     /// A node with an empty disk that is not running.
     pub(crate) fn new(durable: Durable, place: Place, identity: Identity, set: Settings) -> Self {
+        let mut config = config_of(identity.node, set);
+        if !durable.is_fair() {
+            config.address_gap = RESTORED_GAP;
+        }
         Self {
             place,
             disk: MemoryDisk::new(),
@@ -162,7 +170,7 @@ impl Host {
             clock_rate: (Timestamp::default(), 1_000),
             backup: None,
             backend_back: None,
-            config: config_of(identity.node, set),
+            config,
             settler: Settler::default(),
             identity,
             settings: set,

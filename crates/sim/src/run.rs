@@ -39,6 +39,11 @@ const BYTES_STEPS_MAX: u64 = 20_000;
 const FOUL_BLOCK_MS: u64 = 8_000;
 /// See [`FOUL_BLOCK_MS`].
 const FOUL_MISFORTUNE_MS: u64 = 5_000;
+/// The least pause between two requests there: a channel that is lost takes many blocks to replace, and who asks all the
+/// time has lost all channels in a moment.
+const FOUL_REQUEST_MS: u64 = 300;
+/// The greatest weights of closes there, for the same reason.
+const FOUL_CLOSES: u64 = 1;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -195,6 +200,9 @@ fn live(plan: Plan, trace: Trace) -> Result<Report, Violation> {
     if topology.hostile().next().is_some() {
         weather.block_ms_max = weather.block_ms_max.max(FOUL_BLOCK_MS);
         weather.misfortune_ms_max = weather.misfortune_ms_max.max(FOUL_MISFORTUNE_MS);
+        weather.request_ms_max = weather.request_ms_max.max(FOUL_REQUEST_MS);
+        weather.habits.close = weather.habits.close.min(FOUL_CLOSES);
+        weather.habits.force = weather.habits.force.min(FOUL_CLOSES);
     }
     let beginning = strait_primitives::Timestamp::default();
     trace.tell(beginning, &format!("{topology:?}"));

@@ -39,7 +39,7 @@ enum Aim {
     OddLock,
     /// To offer more locks than may stand.
     ManyLocks,
-    /// To have a lock passed on for more than is in it. The ledger looks at no route: the signature stays as it was.
+    /// To have a lock passed on for more than is in it. The ledger looks at no route: the round may come to its end.
     Route,
     /// To name a block that nobody has seen.
     Height,
@@ -75,13 +75,14 @@ pub(crate) fn scheme(host: &Host, proposal: &Propose, choices: &mut Choices) -> 
         return None;
     }
     let tip = host.durable.state.book.tip()?.height;
-    let (own, ledger) = (live.setup.party, live.rounds.ledger.clone());
-    let mut scheme = Scheme { live, own, tip, ledger, said: Vec::new() };
-    let aim = *choices.pick(&AIMS);
-    if aim == Aim::Route {
-        return rerouted(proposal, choices);
-    }
-    scheme.plot(aim, choices)?;
+    let own = live.setup.party;
+    let wanted = *choices.pick(&AIMS);
+    // Not every aim is to be had at any time.
+    let scheme = core::iter::once(&wanted).chain(&AIMS).find_map(|aim| {
+        let ledger = live.rounds.ledger.clone();
+        let mut scheme = Scheme { live, own, tip, ledger, said: Vec::new() };
+        scheme.plot(*aim, proposal, choices).map(|()| scheme)
+    })?;
     let operations = Operations::new(scheme.said).ok()?;
     let commitments = Commitments::new(&live.setup).ok()?;
     let [_, hash] = live.rounds.counterparty_hashes;
@@ -110,8 +111,8 @@ fn forgetful(number: CommitmentNumber) -> SigningState {
     state
 }
 
-/// The same proposal, with a lock that is to be passed on for as much as is in it, or for more.
-fn rerouted(proposal: &Propose, choices: &mut Choices) -> Option<Propose> {
+/// The same operations, with a lock that is to be passed on for as much as is in it, or for as long.
+fn rerouted(proposal: &Propose, choices: &mut Choices) -> Option<Vec<Operation>> {
     let mut operations = proposal.operations.as_slice().to_vec();
     let mut found = None;
     for operation in &mut operations {
@@ -126,13 +127,11 @@ fn rerouted(proposal: &Propose, choices: &mut Choices) -> Option<Propose> {
         *route = Route::new(hops)?;
         found = Some(());
     }
-    found?;
-    let operations = Operations::new(operations).ok()?;
-    Some(Propose { operations, ..proposal.clone() })
+    found.map(|()| operations)
 }
 
 impl Scheme<'_> {
-    fn plot(&mut self, aim: Aim, choices: &mut Choices) -> Option<()> {
+    fn plot(&mut self, aim: Aim, proposal: &Propose, choices: &mut Choices) -> Option<()> {
         match aim {
             Aim::Overdraw => {
                 let balance = self.ledger.balance(self.own);
@@ -177,7 +176,12 @@ impl Scheme<'_> {
                 self.mean(self.own, &operation)?;
                 self.say(operation);
             }
-            Aim::Route => return None,
+            Aim::Route => {
+                for operation in proposal.operations.as_slice() {
+                    self.mean(self.own, operation)?;
+                }
+                self.said = rerouted(proposal, choices)?;
+            }
         }
         Some(())
     }

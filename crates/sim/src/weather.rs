@@ -52,7 +52,7 @@ pub struct Malice {
     pub replay: u64,
     /// It says it about another channel.
     pub misdirect: u64,
-    /// It proposes what it may not, and signs that.
+    /// If it is a proposal: it proposes what it may not, and signs that.
     pub scheme: u64,
 }
 
@@ -140,15 +140,17 @@ impl Weather {
             ghost: weight(&[2, 1, 6]),
             low_disk: weight(&[0, 0, 1]),
         };
+        // One who garbles what it says loses its channels before it comes to anything cunning.
+        let clumsy = weight(&[1, 0]);
         let malice = Malice {
             drop: weight(&[0, 10, 60]),
             repeat: weight(&[0, 10, 60]),
             delay: weight(&[0, 10, 60]),
-            garble: weight(&[0, 2, 10]),
-            alter: weight(&[0, 5, 30]),
-            replay: weight(&[0, 5, 30]),
+            garble: clumsy * weight(&[0, 2, 10]),
+            alter: clumsy * weight(&[0, 5, 30]),
+            replay: clumsy * weight(&[0, 5, 30]),
             misdirect: weight(&[0, 2, 10]),
-            scheme: weight(&[0, 5, 30]),
+            scheme: weight(&[0, 50, 200]),
         };
         let habits = Habits {
             pay: weight(&[100, 60, 200]),

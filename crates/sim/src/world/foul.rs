@@ -49,7 +49,7 @@ enum Trick {
 impl World {
     /// What really leaves when a node that plays foul has something to say.
     pub(super) fn tampered(&mut self, from: Place, to: Place, message: &Message) -> Vec<Vec<u8>> {
-        let trick = self.trick();
+        let trick = self.trick(message);
         let frame = message.to_frame();
         // What its peer has with others is of more use than what nobody there knows.
         let mut channels: Vec<ChannelId> = self.history.channels_of(to).collect();
@@ -95,8 +95,11 @@ impl World {
         leaving
     }
 
-    fn trick(&mut self) -> Trick {
+    fn trick(&mut self, message: &Message) -> Trick {
         let malice = &self.weather.malice;
+        if matches!(message, Message::Propose(_)) && self.choices.chance(malice.scheme) {
+            return Trick::Scheme;
+        }
         let table = [
             (malice.drop, Trick::Drop),
             (malice.repeat, Trick::Repeat),
@@ -105,7 +108,6 @@ impl World {
             (malice.alter, Trick::Alter),
             (malice.replay, Trick::Replay),
             (malice.misdirect, Trick::Misdirect),
-            (malice.scheme, Trick::Scheme),
         ];
         let foul: u64 = table.iter().map(|(weight, _)| weight).sum();
         if !self.choices.chance(foul.min(1_000)) {

@@ -17,7 +17,7 @@ fn a_node_on_a_disk_that_is_nearly_full_pays_nobody_and_still_closes() {
         let (mut alice, bob, channel) = with_channel(&backend).await;
         let id = channel.channel_id;
         alice.stop().await;
-        alice.restart_with_setting("STRAIT_STORE__FREE_BYTES_MIN", FLOOR_BYTES).await;
+        alice.restart_with_settings(&[("STRAIT_STORE__FREE_BYTES_MIN", FLOOR_BYTES)]).await;
         alice.connect(&bob).await;
         let (key, request) = (alice.key(), PaymentRequest::single(id.clone(), 1_000));
         let refused = alice.client().pay(&key, &request).await.unwrap_err();

@@ -34,7 +34,6 @@ impl Engine {
         if !change.is_empty() {
             self.record(Event::Wallet(change), out);
         }
-        self.note_spends(block, out);
         self.record(Event::BlockConnected { height, hash }, out);
         block.txdata.iter().for_each(|transaction| self.learn_from_chain(transaction, out));
         self.find_fundings(height, block, moment, out);
@@ -46,17 +45,6 @@ impl Engine {
         self.resolve_settled(moment, out);
         self.forget_left_closes(moment, out);
         self.give_up_conflicted(moment, out);
-    }
-
-    /// Tells the wallet what spends funding outputs: its coins pay for commitments, and are paid by them.
-    fn note_spends(&mut self, block: &Block, out: &mut Step) {
-        let fundings = &self.funding_outputs;
-        let spends = |transaction: &Transaction| {
-            transaction.input.iter().any(|input| fundings.contains_key(&input.previous_output))
-        };
-        if let Some(change) = self.wallet.note_needed(block, spends) {
-            self.record(Event::Wallet(change), out);
-        }
     }
 
     /// The chain is known as far as it can be for now: claims what is to be claimed, and brings everything on its way

@@ -105,6 +105,29 @@ impl Engine {
         }
     }
 
+    /// Another transaction than this node's commitment has settled the channel for good. A child of the commitment that a
+    /// block once held, until a reorganisation undid both, waits for a parent that never comes: its coins are free again.
+    pub(crate) fn forget_undone_child(
+        &mut self,
+        id: ChannelId,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        if !self.has_lost_the_race(id) {
+            return;
+        }
+        let Some(channel) = self.channels.get(&id) else { return };
+        let parent = channel.holder_transaction().compute_txid();
+        let mut waiting = self.wallet.unconfirmed();
+        waiting.retain(|tx| tx.input.iter().any(|input| input.previous_output.txid == parent));
+        for child in waiting {
+            let txid = child.compute_txid();
+            if let Some(change) = self.wallet.forget_unconfirmed(txid, moment.now) {
+                self.record(Event::Wallet(change), out);
+            }
+        }
+    }
+
     /// True if this node published its commitment, and a block holds another spend of the funding output.
     fn has_lost_the_race(&self, id: ChannelId) -> bool {
         let Some(channel) = self.channels.get(&id) else { return false };

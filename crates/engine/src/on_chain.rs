@@ -226,6 +226,7 @@ impl Engine {
             } else if self.last_rounds_told.insert(id) {
                 self.tell_last_round(id, out);
                 self.free_bump_coins(id, out);
+                self.forget_undone_child(id, moment, out);
             }
         }
         let settled = |(id, watcher): (&ChannelId, &Watcher)| {

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bdk_wallet::chain::local_chain;
-use bdk_wallet::chain::{
-    BlockId, CanonicalizationParams, ChainPosition, ConfirmationBlockTime, Indexer,
-};
+use bdk_wallet::chain::{BlockId, CanonicalizationParams, ChainPosition};
 use bitcoin::{Amount, Block, BlockHash, Transaction, Txid};
 use strait_primitives::{BlockDelta, BlockHeight, Timestamp};
 use thiserror::Error;
@@ -92,38 +90,6 @@ impl Wallet {
         Ok(change)
     }
 
-    /// Takes note of transactions of the block just connected that need not touch the wallet, but that transactions of ours
-    /// may hang on. `None` if there is nothing new in it.
-    ///
-    /// Should a reorganisation put another transaction in the place of one, then what hangs on it is lost with it; without
-    /// knowing it the wallet would count coins as spent, for ever, by what can never be mined.
-    ///
-    /// # Panics
-    /// If the block is not the tip's.
-    #[must_use = "a change that is not logged is undone by the next start"]
-    pub fn note_needed(
-        &mut self,
-        block: &Block,
-        is_needed: impl Fn(&Transaction) -> bool,
-    ) -> Option<WalletChange> {
-        let BlockPoint { height, hash } = self.tip();
-        assert_eq!(hash, block.block_hash(), "what was connected last is looked at");
-        let block_id = BlockId { height: height.to_u32(), hash };
-        let confirmation_time = u64::from(block.header.time);
-        let mut change = WalletChange::default();
-        for tx in block.txdata.iter().filter(|tx| is_needed(tx)) {
-            let anchor = ConfirmationBlockTime { block_id, confirmation_time };
-            let inserted = self.graph.insert_tx(tx.clone());
-            change.extend(self.graph_change(&inserted));
-            let anchored = self.graph.insert_anchor(tx.compute_txid(), anchor);
-            change.extend(self.graph_change(&anchored));
-        }
-        if !change.anchors.is_empty() {
-            self.anchored.insert(height);
-        }
-        (!change.is_empty()).then_some(change)
-    }
-
     /// Removes the block at this height and every one above it, back to the fork of a reorganisation.
     ///
     /// Transactions they held count as on their way again, unless one on the new branch conflicts.
@@ -186,7 +152,7 @@ impl Wallet {
         (!change.is_empty()).then_some(change)
     }
 
-    /// Transactions that touch the wallet and are on their way, parents before children: what to broadcast again.
+    /// Transactions of ours that are on their way, parents before children: what to broadcast again.
     #[must_use]
     pub fn unconfirmed(&self) -> Vec<Arc<Transaction>> {
         self.graph
@@ -198,7 +164,6 @@ impl Wallet {
             )
             .filter(|tx| tx.chain_position.is_unconfirmed())
             .map(|tx| tx.tx_node.tx)
-            .filter(|tx| self.graph.index.is_tx_relevant(tx))
             .collect()
     }
 

@@ -150,10 +150,8 @@ fn a_child_that_was_undone_with_its_parent_frees_its_coin() {
     let coin = child.input[1].previous_output;
     let is_free =
         |rig: &Rig| rig.engine.wallet.confirmed_coins().iter().any(|free| free.outpoint == coin);
-    for transaction in package.clone() {
-        opener.mine(vec![transaction]);
-    }
-    opener.unmine(2);
+    opener.mine(package.clone());
+    opener.unmine(1);
     opener.mine(vec![theirs]);
     opener.mine_empty(10);
     assert!(!is_free(&opener), "the first commitment may come yet");

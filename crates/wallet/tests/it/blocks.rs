@@ -125,39 +125,6 @@ fn a_rival_of_what_a_transaction_needs_is_its_own_rival() {
     assert_eq!(rivals(&world), [Some(at(1)); 3]);
 }
 
-/// A transaction of ours spends a stranger's output too, and both are undone: another takes the place of the stranger's.
-#[test]
-fn a_coin_spent_together_with_what_was_replaced_is_free_again() {
-    let mut world = World::with_coins(&[50_000]);
-    let coin = world.wallet.confirmed_coins().remove(0);
-    let source = world.foreign_outpoint();
-    let strangers = spend([source], [output(700, foreign_script())]);
-    let back = world.script();
-    let anchor = OutPoint::new(strangers.compute_txid(), 0);
-    let child = spend([coin.outpoint, anchor], [output(49_000, back)]);
-    let note = |world: &mut World| {
-        let block = world.blocks.last().unwrap().clone();
-        let is_needed = |tx: &bitcoin::Transaction| tx.input[0].previous_output == source;
-        let change = world.wallet.note_needed(&block, is_needed);
-        assert_eq!(world.wallet.note_needed(&block, is_needed), None, "it is known");
-        world.keep(change);
-    };
-    world.mine(vec![strangers]);
-    note(&mut world);
-    world.mine(vec![child.clone()]);
-    assert_eq!(world.sums(), [49_000, 0, 0, 0]);
-    world.rewind(2);
-    let on_their_way: Vec<_> = world.wallet.unconfirmed();
-    assert_eq!(on_their_way.len(), 1, "a stranger's transaction is not ours to broadcast");
-    assert_eq!(on_their_way[0].compute_txid(), child.compute_txid());
-    world.mine(vec![spend([source], [output(600, foreign_script())])]);
-    note(&mut world);
-    assert_eq!(world.sums(), [50_000, 0, 0, 0]);
-    world.check_law();
-    world.restart();
-    assert_eq!(world.sums(), [50_000, 0, 0, 0]);
-}
-
 #[test]
 fn giving_up_a_broadcast_frees_its_coins_and_those_of_its_children() {
     let mut world = World::with_coins(&[50_000]);

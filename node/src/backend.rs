@@ -405,6 +405,7 @@ impl Backend for NodeBackend {
             spendable_sat: view.confirmed.saturating_sub(view.fee_reserve).to_sat(),
             held_sat: view.reserved.to_sat(),
             reserve_sat: view.fee_reserve.to_sat(),
+            reserve_available_sat: view.reserve_funds.to_sat(),
             reserve_coins: u32::try_from(view.reserve_coins).unwrap_or(u32::MAX),
             reserve_coins_wanted: u32::try_from(view.reserve_coins_wanted).unwrap_or(u32::MAX),
             reserve_coin_sat_min: view.reserve_coin_min.to_sat(),

@@ -42,6 +42,7 @@ use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
 
 mod error;
+mod free_space;
 mod missing_modules;
 mod open_files;
 mod servers;
@@ -157,6 +158,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         unready_after: config.chain.unready_after,
         snapshot_every: config.store.snapshot_every_events,
         last_snapshot,
+        disk: free_space::disk(&config),
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
     })?;
@@ -291,8 +293,11 @@ fn recover(
     health: &Arc<Health>,
 ) -> Result<Recovered, InitError> {
     let network = bitcoin_network(config.chain.network);
-    let store = SqliteStore::open_locked(lock, strait_store_sqlite::Options::default())
-        .map_err(InitError::Store)?;
+    let options = strait_store_sqlite::Options {
+        history_bytes_max: Some(config.store.history_bytes_max),
+        ..strait_store_sqlite::Options::default()
+    };
+    let store = SqliteStore::open_locked(lock, options).map_err(InitError::Store)?;
     let begun = clock();
     let Replayed { state, head, folded } = replay(&store)?;
     metrics.derived(folded, begun.elapsed());

@@ -92,6 +92,8 @@ error_codes! {
     RequestTimeout = "REQUEST_TIMEOUT", 408;
     /// A lock was offered under this key, and has been over for so long that only the events tell how it ended.
     LockForgotten = "LOCK_FORGOTTEN", 410;
+    /// Events from that place on were removed; the hint names the first that is there.
+    EventsGone = "EVENTS_GONE", 410;
     /// The body is larger than the endpoint takes.
     BodyTooLarge = "BODY_TOO_LARGE", 413;
     /// The body's content type is not the endpoint's.
@@ -136,6 +138,8 @@ error_codes! {
     PeerUnreachable = "PEER_UNREACHABLE", 503;
     /// The chain's source cannot be reached or is not usable.
     ChainUnavailable = "CHAIN_UNAVAILABLE", 503;
+    /// The node's disk is nearly full, and nothing new is begun; the message says how much room is wanted.
+    DiskLow = "DISK_LOW", 503;
     /// The node restores a backup and signs nothing new.
     Quarantined = "QUARANTINED", 503;
     /// The node is starting or stopping: ask again when it runs, with the same idempotency key.

@@ -166,8 +166,14 @@ pub enum EventKind {
         #[cfg_attr(feature = "openapi", schema(value_type = String))]
         preimage: PreimageHex,
     },
-    /// The chain gave a lock that this node offered back to it, for good.
+    /// The chain gave a lock back to its offerer, for good: one that this node offered, or a received one that it did not
+    /// take in time.
     LockExpired {
+        /// The lock.
+        lock_id: String,
+    },
+    /// The chain gave a lock to its receiver, for good.
+    LockClaimedOnChain {
         /// The lock.
         lock_id: String,
     },

@@ -16,8 +16,12 @@ pub struct WalletResponse {
     pub spendable_sat: u64,
     /// Coins held for an opening or a closing that is under way.
     pub held_sat: u64,
-    /// What is set aside to pay the fees of closing all channels at once.
+    /// What is set aside to pay the fees of closing all channels at once, each with the locks that stand in it and room
+    /// for ten more.
     pub reserve_sat: u64,
+    /// What there is for that: confirmed coins that bring more than they cost at the reserve's fee rate. With less than
+    /// the reserve, no channel is opened and no lock taken on.
+    pub reserve_available_sat: u64,
     /// Confirmed coins that are each large enough to pay for closing one channel.
     pub reserve_coins: u32,
     /// How many of these there should be. With fewer, split a large coin: send parts of it to addresses of this wallet.

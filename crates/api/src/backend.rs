@@ -135,6 +135,7 @@ pub trait Backend: Send + Sync + 'static {
     /// Pays on the chain; answers when the transaction is durable and handed to the chain.
     fn send_coins(&self, key: RequestKey, request: SendCoins) -> impl Answer<SendResponse>;
 
-    /// Public events from `from` on, that place included, in the order of the log, at most one for each place.
+    /// Public events from `from` on, that place included, in the order of the log, at most one for each place; from the
+    /// oldest that is there on for [`EventSeq::ZERO`]. Where events were removed, the first item is `EVENTS_GONE`.
     fn events(&self, from: EventSeq, follow: Follow) -> impl Answer<Self::Events>;
 }

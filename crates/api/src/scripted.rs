@@ -416,6 +416,7 @@ impl Backend for ScriptedNode {
             spendable_sat: 90_000,
             held_sat: 0,
             reserve_sat: 10_000,
+            reserve_available_sat: 90_000,
             reserve_coins: 2,
             reserve_coins_wanted: 1,
             reserve_coin_sat_min: 3_000,
@@ -444,7 +445,7 @@ impl Backend for ScriptedNode {
         let reader = Reader {
             state: Arc::clone(&self.state),
             head: self.head.subscribe(),
-            next: from.to_u64(),
+            next: from.max(EventSeq::ZERO.next()).to_u64(),
             follow,
         };
         Ok(stream::unfold(reader, Reader::read).boxed())

@@ -39,6 +39,8 @@ pub(crate) struct BlockchainInfo {
 #[derive(Debug, Deserialize)]
 pub(crate) struct DownloadProgress {
     pub(crate) initialblockdownload: bool,
+    /// When the tip was mined, in seconds since 1970, as its miner's clock had it.
+    pub(crate) time: u64,
 }
 
 /// `getnetworkinfo`.

@@ -11,7 +11,7 @@ use strait_chain::{
     BlockId, ChainError, ChainSource, Download, FEE_RATE_FLOOR, FeeAnswer, HeaderAt, SubmitOutcome,
     TransactionOutcome, Unspent,
 };
-use strait_primitives::{BlockDelta, BlockHeight, FeeRate};
+use strait_primitives::{BlockDelta, BlockHeight, FeeRate, Timestamp};
 
 use crate::answers::{
     BlockHeader, BlockchainInfo, DownloadProgress, FeeEstimate, MempoolInfo, NetworkInfo,
@@ -328,13 +328,17 @@ impl ChainSource for BitcoindSource {
     fn download(&mut self) -> Result<Download, ChainError> {
         if self.network == Network::Regtest {
             // Nothing is downloaded there, from nobody, yet bitcoind calls itself downloading while its tip is a day old.
-            return Ok(Download::Over);
+            return Ok(Download::Over { mined: None });
         }
         let progress: DownloadProgress = self.client.call("getblockchaininfo", json!([]))?;
         if progress.initialblockdownload {
             return Ok(Download::Running);
         }
         let info: NetworkInfo = self.client.call("getnetworkinfo", json!([]))?;
-        Ok(if info.connections == Some(0) { Download::Alone } else { Download::Over })
+        if info.connections == Some(0) {
+            return Ok(Download::Alone);
+        }
+        let mined = progress.time.checked_mul(1_000).map(Timestamp::from_unix_ms);
+        Ok(Download::Over { mined: Some(mined.unwrap_or(Timestamp::from_unix_ms(u64::MAX))) })
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use bitcoin::block::Header;
 use bitcoin::{Block, BlockHash, OutPoint, Transaction, TxOut, Txid};
-use strait_primitives::{BlockDelta, BlockHeight, FeeRate};
+use strait_primitives::{BlockDelta, BlockHeight, FeeRate, Timestamp};
 
 use crate::ChainError;
 use crate::limits::SUBMISSION_TRANSACTIONS_MAX;
@@ -101,7 +101,11 @@ pub enum Download {
     /// It has no peer: whatever it says of its tip, nobody else has said so, and nothing it is given goes any further.
     Alone,
     /// Its tip is the network's, as far as it can tell.
-    Over,
+    Over {
+        /// When the tip was mined, as its miner's clock had it: one of long ago is not the network's, whatever the source
+        /// says. None where blocks come when somebody asks for them.
+        mined: Option<Timestamp>,
+    },
 }
 
 /// A backend that knows a Bitcoin chain. Every call blocks until the answer is there or a time-out says otherwise.

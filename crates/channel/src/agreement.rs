@@ -1,7 +1,9 @@
 //! Agreeing on a contract before a round opens it (protocol section 5).
 //!
 //! A round has no reject; what a side may refuse it refuses here. An agreement is durable on both sides before it is
-//! spoken of, and stands until the number it is valid to: whoever agreed must accept the round that opens it.
+//! spoken of, and stands until the number and the height it is valid to: whoever agreed must accept the round that opens
+//! it until then, and for [`AGREEMENT_GRACE`] longer, because proposals wait for connections and tips differ. Later it is
+//! forgotten.
 //!
 //! The offerer queues `OpenContract` only after the peer has agreed; the peer records its agreement before it answers.
 //! If that answer is lost with its connection the peer may open the contract before it can answer again: a round that
@@ -10,7 +12,7 @@
 use std::borrow::Cow;
 
 use strait_contract::Terms;
-use strait_primitives::{ChannelId, CommitmentNumber, ContractId, MilliSats};
+use strait_primitives::{BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats};
 use strait_wire::{
     AgreeContract, ContractBytes, FaultCode, Note, OfferContract, Operation, Operations,
     RefuseContract,
@@ -20,7 +22,7 @@ use crate::channel::{Channel, Link};
 use crate::decision::{ContractAnswer, Decision, Notice, Reaction, RequestError};
 use crate::event::ChannelEvent;
 use crate::ledger::{Agreement, Agreements};
-use crate::limits::CONTRACTS_MAX;
+use crate::limits::{AGREEMENT_BLOCKS, AGREEMENT_GRACE, CONTRACTS_MAX};
 use crate::party::contract_party;
 use crate::state::{Funded, Live};
 
@@ -29,7 +31,8 @@ const VALID_ROUNDS: u64 = 100_000;
 
 /// What this node's operator thinks of a contract that a peer offers.
 pub trait ContractPolicy {
-    /// Judges terms that are within the protocol's limits.
+    /// Judges terms that are within the protocol's limits. `own_collateral` is what this node would have in contracts of
+    /// this channel, with this one.
     ///
     /// # Errors
     /// Why not, in words for the peer's operator.
@@ -45,6 +48,7 @@ impl Channel {
         &mut self,
         contract: ContractId,
         terms: Terms,
+        tip: BlockHeight,
         out: &mut Decision,
     ) -> Result<(), RequestError> {
         let Some(live) = self.state.live() else {
@@ -64,7 +68,8 @@ impl Channel {
             let limit = CONTRACTS_MAX;
             return Err(RequestError::QueueFull { queued: live.contract_count(), limit });
         }
-        let agreement = Agreement { terms, valid_to: valid_to(live.rounds.number) };
+        let until = Some(tip.saturating_add(AGREEMENT_BLOCKS));
+        let agreement = Agreement { terms, valid_to: valid_to(live.rounds.number), until };
         let message = offer_message(self.id(), contract, &agreement);
         self.record(ChannelEvent::ContractOffered { contract, agreement }, out);
         // Without a connection that is up it is said as soon as there is one: see `repeat_offers`.
@@ -81,9 +86,29 @@ impl Channel {
         }
     }
 
+    /// Forgets agreements that nobody may open any more, and tells of offers that were not answered in time.
+    pub(crate) fn lapse_agreements(&mut self, tip: BlockHeight, out: &mut Decision) {
+        let live = self.live();
+        if live.rounds.outstanding.is_some() {
+            return;
+        }
+        let height = tip.saturating_sub(AGREEMENT_GRACE);
+        let all = live.offers.iter().chain(&live.agreements);
+        let over = all.filter(|(_, agreement)| !agreement.holds_at(height));
+        for contract in over.map(|(contract, _)| *contract).collect::<Vec<_>>() {
+            let is_offer = self.live().offers.contains_key(&contract);
+            self.record(ChannelEvent::ContractRefused { contract }, out);
+            if is_offer {
+                let answer = ContractAnswer::Refused(Note::cut("it was not answered in time"));
+                out.notice(Notice::ContractAnswered { contract, answer });
+            }
+        }
+    }
+
     pub(crate) fn handle_offer_contract(
         &mut self,
         offer: &OfferContract,
+        tip: BlockHeight,
         policy: &dyn ContractPolicy,
         out: &mut Decision,
     ) -> Result<(), Reaction> {
@@ -95,13 +120,13 @@ impl Channel {
             out.send(refuse("the terms cannot be read"));
             return Ok(());
         };
-        let agreement = Agreement { terms, valid_to: offer.valid_to };
+        let agreement = Agreement { terms, valid_to: offer.valid_to, until: offer.until };
         if live.agreements.get(&contract) == Some(&agreement) {
             // Our answer was lost.
             out.send(AgreeContract { channel: offer.channel, contract });
             return Ok(());
         }
-        if let Err(note) = live.judge(contract, &agreement, policy) {
+        if let Err(note) = live.judge(contract, &agreement, tip, policy) {
             out.send(refuse(&note));
             return Ok(());
         }
@@ -186,6 +211,7 @@ impl Live {
         &self,
         contract: ContractId,
         agreement: &Agreement,
+        tip: BlockHeight,
         policy: &dyn ContractPolicy,
     ) -> Result<(), String> {
         if !self.is_running() {
@@ -203,9 +229,28 @@ impl Live {
         if agreement.valid_to > valid_to(self.rounds.number) {
             return Err(format!("an agreement may be valid for {VALID_ROUNDS} rounds at most"));
         }
+        match agreement.until {
+            None => return Err("the offer names no height after which it is over".into()),
+            Some(until) if until < tip => return Err("the offer is over".into()),
+            // The tips of two nodes differ.
+            Some(until)
+                if until > tip.saturating_add(AGREEMENT_BLOCKS).saturating_add(AGREEMENT_GRACE) =>
+            {
+                return Err(format!("an offer may stand for {AGREEMENT_BLOCKS} at most"));
+            }
+            Some(_) => {}
+        }
         agreement.terms.limits.check().map_err(|e| e.to_string())?;
-        let own = agreement.terms.collateral.of(contract_party(self.setup.party));
-        policy.judge(&agreement.terms, own)
+        policy.judge(&agreement.terms, self.own_collateral_with(&agreement.terms))
+    }
+
+    /// What this node has in contracts of this channel, open or agreed to, with one more.
+    fn own_collateral_with(&self, terms: &Terms) -> MilliSats {
+        let open = self.rounds.ledger.contracts().map(|(_, contract)| &contract.terms);
+        let agreed = self.agreements.values().map(|agreement| &agreement.terms);
+        let own = contract_party(self.setup.party);
+        let all = open.chain(agreed).chain([terms]).map(|terms| terms.collateral.of(own));
+        MilliSats::checked_sum(all).unwrap_or(MilliSats::MAX)
     }
 }
 
@@ -239,5 +284,6 @@ fn offer_message(channel: ChannelId, contract: ContractId, agreement: &Agreement
         contract,
         terms: ContractBytes::new(terms).expect("terms are bounded below this"),
         valid_to: agreement.valid_to,
+        until: agreement.until,
     }
 }

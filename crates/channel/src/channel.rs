@@ -285,8 +285,11 @@ impl Channel {
 
     /// The channel acts: asks for the turn, proposes, starts or goes on with a close.
     pub fn poll(&mut self, moment: &Moment<'_>, out: &mut Decision) {
-        if self.state.live().is_none() || matches!(self.volatile.link, Link::Down | Link::Restoring)
-        {
+        if self.state.live().is_none() {
+            return;
+        }
+        self.lapse_agreements(moment.tip, out);
+        if matches!(self.volatile.link, Link::Down | Link::Restoring) {
             return;
         }
         if self.volatile.link == Link::Greeting {
@@ -431,7 +434,9 @@ impl Channel {
             Message::Accept(m) => self.handle_accept(&m, out),
             Message::Finalize(m) => self.handle_finalize(&m, out),
             Message::RequestTurn(m) => self.handle_request_turn(&m),
-            Message::OfferContract(m) => self.handle_offer_contract(&m, moment.policy, out),
+            Message::OfferContract(m) => {
+                self.handle_offer_contract(&m, moment.tip, moment.policy, out)
+            }
             Message::AgreeContract(m) => self.handle_agree_contract(&m, out),
             Message::RefuseContract(m) => self.handle_refuse_contract(m, out),
             Message::Shutdown(m) => self.handle_shutdown(&m, moment, out),

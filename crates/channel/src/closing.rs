@@ -21,7 +21,7 @@ use crate::channel::{Channel, Link};
 use crate::commitments::wallet_script;
 use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, RequestError, Violation};
 use crate::event::ChannelEvent;
-use crate::ledger::DUST_LIMIT;
+use crate::ledger::{DUST_LIMIT, Ledger};
 use crate::limits::CLOSE_OFFERS_MAX;
 use crate::round::unexpected;
 use crate::state::{Closing, Funded, Live, Phase};
@@ -55,8 +55,9 @@ struct Offered {
 const PAYABLE: &str = "the larger balance pays a fee that leaves it an output";
 
 impl Channel {
-    /// Wants a cooperative close. It begins when nothing is in flight; until then no new request is taken, unless the
-    /// peer opens something in the meantime that only a request can end.
+    /// Wants a cooperative close. It begins when nothing is in flight; until then no new request is taken, unless a lock
+    /// comes in between. Locks end some time, and the close waits for that; a contract may never, so one that a round opens
+    /// in the meantime is the end of the wish, as it would have been before it: see [`Notice::CloseRefused`].
     ///
     /// # Errors
     /// [`RequestError`] if the channel cannot be closed so now.
@@ -70,15 +71,21 @@ impl Channel {
             Closing::Forced(_) => return Err(RequestError::NotOpen { state: "closing by force" }),
             Closing::Lost => return Err(RequestError::NotOpen { state: "lost" }),
         }
-        let ledger = &live.rounds.ledger;
-        if !ledger.is_plain() {
-            return Err(RequestError::StillLive {
-                locks: ledger.locks().count(),
-                contracts: ledger.contracts().count(),
-            });
+        if !live.rounds.ledger.is_plain() {
+            return Err(still_live(&live.rounds.ledger));
         }
         self.volatile.close_wanted = true;
         Ok(())
+    }
+
+    /// After a round: a contract that it opened is in the way of a close that is wanted.
+    pub(crate) fn yield_to_contracts(&mut self, out: &mut Decision) {
+        let ledger = &self.live().rounds.ledger;
+        if self.volatile.close_wanted && ledger.contracts().next().is_some() {
+            let reason = still_live(ledger);
+            self.volatile.close_wanted = false;
+            out.notice(Notice::CloseRefused { reason });
+        }
     }
 
     /// Says `Shutdown` if it is wanted and the moment has come.
@@ -329,14 +336,24 @@ impl Channel {
         self.signer.sign_closing(signing, nonce, commitments.funding(), theirs, close)
     }
 
-    /// A closing transaction is complete: saves it, broadcasts it, tells.
+    /// A closing transaction is complete: saves it, broadcasts it, tells. One that pays no more than the one before it
+    /// changes nothing: what is on its way is to be mined, and whoever pays for it may make it dearer only.
     fn agree_close(&mut self, signed: &Transaction, out: &mut Decision) {
         assert!(self.live().closing.scripts().is_some(), "both have said where their money goes");
+        if self.live().closing.brings().is_some_and(|before| outputs_of(signed) >= before) {
+            out.notice(Notice::CloseAgreed);
+            return;
+        }
         let transaction = bitcoin::consensus::serialize(signed);
         self.record(ChannelEvent::CloseAgreed { transaction }, out);
         out.effects.push(ChannelEffect::Broadcast(signed.clone()));
         out.notice(Notice::CloseAgreed);
     }
+}
+
+/// What a close would have to wait for.
+fn still_live(ledger: &Ledger) -> RequestError {
+    RequestError::StillLive { locks: ledger.locks().count(), contracts: ledger.contracts().count() }
 }
 
 impl Closing {
@@ -349,6 +366,23 @@ impl Closing {
             Self::Running | Self::ShuttingDown { .. } | Self::Forced(_) | Self::Lost => None,
         }
     }
+
+    /// What the outputs of the agreed close hold, if there is one: the less, the dearer it is.
+    fn brings(&self) -> Option<u64> {
+        match self {
+            Self::Agreed { transaction, .. } => {
+                let close: Transaction = bitcoin::consensus::deserialize(transaction)
+                    .expect("a recorded close was encoded by this node");
+                Some(outputs_of(&close))
+            }
+            Self::Running | Self::ShuttingDown { .. } | Self::Forced(_) | Self::Lost => None,
+        }
+    }
+}
+
+/// What a transaction's outputs hold.
+fn outputs_of(transaction: &Transaction) -> u64 {
+    transaction.output.iter().map(|output| output.value.to_sat()).sum()
 }
 
 impl Live {

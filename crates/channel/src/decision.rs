@@ -80,6 +80,11 @@ pub enum Notice {
     },
     /// A cooperative closing transaction is complete.
     CloseAgreed,
+    /// The close that was wanted is not any more: what a round has opened since stands in its way.
+    CloseRefused {
+        /// What does.
+        reason: RequestError,
+    },
 }
 
 /// A peer's answer to an offered contract.

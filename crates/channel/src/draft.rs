@@ -50,7 +50,8 @@ impl Channel {
         let contracts = Contracts::Run(moment.contracts);
         let party = live.setup.party;
         let begin = || Sketch {
-            ctx: RoundContext::new(&rules, party, number, &live.agreements, contracts),
+            ctx: RoundContext::new(&rules, party, number, &live.agreements, contracts)
+                .at(moment.tip),
             ledger: live.rounds.ledger.clone(),
             operations: Vec::new(),
             bytes: 0,

@@ -282,7 +282,7 @@ pub enum ChannelEvent {
         #[n(1)]
         agreement: Agreement,
     },
-    /// The peer refused a contract.
+    /// The peer refused a contract, or it was not opened in time.
     #[n(13)]
     ContractRefused {
         /// Which.

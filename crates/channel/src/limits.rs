@@ -41,3 +41,10 @@ pub(crate) const LOCKS_EVER_MAX: u64 = 1 << 17;
 pub(crate) const CONTRACTS_MAX: usize = 16;
 /// Closing offers made or answered on one connection, so that no peer makes this node sign without end.
 pub(crate) const CLOSE_OFFERS_MAX: u32 = 20;
+
+/// Blocks for which an offered contract may be opened by whoever has agreed to it: half a day. A peer that may wait has
+/// what its terms are worth when prices move, and pays nothing for it.
+pub(crate) const AGREEMENT_BLOCKS: BlockDelta = BlockDelta::new(72);
+
+/// Blocks by which the other side accepts such a round later: proposals wait for connections, and tips differ.
+pub(crate) const AGREEMENT_GRACE: BlockDelta = BlockDelta::new(72);

@@ -21,7 +21,7 @@ use crate::decision::{ChannelEffect, Decision, Moment, Notice, Reaction, Violati
 use crate::draft::is_due;
 use crate::event::ChannelEvent;
 use crate::ledger::{Contracts, LedgerError, RoundContext};
-use crate::limits::{HEIGHT_LEAD_MAX, HELD_UNFUNDED_BYTES_MAX};
+use crate::limits::{AGREEMENT_GRACE, HEIGHT_LEAD_MAX, HELD_UNFUNDED_BYTES_MAX};
 use crate::state::{Closing, Funded, Live, Outstanding};
 
 impl Channel {
@@ -46,18 +46,19 @@ impl Channel {
         }
     }
 
-    /// A close that something live still forbids wants no turn: two nodes that both want it would hand the turn to and
-    /// fro for ever.
     fn wants_turn(&self, moment: &Moment<'_>) -> TurnWish {
-        let live = self.live();
+        if self.has_to_propose(moment.settlements) { TurnWish::Wanted } else { TurnWish::Content }
+    }
+
+    /// True if a request waits here for the turn, or a close, or one of these claims and cancellations of locks. A close
+    /// that something live still forbids does not: two nodes that both want it would hand the turn to and fro for ever.
+    #[must_use]
+    pub fn has_to_propose(&self, settlements: &[Operation]) -> bool {
+        let Some(live) = self.state.live() else { return false };
         let may_close = self.volatile.close_wanted && live.rounds.ledger.is_plain();
         let (ledger, party) = (&live.rounds.ledger, live.setup.party);
-        let settles = moment.settlements.iter().any(|operation| is_due(operation, ledger, party));
-        if self.volatile.queue.is_empty() && !may_close && !settles {
-            TurnWish::Content
-        } else {
-            TurnWish::Wanted
-        }
+        let settles = settlements.iter().any(|operation| is_due(operation, ledger, party));
+        !self.volatile.queue.is_empty() || may_close || settles
     }
 
     fn propose(&mut self, moment: &Moment<'_>, out: &mut Decision) {
@@ -151,7 +152,10 @@ impl Channel {
         let agreements = live.agreements_named(&operations);
         let contracts = Contracts::Run(moment.contracts);
         let proposer = !live.setup.party;
-        let mut ctx = RoundContext::new(&rules, proposer, number, &agreements, contracts);
+        // What was proposed in time may have waited for a connection.
+        let height = moment.tip.saturating_sub(AGREEMENT_GRACE);
+        let mut ctx =
+            RoundContext::new(&rules, proposer, number, &agreements, contracts).at(height);
         let mut ledger = live.rounds.ledger.clone();
         ledger.apply_all(operations.as_slice(), &mut ctx).map_err(ledger_reaction)?;
         let contracts = ctx.into_changes();
@@ -181,6 +185,7 @@ impl Channel {
         assert_eq!(*recorded, ledger, "what was signed is what the log leads to");
         self.wait_afresh(moment.now);
         self.resend_accept(out);
+        self.yield_to_contracts(out);
         Ok(())
     }
 
@@ -258,6 +263,7 @@ impl Channel {
         self.volatile.asked_for_turn = false;
         self.resend_finalize(out);
         out.notice(Notice::Irrevocable { number, operations, requests });
+        self.yield_to_contracts(out);
         Ok(())
     }
 
@@ -278,7 +284,11 @@ impl Channel {
         out: &mut Decision,
     ) -> Result<(), Reaction> {
         let live = self.expect_up("Finalize")?;
-        if live.knows(finalize.number, &finalize.secret) {
+        if matches!(live.funded, Funded::Spent { .. })
+            || live.knows(finalize.number, &finalize.secret)
+        {
+            // The chain has settled the round, with it or without it: a secret that comes now may come too late to punish
+            // anything with, and must give nothing back upstream. Or it was heard before.
             return Ok(());
         }
         let Some(Outstanding::Accepted { operations, turn, .. }) = &live.rounds.outstanding else {

@@ -172,8 +172,8 @@ pub enum ContractPolicy {
 pub struct ContractsConfig {
     /// `allow`: default none. A module decides over its collateral: allow what you have read. Since 0.1.
     pub allow: ContractPolicy,
-    /// `collateral_sat_max`: default 10,000,000: what this node puts into one contract at most; a faulty module can
-    /// lose that. Since 0.1.
+    /// `collateral_sat_max`: default 10,000,000: what this node has in all contracts of a channel at most when it agrees
+    /// to one that a peer offers; faulty modules can lose that. Since 0.1.
     pub collateral_max: Sats,
 }
 
@@ -207,6 +207,13 @@ pub struct NetConfig {
 pub struct StoreConfig {
     /// `snapshot_every_events`: 1,000 to 10,000,000, default 100,000. Fewer writes more, more makes start-up longer. Since 0.1.
     pub snapshot_every_events: u64,
+    /// `history_bytes_max`: 0 to 1 PiB, default 4 GiB. With more in the log's database, events that two snapshots cover are
+    /// removed, oldest first: less forgets what happened sooner, more lets a peer that runs rounds without end take that
+    /// much of the disk. Since 0.1.
+    pub history_bytes_max: u64,
+    /// `free_bytes_min`: 0 to 1 PiB, default 1 GiB. With less left where `data_dir` lies nothing new is begun, until a quarter
+    /// more is free; 0 lets a peer fill the disk, which ends the node. Since 0.1.
+    pub free_bytes_min: u64,
 }
 
 impl Network {
@@ -442,10 +449,19 @@ impl Checker {
     }
 
     fn store(&mut self, raw: &RawStore) -> StoreConfig {
+        const PIB: u64 = 1 << 50;
         let every = raw.snapshot_every_events;
         let bounds = 1_000..=10_000_000;
         let snapshot_every_events = self.number("store.snapshot_every_events", every, bounds);
-        StoreConfig { snapshot_every_events }
+        StoreConfig {
+            snapshot_every_events,
+            history_bytes_max: self.number(
+                "store.history_bytes_max",
+                raw.history_bytes_max,
+                0..=PIB,
+            ),
+            free_bytes_min: self.number("store.free_bytes_min", raw.free_bytes_min, 0..=PIB),
+        }
     }
 
     fn listen(&mut self, raw: OneOrMore) -> Vec<String> {

@@ -71,6 +71,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("net.queue_bytes_max", Kind::Number),
     key("net.reconnect_ms_max", Kind::Number),
     key("store.snapshot_every_events", Kind::Number),
+    key("store.history_bytes_max", Kind::Number),
+    key("store.free_bytes_min", Kind::Number),
     key("metrics.address", Kind::Text),
 ];
 

@@ -144,6 +144,8 @@ section! {
     /// `[store]`
     RawStore {
         snapshot_every_events: u64 = 100_000,
+        history_bytes_max: u64 = 4 * 1_024 * 1_024 * 1_024,
+        free_bytes_min: u64 = 1_024 * 1_024 * 1_024,
     }
 }
 

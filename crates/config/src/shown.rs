@@ -58,6 +58,8 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("net.queue_bytes_max", number(net.queue_bytes_max.into())),
         ("net.reconnect_ms_max", millis(net.reconnect_max)),
         ("store.snapshot_every_events", number(store.snapshot_every_events)),
+        ("store.history_bytes_max", number(store.history_bytes_max)),
+        ("store.free_bytes_min", number(store.free_bytes_min)),
         ("metrics.address", Some(Value::from(config.metrics.ip().to_string()))),
     ]
 }

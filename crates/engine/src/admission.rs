@@ -45,6 +45,9 @@ impl Engine {
             Inbound::Accepted => {}
             Inbound::Refused => return Err("this node takes no channels from others".into()),
         }
+        if self.check_disk().is_err() {
+            return Err("the disk of this node is nearly full: it takes no channel now".into());
+        }
         let most = self.config.channels_max;
         if self.channels.len() >= most {
             return Err(format!("this node has {most} channels already"));

@@ -119,6 +119,16 @@ pub enum CommandError {
         /// The most that are remembered.
         limit: usize,
     },
+    /// The log has no room for anything new.
+    #[error(
+        "the disk has {free_bytes} bytes left: nothing new is begun until it has {wanted_bytes}"
+    )]
+    DiskLow {
+        /// What is left.
+        free_bytes: u64,
+        /// From how much on there is room again.
+        wanted_bytes: u64,
+    },
     /// The channel refuses.
     #[error("channel {channel} refuses")]
     Channel {

@@ -11,6 +11,7 @@ use strait_watcher::BlockSpends;
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
+use crate::input::TipStanding;
 use crate::limits::CLOCK_EVERY;
 
 impl Engine {
@@ -33,19 +34,40 @@ impl Engine {
         if !change.is_empty() {
             self.record(Event::Wallet(change), out);
         }
+        self.note_spends(block, out);
         self.record(Event::BlockConnected { height, hash }, out);
         block.txdata.iter().for_each(|transaction| self.learn_from_chain(transaction, out));
         self.find_fundings(height, block, moment, out);
         self.forsake_overdue(height, moment, out);
         self.watch_block(height, &BlockSpends::new(block), moment, out);
         self.dirty.extend(self.channels.keys());
+        // Before channels are let go of: with a channel goes all knowledge of how its locks ended.
+        self.note_gone(out);
         self.resolve_settled(moment, out);
         self.forget_left_closes(moment, out);
         self.give_up_conflicted(moment, out);
     }
 
-    /// The chain is known as far as it can be: claims what is to be claimed, and brings everything on its way again.
-    pub(crate) fn handle_blocks_told(&mut self, moment: &Moment<'_>, out: &mut Step) {
+    /// Tells the wallet what spends funding outputs: its coins pay for commitments, and are paid by them.
+    fn note_spends(&mut self, block: &Block, out: &mut Step) {
+        let fundings = &self.funding_outputs;
+        let spends = |transaction: &Transaction| {
+            transaction.input.iter().any(|input| fundings.contains_key(&input.previous_output))
+        };
+        if let Some(change) = self.wallet.note_needed(block, spends) {
+            self.record(Event::Wallet(change), out);
+        }
+    }
+
+    /// The chain is known as far as it can be for now: claims what is to be claimed, and brings everything on its way
+    /// again. That cannot wait for a tip that is current; what counts on time being left does.
+    pub(crate) fn handle_blocks_told(
+        &mut self,
+        tip: TipStanding,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        self.note_tip(tip);
         self.meet_lock_deadlines(moment, out);
         self.claim(out);
         self.rebroadcast(out);
@@ -188,7 +210,11 @@ impl Engine {
         for transaction in self.wallet.unconfirmed() {
             out.effects.push(Effect::Broadcast(vec![transaction.as_ref().clone()]));
         }
-        for id in self.by_urgency() {
+        let closes = self.by_urgency();
+        for id in &closes {
+            self.free_void_child(*id, out);
+        }
+        for id in closes {
             self.rebroadcast_close(id, out);
         }
     }

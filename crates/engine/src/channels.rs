@@ -68,6 +68,15 @@ impl Engine {
         {
             let note = Note::cut("another channel has a contract of this name");
             crate::peers::send(peer, RefuseContract { channel: id, contract, note }, out);
+        } else if let (Message::OfferContract(OfferContract { contract, .. }), Err(_)) =
+            (&message, self.check_disk())
+        {
+            let note = Note::cut("the disk of this node is nearly full: it takes no contract now");
+            crate::peers::send(
+                peer,
+                RefuseContract { channel: id, contract: *contract, note },
+                out,
+            );
         } else if let Message::Propose(propose) = message {
             // Before it is weighed: whatever becomes of it, a preimage in it is known.
             self.learn_from(id, &propose, out);
@@ -158,7 +167,7 @@ impl Engine {
             collateral_max: self.config.contract_collateral_max,
             allowed: self.config.contract_modules.as_ref(),
         };
-        let settlements = self.payments.settlements(id);
+        let settlements = self.payments.settlements(id, self.showing());
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let inner = Self::channel_moment(tip, rate, &policy, &settlements, moment, id);
         let mut decision = Decision::default();
@@ -272,6 +281,7 @@ impl Engine {
                 self.tell_contract_answer(id, contract, answer, moment, out);
             }
             Notice::CloseAgreed => self.tell_closing(id, out),
+            Notice::CloseRefused { reason } => self.tell_close_refused(id, &reason, out),
         }
     }
 }

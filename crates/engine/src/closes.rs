@@ -68,6 +68,20 @@ impl Engine {
         });
     }
 
+    /// A contract that was opened in the meantime is in the way: whoever waits for the close hears what whoever asks now
+    /// would.
+    pub(crate) fn tell_close_refused(
+        &mut self,
+        channel: ChannelId,
+        source: &RequestError,
+        out: &mut Step,
+    ) {
+        for command in self.waiters.closings.remove(&channel).unwrap_or_default() {
+            let source = source.clone();
+            reply(command, Err(CommandError::Channel { channel, source }), out);
+        }
+    }
+
     /// A closing transaction is complete, or the channel closes by force: those who wait are told, and those who wait
     /// for the peer's word on a contract, which will not come any more.
     pub(crate) fn tell_closing(&mut self, channel: ChannelId, out: &mut Step) {

@@ -26,6 +26,9 @@ pub(crate) struct Sending {
 
 impl Engine {
     pub(crate) fn command_address(&mut self, id: CommandId, out: &mut Step) {
+        if let Err(error) = self.check_disk() {
+            return reply(id, Err(error), out);
+        }
         let (address, change) = self.wallet.next_address();
         self.record(Event::Wallet(change), out);
         reply(id, Ok(Answer::Address(address.script_pubkey())), out);
@@ -37,7 +40,10 @@ impl Engine {
             Some(known) if known.digest != digest => Err(CommandError::KeyReused),
             Some(known) => self.sent_before(&known.fate),
             None if self.waiters.has_request(&asked.key) => Err(CommandError::KeyReused),
-            None => self.check_room().and_then(|()| self.send_coins(asked, digest, moment, out)),
+            None => self
+                .check_room()
+                .and_then(|()| self.check_disk())
+                .and_then(|()| self.send_coins(asked, digest, moment, out)),
         };
         reply(asked.id, answer, out);
     }
@@ -70,7 +76,7 @@ impl Engine {
         let request = SendRequest {
             pay,
             fee_rate: self.asked_rate(asked.fee_rate)?,
-            keep: self.fee_reserve().amount,
+            keep: self.fee_reserve(),
             coins: CoinSource::ConfirmedOrOwnPending,
             entropy: derive_entropy(&moment.entropy, b"send"),
         };

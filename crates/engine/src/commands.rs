@@ -37,7 +37,11 @@ impl Engine {
                 self.command_pay(id, key, channel, &payments, out);
             }
             Command::AddModule { module, size_bytes } => {
-                if !self.book.modules.contains_key(&module) {
+                let is_known = self.book.modules.contains_key(&module);
+                if let (false, Err(error)) = (is_known, self.check_disk()) {
+                    return reply(id, Err(error), out);
+                }
+                if !is_known {
                     self.record(Event::ModuleAdded { module, size_bytes }, out);
                 }
                 reply(id, Ok(Answer::Modules(vec![(module, size_bytes)])), out);

@@ -44,7 +44,7 @@ pub struct EngineConfig {
     pub channels_per_peer_max: usize,
     /// The most channels, of all peers together, that are not on the chain yet: each costs memory and no money.
     pub unfunded_max: usize,
-    /// The most of its own money this node puts into one contract that a peer offers.
+    /// The most of its own money this node has in all contracts of a channel when it agrees to one that a peer offers.
     pub contract_collateral_max: MilliSats,
     /// The only modules that contracts may use; every module that was added without.
     pub contract_modules: Option<BTreeSet<ModuleHash>>,
@@ -106,12 +106,18 @@ impl EngineConfig {
         }
     }
 
+    /// Confirmations from which on nothing that was seen on chain is undone any more: at the final depth itself a
+    /// reorganisation as deep as that still takes the block away.
+    pub(crate) fn irreversible_depth(&self) -> BlockDelta {
+        let depth = self.final_depth.max(FINAL_DEPTH_MIN).to_u32();
+        BlockDelta::new(depth.saturating_add(FORGET_MARGIN.to_u32()))
+    }
+
     /// Confirmations of its end after which a channel that held so much is forgotten, and a round that was never accepted
     /// called failed.
     pub(crate) fn forget_depth(&self, capacity: Sats) -> BlockDelta {
-        let depth = self.final_depth.max(FINAL_DEPTH_MIN).to_u32();
         let more = (capacity.to_sat() / DEPTH_STEP.to_sat()).min(DEPTH_STEPS_MAX);
         let more = u32::try_from(more).expect("a few hundred at most");
-        BlockDelta::new(depth.saturating_add(FORGET_MARGIN.to_u32()).saturating_add(more))
+        BlockDelta::new(self.irreversible_depth().to_u32().saturating_add(more))
     }
 }

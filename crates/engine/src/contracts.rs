@@ -52,9 +52,12 @@ impl Engine {
         if !self.channels.contains_key(&channel) {
             return reply(id, Err(CommandError::UnknownChannel(channel)), out);
         }
+        if let Err(error) = self.check_disk() {
+            return reply(id, Err(error), out);
+        }
         let mut offered = Ok(());
-        self.with_channel(channel, moment, out, |machine, _, decision| {
-            offered = machine.offer_contract(contract, terms, decision);
+        self.with_channel(channel, moment, out, |machine, moment, decision| {
+            offered = machine.offer_contract(contract, terms, moment.tip, decision);
         });
         match offered {
             Ok(()) => self.waiters.contracts.entry(contract).or_default().push(id),

@@ -56,6 +56,11 @@ impl EndedChannels {
         }
     }
 
+    /// True for a channel that was here: its name, and all names that follow from it, are not to be used again.
+    pub(crate) fn holds(&self, id: &ChannelId) -> bool {
+        self.0.iter().any(|channel| channel.id == *id)
+    }
+
     /// All of them, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &EndedChannel> {
         self.0.iter()

@@ -8,7 +8,8 @@ use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_payment::PaymentBook;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Timestamp,
+    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
+    Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, AddressGap, Wallet, WalletState};
@@ -22,6 +23,7 @@ use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
 use crate::locks::LockDesk;
+use crate::low_disk::DiskRoom;
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 use crate::work::Work;
@@ -81,6 +83,8 @@ pub struct Engine {
     pub(crate) last_rounds_told: BTreeSet<ChannelId>,
     /// Outputs whose spends are looked for among waiting transactions, as last asked.
     pub(crate) looked_for: Vec<OutPoint>,
+    /// What there is for the reserve, until the wallet changes: a search of all coins costs too much for each lock.
+    pub(crate) reserve_funds: Option<Sats>,
     /// When the log was last told the time.
     pub(crate) clock_noted: Option<Timestamp>,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
@@ -89,6 +93,8 @@ pub struct Engine {
     pub(crate) locks: LockDesk,
     /// What peers' contracts have cost of late.
     pub(crate) work: Work,
+    /// Whether the log has room to grow, as last measured.
+    pub(crate) disk: DiskRoom,
     next: EventSeq,
 }
 
@@ -188,9 +194,11 @@ impl Engine {
             contract_homes: BTreeMap::new(),
             last_rounds_told: BTreeSet::new(),
             looked_for: Vec::new(),
+            reserve_funds: None,
             clock_noted: None,
             answered_openings: VecDeque::new(),
             work: Work::default(),
+            disk: DiskRoom::default(),
             next,
         }
     }
@@ -286,11 +294,12 @@ impl Engine {
             Input::MempoolTransaction(transaction) => {
                 self.handle_mempool(&transaction, moment, out);
             }
-            Input::BlocksTold => self.handle_blocks_told(moment, out),
+            Input::BlocksTold(tip) => self.handle_blocks_told(tip, moment, out),
             Input::FeeEstimate(rate) => self.fee_estimate = Some(rate),
             Input::NoFeeEstimate { least } => {
                 self.fee_estimate = Some(self.config.fallback_fee_rate.max(least));
             }
+            Input::Disk(room) => self.handle_disk(room),
             Input::Tick => self.handle_tick(moment, out),
         }
     }
@@ -342,6 +351,8 @@ impl Engine {
     /// Folds an event of the node itself into the book, and hands it out to be saved.
     pub(crate) fn record(&mut self, event: Event, out: &mut Step) {
         self.book.apply(&event);
+        // Coins come and go with the wallet's changes, and young ones ripen with blocks.
+        self.reserve_funds = None;
         out.events.push(event);
     }
 
@@ -402,7 +413,7 @@ impl ContractPolicy for Policy<'_> {
         }
         if own_collateral > self.collateral_max {
             return Err(format!(
-                "a collateral of {own_collateral} from this side, at most {} is allowed",
+                "a collateral of {own_collateral} from this side in all, at most {} is allowed",
                 self.collateral_max
             ));
         }

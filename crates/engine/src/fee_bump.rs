@@ -97,32 +97,23 @@ impl Engine {
         }
     }
 
-    /// Another transaction than this node's commitment has settled the channel for good. A child of the commitment that a
-    /// block once held, until a reorganisation undid both, waits for a parent that never comes: its coins are free again.
-    pub(crate) fn forget_undone_child(
-        &mut self,
-        id: ChannelId,
-        moment: &Moment<'_>,
-        out: &mut Step,
-    ) {
-        let Some(channel) = self.channels.get(&id) else { return };
+    /// A child whose parent lost the race is void, and other closes may need its coins now: a peer that lets many closes
+    /// race must not bind what the last of them needs. Where a reorganisation brings the parent back, it chooses anew.
+    pub(crate) fn free_void_child(&mut self, id: ChannelId, out: &mut Step) {
+        if self.has_lost_the_race(id) {
+            self.free_bump_coins(id, out);
+        }
+    }
+
+    /// True if this node published its commitment, and a block holds another spend of the funding output.
+    fn has_lost_the_race(&self, id: ChannelId) -> bool {
+        let Some(channel) = self.channels.get(&id) else { return false };
         let closing = channel.state().live().map(|live| &live.closing);
         if !matches!(closing, Some(Closing::Forced(_))) {
-            return;
+            return false;
         }
-        let parent = channel.holder_transaction().compute_txid();
         let spend = self.watchers.get(&id).and_then(|watcher| watcher.state().spend());
-        if spend.is_none_or(|spend| spend.txid == parent) {
-            return;
-        }
-        let mut waiting = self.wallet.unconfirmed();
-        waiting.retain(|tx| tx.input.iter().any(|input| input.previous_output.txid == parent));
-        for child in waiting {
-            let txid = child.compute_txid();
-            if let Some(change) = self.wallet.forget_unconfirmed(txid, moment.now) {
-                self.record(Event::Wallet(change), out);
-            }
-        }
+        spend.is_some_and(|spend| spend.txid != channel.holder_transaction().compute_txid())
     }
 
     /// Asks the peer, each block, for the close that is not worth its price to this node: it may have more to lose, and
@@ -173,7 +164,7 @@ impl Engine {
                 if purse.is_plain && purse.stake < FeeRate::RELAY_FLOOR.fee(size) {
                     self.note_close_left(id, out);
                 }
-                self.free_bump_coins(id, out);
+                // Mempools may hold a child that left before: what it spends is not free while it may be mined.
                 self.ask_to_close(id, out);
                 vec![commitment]
             }
@@ -232,7 +223,7 @@ impl Engine {
     }
 
     /// Forgets closes that have brought less than they cost for about a week: they would keep their place for ever, and
-    /// there is nothing in them to lose.
+    /// there is nothing in them to lose. None of them had a child: what is not worth the cheapest never was.
     pub(crate) fn forget_left_closes(&mut self, moment: &Moment<'_>, out: &mut Step) {
         let tip = self.tip().height;
         let is_over = |(id, watcher): &(&ChannelId, &Watcher)| {

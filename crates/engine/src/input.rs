@@ -4,7 +4,17 @@ use bitcoin::{Block, BlockHash, Transaction};
 use strait_primitives::{BlockHeight, FeeRate, NodeId};
 use strait_wire::Message;
 
-use crate::{Command, CommandId};
+use crate::{Command, CommandId, DiskRoom};
+
+/// What the best block known here is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TipStanding {
+    /// The chain may be ahead, by however much: whatever is due at the height known here is due, and nothing may count on
+    /// there being time left.
+    Stale,
+    /// It is the network's tip, as far as anybody can tell.
+    Current,
+}
 
 /// One thing that happened outside.
 #[derive(Debug, Clone)]
@@ -31,9 +41,9 @@ pub enum Input {
         /// Its hash.
         hash: BlockHash,
     },
-    /// No more blocks for now: the last one told is the tip, or all that can be had. Only now does the node bring on the
-    /// chain what is not there yet; a block of long ago is no reason to.
-    BlocksTold,
+    /// No more blocks for now, and what the last one told is worth. Only now does the node bring on the chain what is not
+    /// there yet; a block of long ago is no reason to.
+    BlocksTold(TipStanding),
     /// A transaction that is not in a block yet.
     MempoolTransaction(Box<Transaction>),
     /// What block space costs now.
@@ -43,6 +53,8 @@ pub enum Input {
         /// What is below this, nobody passes on.
         least: FeeRate,
     },
+    /// How much room the log has to grow, when that has changed. Until the first word there is enough.
+    Disk(DiskRoom),
     /// Time has passed.
     Tick,
 }

@@ -14,7 +14,7 @@
 //!
 //! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
 //! `locks` (in use), `lock_deadlines`, `coins`, `reserve`, `fee_bump`, `on_chain` (watchers), `quarantine` (restored
-//! logs). The durable state and its fold are in `state`.
+//! logs), `low_disk`. The durable state and its fold are in `state`.
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
@@ -36,9 +36,11 @@ mod fee_bump;
 mod input;
 mod limits;
 mod lock_deadlines;
+mod lock_ends;
 mod lock_totals;
 mod lock_views;
 mod locks;
+mod low_disk;
 mod on_chain;
 mod openings;
 mod payments;
@@ -59,14 +61,17 @@ pub use effect::{Effect, Report};
 pub use ended::{EndedChannel, EndedChannels};
 pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
-pub use input::Input;
+pub use input::{Input, TipStanding};
 pub use limits::RECENT_BLOCKS;
 pub use lock_totals::LockTotals;
 pub use lock_views::{LockRole, LockStage, LockView};
+pub use low_disk::DiskRoom;
 pub use quarantine::{Doubt, RecoveryView};
 pub use requests::{KnownRequest, RequestBook, RequestFate};
 pub use state::{BlockPoint, Book, NodeState};
-pub use strait_payment::{Forwarding, LockKey, LockPolicy, ParseLockKeyError, PaymentEvent};
+pub use strait_payment::{
+    Forwarding, LockKey, LockPolicy, Outcome as LockOutcome, ParseLockKeyError, PaymentEvent,
+};
 pub use views::{
     ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,

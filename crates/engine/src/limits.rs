@@ -51,6 +51,9 @@ pub(crate) const FAULTS_MAX: u32 = 64;
 pub(crate) const ENDED_CHANNELS_MAX: usize = 1_000;
 /// Recent blocks kept, to find the fork of a reorganisation: two days. More than any reorganisation may undo.
 pub const RECENT_BLOCKS: usize = 288;
+/// Locks beyond those that stand that the reserve for a close has room for: what a few rounds may add before this node
+/// looks at its coins again. At 43 vB each they add a third to what a close without locks is reckoned with.
+pub(crate) const LOCK_ROOM: u64 = 10;
 /// Contracts whose channel is remembered for the next call; forgotten all at once above that.
 pub(crate) const CONTRACT_HOMES_MAX: usize = 1 << 16;
 /// Coins one opening or payment may spend, so that its transaction stays well below what nodes relay.

@@ -1,35 +1,33 @@
 //! What the height of the chain asks for about locks (protocol section 4). It acts whoever holds a turn.
 
 use strait_channel::ForceReason;
-use strait_onchain::Role;
-use strait_payment::{LockKey, Outgoing, PaymentEvent};
-use strait_primitives::{BlockHeight, Side};
-use strait_watcher::{OutputContent, SpendKind, SpendPath, Standing, TrackedOutput};
+use strait_payment::{LockKey, Outcome, Outgoing, PaymentEvent};
+use strait_primitives::BlockHeight;
+use strait_watcher::{SpendPath, TrackedOutput};
 use strait_wire::CancelReason;
 
 use crate::engine::{Engine, Moment, Step};
-use crate::limits::FINAL_DEPTH_MIN;
 use crate::locks::{LockChannels, is_open};
-use crate::on_chain::Facts;
 
 impl Engine {
-    /// The chain is known as far as it can be: gives back what nobody claimed in time, and closes channels whose locks
-    /// cannot wait.
+    /// The chain is known as far as it can be for now: gives back what nobody claimed in time, and closes channels whose
+    /// locks cannot wait.
     pub(crate) fn meet_lock_deadlines(&mut self, moment: &Moment<'_>, out: &mut Step) {
-        self.note_tip_current();
         if self.payments.is_idle() {
             return;
         }
-        self.note_gone(out);
         let (tip, policy) = (self.tip().height, &self.config.locks);
         let due = self.payments.deadlines(tip, policy, &LockChannels(self));
         for lock in due.cancel {
+            if self.is_lock_in_doubt(&lock) {
+                continue;
+            }
             let reason = CancelReason::Expired;
             self.record_payment(PaymentEvent::Cancelling { lock, reason }, out);
         }
         // One that waits for a peer who is gone binds its sender's money for nothing.
         for lock in due.withdraw.into_iter().chain(self.queued_in_vain()) {
-            if self.is_in_doubt(&lock.channel) {
+            if self.is_lock_in_doubt(&lock) {
                 continue;
             }
             if let Some(channel) = self.queued_onward(&lock) {
@@ -50,7 +48,7 @@ impl Engine {
     }
 
     /// Notes which of this node's locks the chain has given back for good: only now may what they pass on go back.
-    fn note_gone(&mut self, out: &mut Step) {
+    pub(crate) fn note_gone(&mut self, out: &mut Step) {
         let gone = self.payments.outgoing().filter(|(key, lock)| self.is_gone(key, lock));
         let gone: Vec<LockKey> = gone.map(|(key, _)| *key).collect();
         for lock in gone {
@@ -60,42 +58,10 @@ impl Engine {
 
     /// True if the commitment that settles the channel is final, and no output of it can be this lock and bring its
     /// receiver anything. Twins cannot be told apart on chain, so all of them must be gone. A commitment that this node
-    /// cannot read may hold the lock for ever.
+    /// cannot read may hold the lock for ever; and one that comes after the lock's claim holds none of it any more.
     fn is_gone(&self, key: &LockKey, lock: &Outgoing) -> bool {
         let tip = self.tip().height;
-        let Some(channel) = self.channels.get(&key.channel) else { return false };
-        let Some(watcher) = self.watchers.get(&key.channel) else { return false };
-        let Some(spend) = watcher.state().spend() else { return false };
-        let facts = Facts { channel, payments: &self.payments };
-        match watcher.standing(&facts) {
-            Some(
-                Standing::HolderCurrent
-                | Standing::HolderRevoked
-                | Standing::CounterpartyCurrent
-                | Standing::CounterpartyProposed
-                | Standing::CounterpartyRevoked,
-            ) => {}
-            Some(Standing::Cooperative | Standing::Ahead { .. } | Standing::Unknown) | None => {
-                return false;
-            }
-        }
-        let SpendKind::Commitment { broadcaster, .. } = spend.kind else { return false };
-        let own = match broadcaster {
-            Side::Holder => Role::Broadcaster,
-            Side::Counterparty => Role::Countersignatory,
-        };
-        let may_be = |output: &&TrackedOutput| match &output.content {
-            OutputContent::Lock(spec) => {
-                let terms = (spec.amount, spec.payment_hash, spec.expiry);
-                let wanted = (lock.terms.amount, lock.terms.payment_hash, lock.terms.expiry);
-                spec.offered_by == own && terms == wanted
-            }
-            OutputContent::Broadcaster
-            | OutputContent::Countersignatory
-            | OutputContent::Anchor
-            | OutputContent::LedgerHash
-            | OutputContent::Unrecognized => false,
-        };
+        let Some(by) = self.settled_by(&key.channel) else { return false };
         let is_back = |output: &TrackedOutput| {
             output.spend.is_some_and(|end| match end.path {
                 SpendPath::Claimed(_) => false,
@@ -104,10 +70,14 @@ impl Engine {
                 }
             })
         };
-        self.is_final(spend.height, tip) && spend.outputs.iter().filter(may_be).all(is_back)
+        self.ended_by_round(&by, key) != Some(Outcome::Claimed)
+            && self.is_final(by.height(), tip)
+            && by.outputs_of(key.offerer, &lock.terms).all(is_back)
     }
 
+    /// True if no reorganisation that this node is built to live through takes the block away: what is given back upstream
+    /// cannot be asked for again.
     fn is_final(&self, height: BlockHeight, tip: BlockHeight) -> bool {
-        height.depth_at(tip) >= self.config.final_depth.max(FINAL_DEPTH_MIN)
+        height.depth_at(tip) >= self.config.irreversible_depth()
     }
 }

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use bitcoin::Transaction;
 use strait_channel::{Channel, ChannelEvent, DUST_LIMIT, Funded, Link, Live, RequestError};
 use strait_payment::{
-    Channels, IncomingState, LockKey, LockTerms, Outcome, PaymentEvent, Verdict, judge,
+    Channels, IncomingState, LockKey, LockTerms, Outcome, PaymentEvent, Showing, Verdict, judge,
     payment_hash_of,
 };
 use strait_primitives::{
-    BlockDelta, ChannelId, LockId, MilliSats, NodeId, PaymentHash, Preimage, RequestKey, Sats, Side,
+    BlockDelta, BlockHeight, ChannelId, LockId, MilliSats, NodeId, PaymentHash, Preimage,
+    RequestKey, Sats, Side,
 };
 use strait_watcher::preimages_in;
 use strait_wire::{CancelReason, Operation, Propose, Route};
@@ -23,6 +24,7 @@ use crate::answer::{Answer, CommandError};
 use crate::command::CommandId;
 use crate::engine::{Engine, Step};
 use crate::event::Event;
+use crate::input::TipStanding;
 use crate::payments::{About, Asked, digest_of, reply};
 use crate::state::note_locks;
 
@@ -33,17 +35,8 @@ pub(crate) struct LockDesk {
     stirred: bool,
     /// Locks whose onward request waits in a channel's queue, and in which.
     queued: BTreeMap<LockKey, ChannelId>,
-    /// Whether the tip is the chain's, or one of before the last start.
+    /// What the tip is worth: no new lock counts on a stale one, and no preimage is shown.
     tip: TipStanding,
-}
-
-/// What the best block known here is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TipStanding {
-    /// It is from before the last start: the chain may be far ahead, and no new lock may count on it.
-    Stale,
-    /// The chain was known as far as it could be since then.
-    Current,
 }
 
 impl Default for LockDesk {
@@ -113,8 +106,12 @@ impl Engine {
         out: &mut Step,
     ) {
         let is_known = self.book.requests.find(&key).is_some() || self.waiters.has_request(&key);
-        if let (false, Err(error)) = (is_known, self.check_offer(&terms)) {
-            return reply(id, Err(error), out);
+        if !is_known {
+            let outputs = u64::from(terms.amount.floor_sats() >= DUST_LIMIT);
+            let checked = self.check_offer(&terms);
+            if let Err(error) = checked.and_then(|()| self.check_lock_reserve(outputs)) {
+                return reply(id, Err(error), out);
+            }
         }
         let asked = Asked { id, key, channel, about: About::Lock };
         self.ask(asked, vec![offer(terms, route)], out);
@@ -150,8 +147,7 @@ impl Engine {
         if payment_hash_of(&preimage) != incoming.terms.payment_hash {
             return reply(id, Err(CommandError::WrongPreimage(lock)), out);
         }
-        let within = self.config.locks.settle_within(LockChannels(self).delay(&lock.channel));
-        let is_late = self.tip().height >= incoming.terms.expiry.saturating_sub(within);
+        let is_late = self.is_late(&lock, incoming.terms.expiry);
         match incoming.state {
             // A preimage is released only while there is time to enforce it.
             IncomingState::Held if self.locks.tip == TipStanding::Stale => {
@@ -173,6 +169,18 @@ impl Engine {
             }
         }
         self.waiters.locks.entry(lock).or_default().push(id);
+    }
+
+    /// True if a preimage that is shown now might be shown in vain: no time is left to enforce the lock. What is in doubt
+    /// goes through no round, but to the chain alone, once the peer has closed: there it may be claimed to the end.
+    fn is_late(&self, lock: &LockKey, expiry: BlockHeight) -> bool {
+        let channels = LockChannels(self);
+        let within = if self.is_lock_in_doubt(lock) {
+            BlockDelta::new(0)
+        } else {
+            self.config.locks.settle_within(channels.delay(&lock.channel))
+        };
+        self.tip().height >= expiry.saturating_sub(within)
     }
 
     pub(crate) fn command_cancel_lock(&mut self, id: CommandId, lock: LockKey, out: &mut Step) {
@@ -267,11 +275,17 @@ impl Engine {
         Sats::checked_sum(values).unwrap_or(live.setup.funding.value)
     }
 
-    /// The chain is known as far as it can be: from here on new locks may count on the tip.
-    pub(crate) fn note_tip_current(&mut self) {
-        if self.locks.tip == TipStanding::Stale {
-            self.locks.tip = TipStanding::Current;
-            self.locks.stirred = true;
+    /// From here on new locks may count on the tip, or may not any more.
+    pub(crate) const fn note_tip(&mut self, tip: TipStanding) {
+        self.locks.tip = tip;
+        self.locks.stirred = true;
+    }
+
+    /// Whether a preimage may be shown: not while nobody knows how much time is left to enforce its lock.
+    pub(crate) const fn showing(&self) -> Showing {
+        match self.locks.tip {
+            TipStanding::Current => Showing::Allowed,
+            TipStanding::Stale => Showing::Waits,
         }
     }
 
@@ -303,13 +317,18 @@ impl Engine {
             lock.state == IncomingState::Arrived && !self.is_in_doubt(&key.channel)
         });
         for key in arrived.map(|(key, _)| *key).collect::<Vec<_>>() {
+            let is_covered = self.check_lock_reserve(0).is_ok();
             let (tip, policy) = (self.tip().height, &self.config.locks);
             let lock = self.payments.find_incoming(&key).expect("it was just seen");
-            let verdict = if self.is_revocation_hash(&key.channel, &lock.terms.payment_hash) {
+            let has_output = lock.terms.amount.floor_sats() >= DUST_LIMIT;
+            let is_unwanted = self.is_revocation_hash(&key.channel, &lock.terms.payment_hash)
+                || (has_output && !is_covered);
+            let verdict = if is_unwanted {
                 Verdict::Cancel(CancelReason::Unwanted)
             } else {
                 judge(&self.payments, &key, lock, tip, policy, &LockChannels(self))
             };
+            let verdict = self.as_room_allows(verdict);
             let event = match verdict {
                 Verdict::Hold => PaymentEvent::Held { lock: key },
                 Verdict::Forward(channel) => PaymentEvent::Forwarding { lock: key, channel },
@@ -336,15 +355,34 @@ impl Engine {
         own.chain(live.rounds.counterparty_hashes).any(|shown| shown.as_bytes() == hash.as_bytes())
     }
 
+    /// The same for one lock, which a channel of this store may have been asked to pass on since.
+    pub(crate) fn is_lock_in_doubt(&self, lock: &LockKey) -> bool {
+        let state = self.payments.find_incoming(lock).map(|incoming| incoming.state);
+        let onward = match state {
+            Some(IncomingState::Forwarding { channel }) => Some(channel),
+            Some(
+                IncomingState::Arrived
+                | IncomingState::Held
+                | IncomingState::Claiming
+                | IncomingState::Cancelling { .. },
+            )
+            | None => None,
+        };
+        self.is_in_doubt(&lock.channel) || onward.is_some_and(|channel| self.is_in_doubt(&channel))
+    }
+
+    /// True for a lock that is to be passed on and that no proposal has carried yet.
+    fn waits_to_go_on(&self, lock: &LockKey) -> bool {
+        self.payments.find_incoming(lock).is_some_and(|lock| {
+            lock.onward.is_none() && matches!(lock.state, IncomingState::Forwarding { .. })
+        })
+    }
+
     /// Takes back onward requests of locks that are not to be passed on any more.
     fn withdraw_needless(&mut self) {
         let queued: Vec<_> = self.locks.queued.iter().map(|(key, at)| (*key, *at)).collect();
         for (key, channel) in queued {
-            let lock = self.payments.find_incoming(&key);
-            let waits = lock.is_some_and(|lock| {
-                lock.onward.is_none() && matches!(lock.state, IncomingState::Forwarding { .. })
-            });
-            if !waits {
+            if !self.waits_to_go_on(&key) {
                 self.withdraw_onward(&key, channel);
             }
         }
@@ -372,6 +410,12 @@ impl Engine {
             }
         }
         for (lock, channel, operation) in waiting {
+            if self.book.requests.find(&lock.forward_request()).is_some() {
+                // A channel of this name was here before, and passed on a lock of this number.
+                let reason = CancelReason::NoRoute;
+                self.record_payment(PaymentEvent::Cancelling { lock, reason }, out);
+                continue;
+            }
             let operations = vec![operation];
             let digest = digest_of(channel, &operations);
             match self.enqueue(channel, lock.forward_request(), digest, operations) {
@@ -396,10 +440,7 @@ impl Engine {
             return;
         };
         self.locks.queued.remove(&lock);
-        let is_free = self.payments.find_incoming(&lock).is_some_and(|incoming| {
-            incoming.onward.is_none() && matches!(incoming.state, IncomingState::Forwarding { .. })
-        });
-        if is_free {
+        if self.waits_to_go_on(&lock) {
             let reason = CancelReason::NoRoute;
             self.record_payment(PaymentEvent::Cancelling { lock, reason }, out);
         }
@@ -410,12 +451,14 @@ impl Engine {
         self.locks.queued.get(lock).copied()
     }
 
-    /// Locks that wait to be passed on to peers who are not connected.
+    /// Locks that wait to be passed on to peers who are not connected. What a proposal has carried stands in the queue
+    /// until all locks are looked at again, and waits no more.
     pub(crate) fn queued_in_vain(&self) -> Vec<LockKey> {
         let is_down = |id: &ChannelId| {
             self.channels.get(id).is_none_or(|channel| channel.link() == Link::Down)
         };
-        let queued = self.locks.queued.iter().filter(|(_, channel)| is_down(channel));
+        let queued = self.locks.queued.iter();
+        let queued = queued.filter(|(lock, onto)| is_down(onto) && self.waits_to_go_on(lock));
         queued.map(|(lock, _)| *lock).collect()
     }
 

@@ -226,7 +226,6 @@ impl Engine {
             } else if self.last_rounds_told.insert(id) {
                 self.tell_last_round(id, out);
                 self.free_bump_coins(id, out);
-                self.forget_undone_child(id, moment, out);
             }
         }
         let settled = |(id, watcher): (&ChannelId, &Watcher)| {
@@ -236,6 +235,7 @@ impl Engine {
         };
         let ids: Vec<ChannelId> = self.watchers.iter().filter_map(settled).collect();
         for id in ids {
+            self.note_lock_ends(id, out);
             self.with_channel(id, moment, out, |channel, _, decision| channel.resolve(decision));
         }
     }

@@ -50,8 +50,10 @@ impl Engine {
                 reply(asked.id, Err(CommandError::KeyReused), out);
             }
             None => {
-                let opened =
-                    self.check_room().and_then(|()| self.open(&asked, digest, moment, out));
+                let opened = self
+                    .check_room()
+                    .and_then(|()| self.check_disk())
+                    .and_then(|()| self.open(&asked, digest, moment, out));
                 if let Err(error) = opened {
                     reply(asked.id, Err(error), out);
                 }
@@ -192,6 +194,10 @@ impl Engine {
                 channel.handle_open_again(&open, &mut decision)
             }
             Some(_) => return,
+            None if self.book.ended.holds(&id) => {
+                let note = format!("a channel {id} was here before: choose another nonce");
+                return self.fault(peer, Some(id), FaultCode::Refused, &note, out);
+            }
             None => match self.admit_opening(peer, moment.now) {
                 Err(note) => {
                     return self.fault(peer, Some(id), FaultCode::Refused, &note, out);

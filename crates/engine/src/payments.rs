@@ -135,8 +135,10 @@ impl Engine {
             pending.commands.push(id);
             return;
         }
-        let queued =
-            self.check_room().and_then(|()| self.enqueue(channel, key, digest, operations));
+        let queued = self
+            .check_room()
+            .and_then(|()| self.check_disk_for(&operations))
+            .and_then(|()| self.enqueue(channel, key, digest, operations));
         if let Err(error) = queued {
             return reply(id, Err(error), out);
         }

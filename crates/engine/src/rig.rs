@@ -21,7 +21,7 @@ use strait_wire::{Fault, FaultCode, Message, Note, Reference};
 use crate::engine::Step;
 use crate::{
     Answer, BlockPoint, CloseMode, Command, CommandError, CommandId, Effect, Engine, EngineConfig,
-    Event, Input, Moment, NodeState, Payment,
+    Event, Input, Moment, NodeState, Payment, TipStanding,
 };
 
 /// What channels hold.
@@ -39,7 +39,7 @@ pub(crate) struct Rig {
     steps: u64,
     contracts: ScriptedRuntime,
     /// The block at height `h` is `blocks[h - 1]`.
-    blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
     pub(crate) outbox: VecDeque<(NodeId, Message)>,
     pub(crate) broadcasts: Vec<Vec<Transaction>>,
     pub(crate) replies: Vec<Result<Answer, CommandError>>,
@@ -208,7 +208,7 @@ impl Rig {
         self.blocks.push(block.clone());
         let height = tip.height.saturating_add(BlockDelta::new(1));
         self.take(Input::BlockConnected { height, block: Box::new(block) });
-        self.take(Input::BlocksTold);
+        self.take(Input::BlocksTold(TipStanding::Current));
     }
 
     pub(crate) fn mine_empty(&mut self, count: u32) {

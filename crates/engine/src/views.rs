@@ -12,6 +12,7 @@ use strait_watcher::WatcherState;
 use crate::ended::EndedChannel;
 use crate::engine::Engine;
 use crate::lock_totals::LockTotals;
+use crate::low_disk::DiskRoom;
 
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct NodeView {
     pub peers_connected: usize,
     /// Contracts live.
     pub contracts_open: usize,
+    /// Whether the log has room to grow.
+    pub disk: DiskRoom,
     /// Money in channels that is this node's.
     pub balance_in_channels: MilliSats,
     /// Money in channels that is the peers'.
@@ -188,6 +191,8 @@ pub struct WalletView {
     pub immature: Sats,
     /// What closing all channels at once would need.
     pub fee_reserve: Sats,
+    /// What there is for it: the free, mined coins that bring more than they cost at its rate.
+    pub reserve_funds: Sats,
     /// Free, mined coins that are each large enough to pay for one closing.
     pub reserve_coins: usize,
     /// How many of these there should be: with fewer, a large coin is better split.
@@ -306,6 +311,7 @@ impl Engine {
             channels_quarantined: 0,
             peers_connected: self.connected.len(),
             contracts_open: 0,
+            disk: self.disk,
             balance_in_channels: MilliSats::ZERO,
             peer_balance_in_channels: MilliSats::ZERO,
         };
@@ -339,6 +345,7 @@ impl Engine {
             reserved: balance.reserved,
             immature: balance.immature,
             fee_reserve: reserve.amount,
+            reserve_funds: self.wallet.reserve_funds(reserve.fee_rate),
             reserve_coins: self.wallet.reserve_coins(&reserve),
             reserve_coins_wanted: reserve.coins,
             reserve_coin_min: reserve.coin_min,

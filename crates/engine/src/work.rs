@@ -15,6 +15,7 @@ use strait_contract::{
 use strait_primitives::{BlockHeight, ChannelId, Fuel, Millis, ModuleHash, NodeId, Timestamp};
 use strait_wire::{Operation, Propose};
 
+use crate::effect::Effect;
 use crate::engine::{Engine, Moment, Step};
 use crate::limits::{
     FUEL_AHEAD_OF_ALL, FUEL_AHEAD_OF_PEER, FUEL_OF_ALL_PER_MS, FUEL_OF_PEER_PER_MS, SILENT_AFTER,
@@ -61,6 +62,10 @@ impl Engine {
         out: &mut Step,
     ) {
         let id = propose.channel;
+        if self.has_no_room_for(&propose) {
+            out.effects.push(Effect::Disconnect(peer));
+            return;
+        }
         if calls_contracts(&propose)
             && !self.work.may_burn(peer, moment.now)
             && self.is_anybody_else_here(peer, moment.now)

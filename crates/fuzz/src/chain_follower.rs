@@ -242,6 +242,6 @@ impl ChainSource for Liar {
     }
 
     fn download(&mut self) -> Result<Download, ChainError> {
-        Ok(Download::Over)
+        Ok(Download::Over { mined: None })
     }
 }

@@ -14,7 +14,7 @@ use bitcoin::consensus::deserialize;
 use bitcoin::{Transaction, Witness};
 use strait_contract::scripted::PURSE;
 use strait_contract::{Collateral, Limits, Params};
-use strait_engine::{Answer, CloseMode, Command, Input, Payment, SendAmount};
+use strait_engine::{Answer, CloseMode, Command, Input, Payment, SendAmount, TipStanding};
 use strait_payment::{LockKey, payment_hash_of};
 use strait_primitives::{
     BlockHeight, ChannelId, ContractId, FeeRate, LockId, MilliSats, Millis, Preimage, RequestKey,
@@ -363,7 +363,7 @@ impl World {
             for index in [0, 1] {
                 let height = self.chain.height();
                 self.input(index, Input::BlockConnected { height, block: Box::new(block.clone()) });
-                self.input(index, Input::BlocksTold);
+                self.input(index, Input::BlocksTold(TipStanding::Current));
             }
         }
     }

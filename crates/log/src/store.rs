@@ -38,6 +38,14 @@ pub enum StoreError {
         /// What does not hold, in words.
         what: &'static str,
     },
+    /// What was asked for is there no more: snapshots hold what it led to.
+    #[error("event {asked} was asked for, and those up to {removed} were removed")]
+    Compacted {
+        /// The first event that was asked for.
+        asked: EventSeq,
+        /// The last one that was removed.
+        removed: EventSeq,
+    },
     /// The medium failed: full, gone, refused.
     #[error("the store could not {action}")]
     Medium {
@@ -82,7 +90,8 @@ pub trait EventStore: Send {
     /// Reads at most `limit` records from the place `from` on.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if a checksum or the sequence does not hold, [`StoreError::Medium`] if it cannot read.
+    /// [`StoreError::Damaged`] if a checksum or the sequence does not hold, [`StoreError::Compacted`] if the beginning was
+    /// removed, [`StoreError::Medium`] if it cannot read.
     fn read_from(&self, from: EventSeq, limit: usize) -> Result<Vec<Record>, StoreError>;
 
     /// Keeps a snapshot; older ones may be dropped once it is durable.

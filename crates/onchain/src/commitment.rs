@@ -237,15 +237,17 @@ impl CommitmentContext {
     ) -> Vec<Option<OutputKind>> {
         let balance = self.templates.balance_output(revocation_hash);
         let wallet = self.terms.countersignatory_wallet.to_short();
-        let mut known = vec![
+        // What nobody but this channel could have made comes first.
+        let locks = locks.iter().enumerate().map(|(index, lock)| {
+            let script = self.templates.lock_output(lock_slots(lock, revocation_hash));
+            (Some(lock.amount.floor_sats().to_sat()), script, OutputKind::Lock(index))
+        });
+        let others = [
             (None, balance, OutputKind::Broadcaster),
             (None, wallet, OutputKind::Countersignatory),
             (None, ANCHOR_SCRIPT, OutputKind::Anchor),
         ];
-        known.extend(locks.iter().enumerate().map(|(index, lock)| {
-            let script = self.templates.lock_output(lock_slots(lock, revocation_hash));
-            (Some(lock.amount.floor_sats().to_sat()), script, OutputKind::Lock(index))
-        }));
+        let mut known: Vec<_> = locks.chain(others).collect();
         let kind_of = |output: &TxOut| {
             if output.script_pubkey.is_op_return() {
                 return Some(OutputKind::LedgerHash);

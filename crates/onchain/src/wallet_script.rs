@@ -7,15 +7,17 @@ use crate::output::ShortScript;
 
 /// A script that is none of the allowed forms.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{script} is neither taproot nor a 22- or 34-byte version-0 witness program")]
+#[error("{script} is neither P2TR nor P2WPKH")]
 pub struct WalletScriptError {
     /// The script as given.
     pub script: ScriptBuf,
 }
 
-/// An output script of a wallet: P2TR, P2WPKH or P2WSH.
+/// An output script of a wallet: P2TR or P2WPKH.
 ///
-/// The short list keeps every output's size and dust limit known. Spec: protocol, section 1.
+/// The short list keeps every output's size and dust limit known. P2WSH is not on it because all outputs of a commitment
+/// that this node claims are of that form: a peer could name one of them as its wallet's, and it would be taken for the
+/// peer's. Spec: protocol, section 1; ADR-0013.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct WalletScript(ShortScript);
 
@@ -47,7 +49,7 @@ impl TryFrom<&Script> for WalletScript {
     /// [`WalletScriptError`] unless it has one of the allowed forms.
     fn try_from(script: &Script) -> Result<Self, WalletScriptError> {
         let refused = || WalletScriptError { script: script.to_owned() };
-        if !(script.is_p2tr() || script.is_p2wpkh() || script.is_p2wsh()) {
+        if !(script.is_p2tr() || script.is_p2wpkh()) {
             return Err(refused());
         }
         ShortScript::from_script(script).map(Self).ok_or_else(refused)
@@ -81,14 +83,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_taproot_and_version_0_programs_are_accepted() {
+    fn only_taproot_and_key_hashes_are_accepted() {
         let check = |hex: &str, accepted: bool| {
             let bytes = hex::decode(hex).unwrap();
             let script = WalletScript::try_from(Script::from_bytes(&bytes));
             assert_eq!(script.is_ok(), accepted, "{hex}");
         };
         check(&format!("5120{}", "02".repeat(32)), true);
-        check(&format!("0020{}", "02".repeat(32)), true);
+        check(&format!("0020{}", "02".repeat(32)), false);
         check(&format!("0014{}", "02".repeat(20)), true);
         check(&format!("5220{}", "02".repeat(32)), false);
         check(&format!("76a914{}88ac", "02".repeat(20)), false);

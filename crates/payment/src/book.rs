@@ -46,6 +46,15 @@ pub struct Deadlines {
     pub withdraw: Vec<LockKey>,
 }
 
+/// Whether preimages of this node's own may be shown to those who owe for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Showing {
+    /// They may: there is time to enforce what they open.
+    Allowed,
+    /// They wait: how much time is left, nobody knows.
+    Waits,
+}
+
 impl PaymentBook {
     /// Folds a decision in. Told twice it changes nothing the second time.
     ///
@@ -63,6 +72,7 @@ impl PaymentBook {
                     self.fail(lock, Outcome::Expired);
                 }
             }
+            PaymentEvent::EndedOnChain { lock, outcome } => self.end(lock, outcome),
         }
     }
 
@@ -88,7 +98,7 @@ impl PaymentBook {
             let hash = incoming.terms.payment_hash;
             assert_eq!(payment_hash_of(&preimage), hash, "a lock is claimed with its preimage");
             incoming.state = IncomingState::Claiming;
-            self.preimages.insert(hash, preimage);
+            self.know(hash, preimage);
         }
     }
 
@@ -107,13 +117,16 @@ impl PaymentBook {
     /// Someone showed a preimage: every lock with its hash that is passed on is to be claimed.
     pub(crate) fn learn(&mut self, preimage: Preimage) {
         let hash = payment_hash_of(&preimage);
-        if !self.waits_for(&hash) {
-            return;
+        if self.waits_for(&hash) {
+            self.know(hash, preimage);
         }
+    }
+
+    /// Whoever it comes from, a preimage that is known claims all that is passed on under its hash: nobody asks again.
+    fn know(&mut self, hash: PaymentHash, preimage: Preimage) {
         self.preimages.insert(hash, preimage);
         for incoming in self.incoming.values_mut() {
-            let is_forward = matches!(incoming.state, IncomingState::Forwarding { .. });
-            if is_forward && incoming.terms.payment_hash == hash {
+            if incoming.terms.payment_hash == hash && is_to_pass_on(incoming) {
                 incoming.state = IncomingState::Claiming;
             }
         }
@@ -257,10 +270,7 @@ impl PaymentBook {
     /// restored may not know the lock that does it.
     fn waits_for(&self, hash: &PaymentHash) -> bool {
         let mut offered = self.outgoing.values().map(|lock| lock.terms.payment_hash);
-        let passed_on = self
-            .incoming
-            .values()
-            .filter(|lock| matches!(lock.state, IncomingState::Forwarding { .. }));
+        let passed_on = self.incoming.values().filter(|lock| is_to_pass_on(lock));
         offered.any(|other| other == *hash)
             || passed_on.map(|lock| lock.terms.payment_hash).any(|other| other == *hash)
     }
@@ -268,10 +278,12 @@ impl PaymentBook {
     /// What this node has to propose about locks that were offered to it in a channel. It follows from the state alone,
     /// so that no crash and no full queue leaves a lock standing; a lock that is settled is not in the ledger any more.
     #[must_use]
-    pub fn settlements(&self, channel: ChannelId) -> Vec<Operation> {
+    pub fn settlements(&self, channel: ChannelId, showing: Showing) -> Vec<Operation> {
         let (first, last) = LockKey::span(channel);
         let all = self.incoming.range(first..=last);
         all.filter_map(|(key, lock)| match lock.state {
+            // What is passed on is known downstream already.
+            IncomingState::Claiming if lock.onward.is_none() && showing == Showing::Waits => None,
             IncomingState::Claiming => {
                 let preimage = self.preimages.get(&lock.terms.payment_hash);
                 let preimage = *preimage.expect("a lock is claimed with a preimage");
@@ -323,5 +335,14 @@ impl PaymentBook {
             }
         }
         due
+    }
+}
+
+/// True for a lock that is passed on, or will be: in a store that was restored it may have been, unknown to it.
+fn is_to_pass_on(lock: &Incoming) -> bool {
+    match lock.state {
+        IncomingState::Forwarding { .. } => true,
+        IncomingState::Arrived => !lock.route.hops().is_empty(),
+        IncomingState::Held | IncomingState::Claiming | IncomingState::Cancelling { .. } => false,
     }
 }

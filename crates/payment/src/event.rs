@@ -6,6 +6,7 @@ use strait_primitives::{ChannelId, Preimage};
 use strait_wire::CancelReason;
 
 use crate::key::LockKey;
+use crate::lock::Outcome;
 
 /// One event. Told twice it changes nothing the second time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -60,5 +61,15 @@ pub enum PaymentEvent {
         /// Which.
         #[n(0)]
         lock: LockKey,
+    },
+    /// The chain settled a lock for good: this is what became of its own output, whatever is known of its hash.
+    #[n(6)]
+    EndedOnChain {
+        /// Which.
+        #[n(0)]
+        lock: LockKey,
+        /// How.
+        #[n(1)]
+        outcome: Outcome,
     },
 }

@@ -32,7 +32,7 @@ mod lock;
 mod policy;
 mod round;
 
-pub use book::{Deadlines, PaymentBook};
+pub use book::{Deadlines, PaymentBook, Showing};
 pub use event::PaymentEvent;
 pub use judge::{Channels, Verdict, judge};
 pub use key::{LockKey, ParseLockKeyError};

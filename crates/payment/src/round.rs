@@ -135,7 +135,24 @@ impl PaymentBook {
         }
     }
 
-    /// A channel is settled at depth, and with it all its locks.
+    /// How the round under way in its channel ends a lock, if that round is the last one.
+    #[must_use]
+    pub fn round_end(&self, key: &LockKey) -> Option<Outcome> {
+        let LockRound { proposer, steps } = self.rounds.get(&key.channel)?;
+        if key.offerer != !*proposer {
+            return None;
+        }
+        steps.iter().find_map(|step| match step {
+            LockStep::Claim { id, .. } if *id == key.id => Some(Outcome::Claimed),
+            LockStep::Cancel { id, reason } if *id == key.id => {
+                Some(Outcome::Cancelled { reason: *reason })
+            }
+            LockStep::Add { .. } | LockStep::Claim { .. } | LockStep::Cancel { .. } => None,
+        })
+    }
+
+    /// A channel is settled at depth, and with it all its locks. How each ended was told before, as far as the chain can
+    /// tell; of the rest those count as claimed whose preimage is known.
     ///
     /// What this node offered there and never saw the end of stays unresolved for the lock that it passes on: that one
     /// is not given back.
@@ -185,8 +202,10 @@ impl PaymentBook {
     fn stand(&mut self, key: LockKey, terms: LockTerms, route: Route) {
         match key.offerer {
             Side::Holder => {
-                let lock = self.outgoing.get_mut(&key).expect("it was noted when it was proposed");
-                lock.state = OutgoingState::Standing;
+                // The chain may have given it back for good, and then have been undone deeper than anybody counts on.
+                if let Some(lock) = self.outgoing.get_mut(&key) {
+                    lock.state = OutgoingState::Standing;
+                }
             }
             Side::Counterparty => {
                 let (onward, state) = (None, IncomingState::Arrived);
@@ -196,8 +215,8 @@ impl PaymentBook {
         }
     }
 
-    /// A lock is gone from both sides' commitments.
-    fn end(&mut self, key: LockKey, outcome: Outcome) {
+    /// A lock is gone from both sides' commitments, or settled on chain.
+    pub(crate) fn end(&mut self, key: LockKey, outcome: Outcome) {
         match (key.offerer, outcome) {
             (Side::Holder, Outcome::Cancelled { .. } | Outcome::Expired) => self.fail(key, outcome),
             (Side::Holder, Outcome::Claimed) | (Side::Counterparty, _) => self.remove(key, outcome),

@@ -11,7 +11,7 @@ use strait_wire::{CancelReason, Hop, Operation, Route};
 
 use crate::{
     Channels, Forwarding, IncomingState, LockKey, LockPolicy, LockTerms, Origin, Outcome,
-    PaymentBook, PaymentEvent, Verdict, judge, payment_hash_of,
+    PaymentBook, PaymentEvent, Showing, Verdict, judge, payment_hash_of,
 };
 
 const IN: ChannelId = ChannelId::from_bytes([1; 32]);
@@ -112,6 +112,29 @@ fn what_was_passed_on_is_never_given_back_by_decision() {
     book.apply(&PaymentEvent::Cancelling { lock: received(0), reason: CancelReason::Unwanted });
 }
 
+/// The chain was undone deeper than anybody counts on, and the peer accepts after all.
+#[test]
+fn a_lock_that_stands_after_it_was_gone_for_good_breaks_nothing() {
+    let mut book = passed_on();
+    book.apply(&PaymentEvent::OutgoingGone { lock: sent(0) });
+    book.note_round_over(OUT);
+    assert_eq!(book.find_outgoing(&sent(0)), None);
+}
+
+/// The store was restored: what it takes for a lock that has just arrived was passed on since, and claimed downstream.
+#[test]
+fn a_preimage_claims_what_is_yet_to_be_passed_on() {
+    let mut book = PaymentBook::default();
+    theirs(&mut book, IN, &[add(0, 9, 5_000_000, 1_500, onward(4_000_000, 1_200))]);
+    theirs(&mut book, IN, &[add(1, 9, 5_000_000, 1_500, Route::default())]);
+    assert!(book.wants_preimage(&hash(9)));
+    book.apply(&PaymentEvent::PreimageLearned { preimage: preimage(9) });
+    assert_eq!(
+        (state(&book, 0), state(&book, 1)),
+        (IncomingState::Claiming, IncomingState::Arrived)
+    );
+}
+
 #[test]
 fn a_cancellation_fails_upstream_when_its_round_is_over_and_a_claim_at_once() {
     let cancel = Operation::CancelLock { lock: LockId(0), reason: CancelReason::Unknown };
@@ -128,8 +151,8 @@ fn a_cancellation_fails_upstream_when_its_round_is_over_and_a_claim_at_once() {
         assert_eq!(state(&book, 0), accepted);
         book.note_round_over(OUT);
         assert_eq!(state(&book, 0), over);
-        assert_eq!(book.settlements(IN).len(), 1);
-        assert!(book.settlements(OUT).is_empty());
+        assert_eq!(book.settlements(IN, Showing::Allowed).len(), 1);
+        assert!(book.settlements(OUT, Showing::Allowed).is_empty());
     }
 }
 
@@ -144,6 +167,19 @@ fn a_strangers_preimage_releases_no_lock_that_is_held_for_a_user() {
     assert_eq!(book.incoming_preimage(&received(1)), None);
     assert_eq!(book.preimage_in(&IN, &hash(9)), Some(preimage(9)));
     assert_eq!(book.preimage_in(&OUT, &hash(9)), None);
+}
+
+/// The user claimed a lock of the same hash first, so that the preimage was no news when the onward lock was taken with it.
+#[test]
+fn a_users_own_preimage_claims_what_is_passed_on_as_well() {
+    let mut book = passed_on();
+    book.note_round_over(OUT);
+    theirs(&mut book, IN, &[add(1, 9, 6_000_000, 1_500, Route::default())]);
+    book.apply(&PaymentEvent::Held { lock: received(1) });
+    book.apply(&PaymentEvent::Claiming { lock: received(1), preimage: preimage(9) });
+    assert_eq!(state(&book, 0), IncomingState::Claiming);
+    assert_eq!(book.settlements(IN, Showing::Allowed).len(), 2);
+    assert!(!book.wants_preimage(&hash(9)));
 }
 
 #[test]
@@ -179,7 +215,7 @@ fn a_lock_whose_onward_lock_ended_unseen_is_not_given_back() {
     let mut book = passed_on();
     book.note_channel_over(OUT);
     assert_eq!(state(&book, 0), IncomingState::Forwarding { channel: OUT });
-    assert!(book.settlements(IN).is_empty());
+    assert!(book.settlements(IN, Showing::Allowed).is_empty());
 }
 
 #[test]
@@ -404,7 +440,7 @@ impl Model {
                     | Operation::Act { .. }
                     | Operation::SettleContract { .. } => false,
                 };
-                let all = self.book.settlements(IN);
+                let all = self.book.settlements(IN, Showing::Allowed);
                 if let Some(operation) = all.iter().find(is_its) {
                     self.book.note_proposed(IN, core::slice::from_ref(operation), |_| None);
                     self.book.note_round_over(IN);

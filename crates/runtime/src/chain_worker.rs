@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use bitcoin::{Transaction, Txid};
 use strait_chain::{ChainError, ChainSource, ChainStep, Download, FeeAnswer, Follower};
-use strait_engine::Input;
-use strait_primitives::BlockDelta;
+use strait_engine::{Input, TipStanding};
+use strait_primitives::{BlockDelta, Millis, Timestamp};
 
-use crate::engine_worker::clock;
+use crate::engine_worker::{clock, now};
 use crate::inbox::{EngineGone, Inbox};
 use crate::observe::Observer;
 use crate::orders::{Line, OrderTaker};
@@ -22,6 +22,12 @@ const STEPS_MAX: usize = 8;
 const FEE_TARGET: BlockDelta = BlockDelta::new(6);
 /// How old a fee estimate becomes before it is asked for again.
 const ESTIMATE_AGE_MAX: Duration = Duration::from_secs(30);
+/// How long after source and follower last agreed the tip still counts as the network's: a block or two may have come.
+const TIP_AGE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How long ago the network's last block was mined at most: two hours without a block are rare, and miners' clocks may be
+/// two hours off.
+const MINED_AGE_MAX: Millis = Millis(4 * 60 * 60 * 1_000);
 
 /// What the chain's thread owns.
 pub(crate) struct ChainWorker {
@@ -35,6 +41,10 @@ pub(crate) struct ChainWorker {
     line: Line,
     /// Whether the engine is to act on what it was told.
     owed: Owed,
+    /// What the engine takes the tip to be worth.
+    standing: TipStanding,
+    /// When the follower last stood at a tip that is the network's.
+    agreed: Option<Instant>,
     /// When the fee estimate came.
     estimated: Option<Instant>,
     /// Waiting transactions that the engine was told of and that still wait.
@@ -67,8 +77,8 @@ enum Owed {
 enum Progress {
     /// There may be more blocks.
     More,
-    /// Source and follower agree about the tip.
-    Agreed,
+    /// Source and follower agree about the tip, which is worth this much.
+    Agreed(TipStanding),
 }
 
 /// Why a look at the source ended early.
@@ -106,6 +116,8 @@ impl ChainWorker {
             observer,
             line: Line::default(),
             owed: Owed::Blocks,
+            standing: TipStanding::Stale,
+            agreed: None,
             estimated: None,
             told: BTreeSet::new(),
         }
@@ -124,26 +136,48 @@ impl ChainWorker {
 
     /// Follows the chain some steps; answers how long there is to wait for the next look.
     fn look(&mut self) -> Result<Duration, EngineGone> {
-        match self.follow() {
+        let standing = match self.follow() {
             Ok(Progress::More) => return Ok(Duration::ZERO),
-            Ok(Progress::Agreed) => {}
+            Ok(Progress::Agreed(standing)) => standing,
             Err(Stuck::EngineGone) => return Err(EngineGone),
             Err(Stuck::Chain(error)) => {
                 self.observer.chain_failed(&error);
-                if self.owed == Owed::Blocks {
-                    self.inbox.put_blocking(Input::BlocksTold)?;
-                }
-                self.owed = Owed::Return;
-                return Ok(self.poll_interval);
+                return self.outlast().map(|()| self.poll_interval);
             }
-        }
+        };
         self.estimate()?;
         self.look_for_spends()?;
-        if self.owed != Owed::Nothing {
-            self.inbox.put_blocking(Input::BlocksTold)?;
+        self.agreed = match standing {
+            TipStanding::Current => Some(clock()),
+            TipStanding::Stale => None,
+        };
+        if self.owed != Owed::Nothing || self.standing != standing {
+            self.tell_end(standing)?;
             self.owed = Owed::Nothing;
         }
         Ok(self.poll_interval)
+    }
+
+    /// The source does not answer: acts on the blocks that it told, and on the tip for as long as it can count as one.
+    fn outlast(&mut self) -> Result<(), EngineGone> {
+        let now = clock();
+        let is_fresh = |at: Instant| now.saturating_duration_since(at) < TIP_AGE_MAX;
+        let standing = match self.owed {
+            // What it told of was not yet all.
+            Owed::Blocks => TipStanding::Stale,
+            Owed::Nothing | Owed::Return if self.agreed.is_some_and(is_fresh) => self.standing,
+            Owed::Nothing | Owed::Return => TipStanding::Stale,
+        };
+        if self.owed == Owed::Blocks || self.standing != standing {
+            self.tell_end(standing)?;
+        }
+        self.owed = Owed::Return;
+        Ok(())
+    }
+
+    fn tell_end(&mut self, standing: TipStanding) -> Result<(), EngineGone> {
+        self.standing = standing;
+        self.inbox.put_blocking(Input::BlocksTold(standing))
     }
 
     fn follow(&mut self) -> Result<Progress, Stuck> {
@@ -151,11 +185,15 @@ impl ChainWorker {
         if steps.is_empty() {
             let height = self.follower.tip().height;
             match self.source.download()? {
-                Download::Over => self.observer.chain_agrees(height),
+                Download::Over { mined } if is_old(mined) => self.observer.chain_is_old(height),
+                Download::Over { .. } => {
+                    self.observer.chain_agrees(height);
+                    return Ok(Progress::Agreed(TipStanding::Current));
+                }
                 Download::Running => self.observer.chain_downloads(height),
                 Download::Alone => self.observer.chain_alone(height),
             }
-            return Ok(Progress::Agreed);
+            return Ok(Progress::Agreed(TipStanding::Stale));
         }
         let is_full = steps.len() == STEPS_MAX;
         for step in steps {
@@ -247,6 +285,12 @@ impl ChainWorker {
         }
         Ok(())
     }
+}
+
+/// True for a tip of so long ago that there must be later blocks. bitcoind takes one of yesterday for the network's; a
+/// thief may need less than a day.
+fn is_old(mined: Option<Timestamp>) -> bool {
+    mined.is_some_and(|mined| now().since(mined) > MINED_AGE_MAX)
 }
 
 /// True if the error lies with the source, not with what it was asked.

@@ -1,6 +1,7 @@
 //! The engine's thread: takes inputs in batches, decides, and passes what it decided to the writer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,7 +28,13 @@ pub(crate) struct EngineWorker {
     pub(crate) observer: Observer,
     pub(crate) snapshot_every: u64,
     pub(crate) last_snapshot: EventSeq,
+    /// Bytes of events that were written since the last snapshot was made.
+    pub(crate) written_bytes: Arc<AtomicU64>,
 }
+
+/// Bytes of events after which a snapshot is due, however few events they are: an event may have a mebibyte, and what no
+/// snapshot covers can neither be removed nor skipped at a start.
+const SNAPSHOT_AFTER_BYTES: u64 = 256 << 20;
 
 impl EngineWorker {
     /// Runs until it is told to stop, or the writer is gone.
@@ -85,17 +92,25 @@ impl EngineWorker {
     /// Hands decisions to the writer; waits while it has too much to write already.
     fn pass_on(&mut self, unsaved: Vec<Unsaved<Event, Effect>>, at: Timestamp) -> Result<(), ()> {
         let head = self.engine.head();
-        let due = head.to_u64().saturating_sub(self.last_snapshot.to_u64()) >= self.snapshot_every;
+        let events = head.to_u64().saturating_sub(self.last_snapshot.to_u64());
+        let bytes = self.written_bytes.load(Ordering::Relaxed);
+        let due = is_snapshot_due(events, bytes, self.snapshot_every);
         if unsaved.is_empty() && !due {
             return Ok(());
         }
         let snapshot = due.then(|| {
             self.last_snapshot = head;
+            self.written_bytes.store(0, Ordering::Relaxed);
             encode_snapshot(&self.engine.state(), head)
         });
         self.observer.passed_on();
         self.outbox.send(Batch { unsaved, at, snapshot }).map_err(|_| ())
     }
+}
+
+/// True if so many events, and bytes of them, since the last snapshot ask for one. Bytes are counted when they are written.
+const fn is_snapshot_due(events: u64, written_bytes: u64, every_events: u64) -> bool {
+    events >= every_events || (events > 0 && written_bytes >= SNAPSHOT_AFTER_BYTES)
 }
 
 /// Now, by the wall clock: what users and peers see.
@@ -119,4 +134,23 @@ pub(crate) fn fresh_entropy() -> [u8; 32] {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the operating system gives entropy");
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_due_after_many_events_or_after_large_ones() {
+        let rows = [
+            (99, 0, false),
+            (100, 0, true),
+            (1, SNAPSHOT_AFTER_BYTES - 1, false),
+            (1, SNAPSHOT_AFTER_BYTES, true),
+            (0, SNAPSHOT_AFTER_BYTES, false),
+        ];
+        for (events, bytes, expect) in rows {
+            assert_eq!(is_snapshot_due(events, bytes, 100), expect, "{events} of {bytes} bytes");
+        }
+    }
 }

@@ -77,6 +77,11 @@ impl Inbox {
         let _ = self.sender.send(Queued::Stop).await;
     }
 
+    /// Puts what is small, if there is room at once; true if it did. For those whom the engine may be waiting for.
+    pub(crate) fn try_put(&self, input: Input) -> bool {
+        self.sender.try_send(Queued::Input(input, Place::Small)).is_ok()
+    }
+
     /// For threads of their own; never from within the asynchronous runtime.
     pub(crate) fn put_blocking(&self, input: Input) -> Result<(), EngineGone> {
         self.sender.blocking_send(Queued::Input(input, Place::Small)).map_err(|_| EngineGone)

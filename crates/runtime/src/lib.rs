@@ -20,6 +20,7 @@
 mod block_room;
 mod chain_worker;
 mod counted;
+mod disk_room;
 mod ends;
 mod engine_worker;
 mod handle;
@@ -30,5 +31,6 @@ mod orders;
 mod service;
 mod writer;
 
+pub use disk_room::{Disk, FreeSpace};
 pub use handle::{AskError, Handle};
 pub use service::{Halt, Options, Runtime, StartError, known_blocks};

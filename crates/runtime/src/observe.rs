@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use strait_chain::ChainError;
 use strait_channel::ChannelEvent;
-use strait_engine::{Answer, CommandError, Event, NodeView, Overview, Report, WalletView};
+use strait_engine::{
+    Answer, CommandError, DiskRoom, Event, NodeView, Overview, Report, WalletView,
+};
 use strait_net::{Handle as Net, PeerState};
 use strait_primitives::{BlockHeight, Millis, Side, Timestamp};
 use strait_telemetry::{
@@ -105,6 +107,12 @@ impl Observer {
 
     pub(crate) fn log_size(&self, size_bytes: u64) {
         self.metrics.set_event_log_size(size_bytes);
+    }
+
+    /// What is free where the log lies, and what that means.
+    pub(crate) fn disk_seen(&self, free_bytes: u64, room: DiskRoom) {
+        self.metrics.set_disk_free(free_bytes);
+        self.metrics.set_disk_low(u64::from(room != DiskRoom::Ample));
     }
 
     /// The store could not tidy up beside its writes.
@@ -239,8 +247,17 @@ impl Observer {
             self.metrics.set_channels(phase, count as u64);
         }
         let in_doubt = node.channels_lost + node.channels_quarantined;
-        let concern = || format!("{in_doubt} channels wait for the operator: strait recover list");
-        self.health.concerns(Component::Store, (in_doubt > 0).then(concern));
+        let doubt = || format!("{in_doubt} channels wait for the operator: strait recover list");
+        let doubt = (in_doubt > 0).then(doubt);
+        let room = match node.disk {
+            DiskRoom::Ample => None,
+            DiskRoom::Low { free_bytes, wanted_bytes } => Some(format!(
+                "the disk has {free_bytes} bytes left: nothing new is begun until it has {wanted_bytes}"
+            )),
+        };
+        let concerns: Vec<String> = room.into_iter().chain(doubt).collect();
+        let concern = (!concerns.is_empty()).then(|| concerns.join("; "));
+        self.health.concerns(Component::Store, concern);
         self.metrics.set_peers_connected(node.peers_connected as u64);
         self.metrics.set_chain_height(node.height);
         self.metrics.set_channel_balance(Side::Holder, node.balance_in_channels.floor_sats());
@@ -259,6 +276,9 @@ impl Observer {
             self.metrics.set_wallet_balance(kind, balance);
         }
         self.metrics.set_fee_reserve(wallet.fee_reserve);
+        self.metrics.set_reserve_available(wallet.reserve_funds);
+        self.metrics.set_reserve_coins(wallet.reserve_coins as u64);
+        self.metrics.set_reserve_coins_required(wallet.reserve_coins_wanted as u64);
     }
 
     /// The follower stands at the source's tip.
@@ -281,6 +301,16 @@ impl Observer {
         self.metrics.set_chain_height(height);
         let now = now();
         let detail = format!("the chain source is still downloading the chain, at height {height}");
+        self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
+    }
+
+    /// The follower stands at the source's tip, which is hours old.
+    pub(crate) fn chain_is_old(&self, height: BlockHeight) {
+        self.metrics.set_chain_height(height);
+        let now = now();
+        let detail = format!(
+            "the chain source's last block is hours old, at height {height}: it is catching up, or a clock is wrong"
+        );
         self.health.lags(Component::Chain, now, self.chain_due(now), &detail);
     }
 

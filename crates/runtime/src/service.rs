@@ -16,8 +16,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::chain_worker::{self, ChainWorker};
 use crate::counted::Counted;
+use crate::disk_room::{Disk, DiskWatch};
 use crate::ends::{Ends, Guard};
-use crate::engine_worker::EngineWorker;
+use crate::engine_worker::{EngineWorker, clock};
 use crate::handle::{Desk, Handle};
 use crate::inbox::Inbox;
 use crate::net_worker;
@@ -57,6 +58,8 @@ pub struct Options {
     pub snapshot_every: u64,
     /// The last event of the newest snapshot that `store` holds; [`EventSeq::ZERO`] without one.
     pub last_snapshot: EventSeq,
+    /// Where the log lies.
+    pub disk: Disk,
     /// Where counters go.
     pub metrics: Arc<Metrics>,
     /// Where components' troubles go.
@@ -122,6 +125,7 @@ impl Runtime {
         let desk = Arc::new(Desk::default());
         let writer = Writer::new(options.store);
         let (durable, seen) = watch::channel(writer.head());
+        let written_bytes = Arc::default();
         let engine_worker = EngineWorker {
             engine: options.engine,
             first: options.first,
@@ -131,9 +135,15 @@ impl Runtime {
             observer: observer.clone(),
             snapshot_every: options.snapshot_every,
             last_snapshot: options.last_snapshot,
+            written_bytes: Arc::clone(&written_bytes),
         };
+        // The engine hears of a disk that is nearly full before it hears of anything else.
+        let mut disk = DiskWatch::new(options.disk, inbox.clone(), observer.clone());
+        disk.look(clock());
         let writer_worker = WriterWorker {
             writer,
+            disk,
+            written_bytes,
             upkeep_failures: 0,
             outbox: decided,
             net: options.net.clone(),

@@ -1,6 +1,7 @@
 //! The writer's thread: makes decisions durable, then lets their effects happen.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use strait_engine::{Effect, Event};
@@ -11,6 +12,7 @@ use strait_store::encode;
 use strait_wire::Message;
 use tokio::sync::watch;
 
+use crate::disk_room::DiskWatch;
 use crate::ends::Guard;
 use crate::engine_worker::clock;
 use crate::handle::Desk;
@@ -41,6 +43,10 @@ impl Drop for ClosingDesk {
 /// What the writer's thread owns.
 pub(crate) struct WriterWorker {
     pub(crate) writer: Writer<Box<dyn EventStore>>,
+    /// The eye on what is free.
+    pub(crate) disk: DiskWatch,
+    /// Bytes of events since the engine made the last snapshot.
+    pub(crate) written_bytes: Arc<AtomicU64>,
     /// Failures of the store's upkeep that were told.
     pub(crate) upkeep_failures: u64,
     pub(crate) outbox: Receiver<Batch>,
@@ -87,6 +93,9 @@ impl WriterWorker {
         let receipt = self.writer.append(&records).map_err(Halt::Append)?;
         if !records.is_empty() {
             self.observer.appended(records.len(), begun.elapsed());
+            let bytes = records.iter().map(|record| record.payload.len() as u64).sum();
+            self.disk.appended(bytes);
+            self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
             self.durable.send_replace(receipt.durable());
         }
         let begun = clock();
@@ -104,6 +113,7 @@ impl WriterWorker {
         for snapshot in snapshots {
             self.writer.put_snapshot(&snapshot).map_err(Halt::Snapshot)?;
         }
+        self.disk.look(clock());
         let size = self.writer.store().size_bytes();
         self.observer.log_size(size.unwrap_or_default());
         let failures = self.writer.store().upkeep_failures();

@@ -302,11 +302,11 @@ fn judge_lock(
         PaymentEvent::Held { lock } | PaymentEvent::Forwarding { lock, .. } => {
             check_taken(state, lock, config)
         }
-        PaymentEvent::OutgoingGone { lock } => {
+        PaymentEvent::OutgoingGone { lock } | PaymentEvent::EndedOnChain { lock, .. } => {
             let spend = state.watchers.get(&lock.channel).and_then(|watcher| watcher.spend());
             let depth = spend.map(|spend| spend.height.depth_at(tip_of(state)));
             let needed = config.final_depth.max(DEEPEST);
-            if depth.is_some_and(|depth| depth >= needed) {
+            if depth.is_some_and(|depth| depth > needed) {
                 Ok(())
             } else {
                 Err("a lock counts as gone while the chain may give it back")

@@ -256,6 +256,6 @@ impl ChainSource for SimChain {
     }
 
     fn download(&mut self) -> Result<Download, ChainError> {
-        Ok(Download::Over)
+        Ok(Download::Over { mined: None })
     }
 }

@@ -11,7 +11,7 @@ use bitcoin::Transaction;
 use strait_chain::{BlockId, ChainStep, Follower};
 use strait_contract::ScriptedRuntime;
 use strait_engine::{
-    CloseMode, Command, CommandId, Effect, Engine, Event, Input, Moment, SendAmount,
+    CloseMode, Command, CommandId, Effect, Engine, Event, Input, Moment, SendAmount, TipStanding,
 };
 use strait_log::{MemoryDisk, MemoryStore, Record, Unsaved, Writer};
 use strait_primitives::{ChannelId, EventSeq, FeeRate, RequestKey, Timestamp};
@@ -125,7 +125,7 @@ impl Ghost {
             ChainStep::Disconnected { height, hash } => Input::BlockDisconnected { height, hash },
         }));
         if has_news {
-            inputs.push(Input::BlocksTold);
+            inputs.push(Input::BlocksTold(TipStanding::Current));
         }
         for command in self.orders.drain(..) {
             self.told += 1;

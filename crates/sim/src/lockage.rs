@@ -33,9 +33,7 @@ fn check_lock(view: &LockView, engine: &Engine, users: &Users) -> Result<(), &'s
     if !users.shown.contains(&view.payment_hash) {
         return Err("was claimed, and its payee has shown nothing");
     }
-    // A node that knows the preimage of a lock in a closed channel calls it claimed, whichever lock of that hash it was.
-    let is_shared = users.shared.contains(&view.payment_hash);
-    if view.role != LockRole::Forwarder || view.lock.offerer != Side::Holder || is_shared {
+    if view.role != LockRole::Forwarder || view.lock.offerer != Side::Holder {
         return Ok(());
     }
     let Some(source) = view.linked.and_then(|linked| engine.lock_view(&linked)) else {

@@ -93,8 +93,6 @@ pub(crate) struct Users {
     next_reference: u64,
     /// Preimages that payees have thought of.
     preimages: BTreeMap<PaymentHash, Preimage>,
-    /// Hashes of more locks than one.
-    pub(crate) shared: BTreeSet<PaymentHash>,
     /// Those that a payee has told its node to show.
     pub(crate) shown: BTreeSet<PaymentHash>,
     /// Answers given.

@@ -86,6 +86,8 @@ pub struct Misfortunes {
     pub censor: u64,
     /// One who plays foul starts an old copy of its disk, out of its peers' reach.
     pub ghost: u64,
+    /// A node's disk is nearly full, or has room again.
+    pub low_disk: u64,
 }
 
 /// Weights of what users do.
@@ -136,6 +138,7 @@ impl Weather {
             outage: weight(&[0, 1]),
             censor: weight(&[0, 0, 1]),
             ghost: weight(&[2, 1, 6]),
+            low_disk: weight(&[0, 0, 1]),
         };
         // One who garbles what it says loses its channels before it comes to anything cunning.
         let clumsy = weight(&[1, 0]);
@@ -232,6 +235,7 @@ impl Weather {
                 outage: 0,
                 censor: 0,
                 ghost: 0,
+                low_disk: 0,
             },
             die_midway: 0,
             insistence: 1_000,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use strait_chain::{ChainSource, ChainStep, FeeAnswer};
-use strait_engine::{Command, CommandId, Input};
+use strait_engine::{Command, CommandId, Input, TipStanding};
 use strait_primitives::{BlockDelta, ChannelId, Millis, NodeId, Timestamp};
 
 use crate::agenda::{Agenda, Happening, Life};
@@ -229,9 +229,12 @@ impl World {
         self.chain.now_s = self.agenda.now_s();
         let host = self.hosts.at_mut(place);
         if host.backend_back.is_some_and(|height| self.chain.regtest.height() < height) {
+            if host.running.is_some() {
+                self.put(place, Input::BlocksTold(TipStanding::Stale));
+            }
             return Ok(());
         }
-        host.backend_back = None;
+        let is_back = host.backend_back.take().is_some();
         let Some(running) = &mut host.running else { return Ok(()) };
         let mut told = Vec::new();
         while let Some(order) = running.orders.pop_front() {
@@ -251,7 +254,7 @@ impl World {
                 self.tell(&format!("{place}'s transaction {txid} is refused: {reason}"));
             }
         }
-        let has_news = !steps.is_empty();
+        let (has_news, is_all) = (is_back || !steps.is_empty(), steps.len() < CHAIN_STEPS_MAX);
         if has_news {
             let answer =
                 self.chain.estimate_fee(BlockDelta::new(6)).map_err(|e| fail(e.to_string()))?;
@@ -273,7 +276,8 @@ impl World {
             self.put(place, input);
         }
         if has_news {
-            self.put(place, Input::BlocksTold);
+            let tip = if is_all { TipStanding::Current } else { TipStanding::Stale };
+            self.put(place, Input::BlocksTold(tip));
         }
         Ok(())
     }

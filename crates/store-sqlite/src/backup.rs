@@ -211,6 +211,12 @@ fn copy_tables(connection: &mut Connection, source: &Path) -> Result<(), Error> 
                  SELECT seq, version, checksum, payload FROM source.snapshots;",
         )?;
     }
+    if has_table(&transaction, "source", "compacted")? {
+        transaction.execute_batch(
+            "INSERT INTO main.compacted (id, last_seq, batch_checksum, checksum)
+                 SELECT id, last_seq, batch_checksum, checksum FROM source.compacted;",
+        )?;
+    }
     transaction.commit()?;
     connection.execute("DETACH DATABASE source", []).map(|_rows| ())
 }

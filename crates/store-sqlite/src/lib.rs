@@ -7,13 +7,14 @@
 //! One group commit is one SQLite transaction in write-ahead mode with `synchronous=FULL`, so an append costs about
 //! one `fdatasync`. Batches are chained by checksums. A lock file keeps a second process out, an epoch checked in
 //! each append stops a writer that was overtaken all the same, and a mark beside the database tells when the end
-//! of the log went missing. A backup carries a mark of its own, and whoever opens it learns that it is one.
+//! of the log went missing. What snapshots cover is removed when the log has become large. A backup carries a mark of its own, and whoever opens it learns that it is one.
 //!
 //! **Invariant:** opening a damaged log changes nothing on disk, and what a payload means is never looked at.
 
 mod backup;
 mod batch;
 mod checkpoint;
+mod compaction;
 mod connection;
 mod inspect;
 mod limits;

@@ -33,5 +33,16 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Snapshots kept: the newest, and one to fall back to.
 pub(crate) const SNAPSHOTS_KEPT: u32 = 2;
 
+/// Bytes that an append removes at most for each that it adds, while the database is too large. More than one, so that it
+/// comes down; few, so that appends stay quick.
+pub(crate) const REMOVED_PER_ADDED: u64 = 2;
+
+/// Bytes that it removes beside: a small append makes progress as well. Some 30 pages.
+pub(crate) const REMOVED_BYTES_BESIDE: u64 = 1 << 20;
+
+/// What a row of `batches` is reckoned at beside its bytes, so that one append removes 16,384 at most beside its own share.
+pub(crate) const ROW_BYTES_ABOUT: u64 = 64;
+
+const _: () = assert!(REMOVED_PER_ADDED > 1);
 const _: () = assert!(CHECKPOINT_BYTES < JOURNAL_BYTES_MAX);
 const _: () = assert!(PAGE_BYTES.is_power_of_two() && PAGE_BYTES >= 512 && PAGE_BYTES <= 65_536);

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use strait_log::StoreError;
+use strait_primitives::EventSeq;
 use thiserror::Error;
 
 use crate::SchemaVersion;
@@ -60,6 +61,12 @@ pub enum OpenError {
         "the log is a backup that no node has run on: start this version once, or restore it elsewhere"
     )]
     Backup,
+    /// An older version would take what is left of the log for all of it.
+    #[error("the events up to {removed} were removed, and an older version needs them all")]
+    Compacted {
+        /// The last event that was removed.
+        removed: EventSeq,
+    },
     /// SQLite did not take a setting that durability rests on.
     #[error("the setting {pragma} is {found} where {wanted} was asked for")]
     Setting {

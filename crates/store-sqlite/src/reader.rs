@@ -8,7 +8,7 @@ use strait_log::{Record, Snapshot, StoreError};
 use strait_primitives::EventSeq;
 
 use crate::connection::{Tolerance, database_path, read_only, store_error};
-use crate::{snapshots, walk};
+use crate::{compaction, snapshots, walk};
 
 /// A read-only view of the log, for the event stream of the API and for projections.
 ///
@@ -54,10 +54,19 @@ impl Reader {
         self.with(|connection| walk::tail(connection).map(|tail| tail.last))
     }
 
+    /// The oldest event that is there, or would be the first of an empty log.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the note of what was removed does not hold, [`StoreError::Medium`] if it cannot be read.
+    pub fn oldest(&self) -> Result<EventSeq, StoreError> {
+        self.with(|connection| compaction::base(connection).map(|base| base.last.next()))
+    }
+
     /// At most `limit` durable records from the place `from` on.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if a checksum or the sequence does not hold, [`StoreError::Medium`] if it cannot read.
+    /// [`StoreError::Damaged`] if a checksum or the sequence does not hold, [`StoreError::Compacted`] if the beginning was
+    /// removed, [`StoreError::Medium`] if it cannot read.
     pub fn read_from(&self, from: EventSeq, limit: usize) -> Result<Vec<Record>, StoreError> {
         self.with(|connection| walk::records(connection, from, limit))
     }

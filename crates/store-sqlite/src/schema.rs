@@ -19,7 +19,7 @@ impl SchemaVersion {
     /// No tables yet.
     pub(crate) const NONE: Self = Self(0);
     /// What this version of Strait reads and writes.
-    pub const NEWEST: Self = Self(3);
+    pub const NEWEST: Self = Self(4);
     /// The oldest that holds a log; nothing goes below it.
     pub const OLDEST: Self = Self(1);
 }
@@ -37,7 +37,7 @@ struct Step {
 }
 
 /// The steps: the first one leads from no tables to version 1. A released step is never edited.
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         up: "CREATE TABLE writer (
                  id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -67,6 +67,15 @@ const STEPS: [Step; 3] = [
                  taken_ms INTEGER NOT NULL
              ) STRICT;",
         down: "DROP TABLE backup;",
+    },
+    Step {
+        up: "CREATE TABLE compacted (
+                 id INTEGER PRIMARY KEY CHECK (id = 1),
+                 last_seq INTEGER NOT NULL,
+                 batch_checksum INTEGER NOT NULL,
+                 checksum INTEGER NOT NULL
+             ) STRICT;",
+        down: "DROP TABLE compacted;",
     },
 ];
 
@@ -162,7 +171,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         upgrade(&mut connection).unwrap();
         let newest = tables(&connection);
-        assert_eq!(newest.len(), 4);
+        assert_eq!(newest.len(), 5);
         upgrade(&mut connection).unwrap();
         assert_eq!(tables(&connection), newest);
     }

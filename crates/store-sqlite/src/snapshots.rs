@@ -68,6 +68,22 @@ pub(crate) fn count(connection: &Connection, head: EventSeq) -> Result<(u32, u32
     Ok((sound, damaged))
 }
 
+/// The place up to which two sound snapshots hold all that was; `None` with fewer, or if one of the newest two is damaged.
+pub(crate) fn covered(
+    connection: &Connection,
+    head: EventSeq,
+) -> Result<Option<EventSeq>, StoreError> {
+    let places = places(connection, head)?;
+    let [newest, older, ..] = places.as_slice() else { return Ok(None) };
+    for seq in [newest, older] {
+        match read(connection, *seq, head)? {
+            Found::Sound(_) => {}
+            Found::Damaged => return Ok(None),
+        }
+    }
+    Ok(Some(*older))
+}
+
 /// The place of the newest snapshot, sound or not; zero without one.
 pub(crate) fn newest_place(
     connection: &Connection,

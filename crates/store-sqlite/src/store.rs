@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::batch::{Checksum, pack};
 use crate::checkpoint::Checkpointer;
+use crate::compaction::{self, Compaction};
 use crate::connection::{database_path, journal_path, opening, sql_seq, store_error, writable};
 use crate::inspect::inspect;
 use crate::limits::{PAGE_BYTES, ROW_BYTES_TARGET};
@@ -28,6 +29,9 @@ const SNAPSHOTTING: &str = "keep a snapshot";
 pub struct Options {
     /// The database refuses to grow above this many bytes; `None` leaves it to the disk.
     pub size_bytes_max: Option<u64>,
+    /// With more bytes in the database than this, events that two snapshots cover are removed, oldest first; `None` keeps
+    /// them all.
+    pub history_bytes_max: Option<u64>,
 }
 
 /// Why a store that is still open takes no writes.
@@ -59,6 +63,8 @@ pub struct SqliteStore {
     /// When this log was copied from another, if nothing was appended to it since.
     backup_taken: Option<Timestamp>,
     life: Life,
+    /// What may be removed.
+    compaction: Compaction,
     /// The bytes of one row, kept to save allocations.
     row: Vec<u8>,
     /// Held until everything above is closed.
@@ -92,6 +98,8 @@ impl SqliteStore {
         let checkpointer = Checkpointer::start(&database)?;
         let life = Life::Running;
         let row = Vec::new();
+        let mut compaction = Compaction::new(options.history_bytes_max);
+        compaction.note_snapshots(&connection, tail.last)?;
         Ok(Self {
             checkpointer,
             connection,
@@ -101,6 +109,7 @@ impl SqliteStore {
             tail,
             backup_taken,
             life,
+            compaction,
             row,
             _lock: lock,
         })
@@ -116,10 +125,14 @@ impl SqliteStore {
         inspect(&database, mark::read(data_dir)?)?;
         let mut connection = open_database(&database)?;
         schema::upgrade(&mut connection)?;
-        match backup::taken(&connection).map_err(|error| opening(EventSeq::ZERO, error))? {
-            Some(_) => Err(OpenError::Backup),
-            None => schema::downgrade(&mut connection, wanted),
+        if backup::taken(&connection).map_err(|error| opening(EventSeq::ZERO, error))?.is_some() {
+            return Err(OpenError::Backup);
         }
+        let removed = compaction::base(&connection)?.last;
+        if removed != EventSeq::ZERO {
+            return Err(OpenError::Compacted { removed });
+        }
+        schema::downgrade(&mut connection, wanted)
     }
 
     /// When this log was copied from another one, if it is a backup and nothing was appended to it since. The first
@@ -155,18 +168,20 @@ impl SqliteStore {
         let transaction = begin(&mut self.connection).map_err(failed)?;
         check_epoch(&transaction, self.epoch, self.tail.last)?;
         let mut tail = self.tail;
-        let mut written: u64 = 0;
+        let (mut written, mut added) = (0_u64, 0_u64);
         let mut rest = records;
         while !rest.is_empty() {
             let count = pack(rest, tail.checksum, self.epoch, &mut self.row);
             let (packed, after) = rest.split_at(count);
             tail = insert(&transaction, packed, &self.row, self.epoch).map_err(failed)?;
             written = written.saturating_add(journal_bytes(&self.row));
+            added = added.saturating_add(length_of(&self.row));
             rest = after;
         }
         if self.backup_taken.is_some() {
             backup::clear(&transaction).map_err(failed)?;
         }
+        self.compaction.remove(&transaction, added).map_err(failed)?;
         transaction.commit().map_err(failed)?;
         Ok((tail, written))
     }
@@ -235,7 +250,9 @@ impl EventStore for SqliteStore {
     fn put_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
         assert!(snapshot.seq <= self.tail.last, "a snapshot cannot lie ahead of the log");
         self.admit(SNAPSHOTTING)?;
-        let outcome = self.commit_snapshot(snapshot);
+        let outcome = self
+            .commit_snapshot(snapshot)
+            .and_then(|()| self.compaction.note_snapshots(&self.connection, self.tail.last));
         self.note(outcome)?;
         self.checkpointer.appended(journal_bytes(&snapshot.payload));
         Ok(())
@@ -345,9 +362,12 @@ fn insert(
     Ok(Tail { last, checksum, epoch })
 }
 
+fn length_of(value: &[u8]) -> u64 {
+    u64::try_from(value.len()).expect("a length fits 64 bits")
+}
+
 /// About how much a row with this value takes in the write-ahead file: its own pages, and two that lead to them.
 fn journal_bytes(value: &[u8]) -> u64 {
-    let length = u64::try_from(value.len()).expect("a length fits 64 bits");
     let page = u64::from(PAGE_BYTES);
-    length.div_ceil(page).saturating_add(2).saturating_mul(page)
+    length_of(value).div_ceil(page).saturating_add(2).saturating_mul(page)
 }

@@ -1,10 +1,11 @@
 //! The walk along the chain of batches: every read goes through it, so that no batch is believed unchecked.
 
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use strait_log::{Epoch, Record, StoreError};
 use strait_primitives::EventSeq;
 
 use crate::batch::{Checksum, SoundBatch, Unsound, unpack};
+use crate::compaction::base;
 use crate::connection::{sql_seq, store_error};
 
 /// What was being done when reading failed.
@@ -36,12 +37,24 @@ pub(crate) enum Step {
     Stop,
 }
 
-/// Walks from the batch that holds `from` to the end, or until `visit` stops. Returns the tail of what was walked.
+/// One moment of the log for several looks: a writer may remove its beginning between two of them. `None` within a
+/// transaction, which is one moment already.
+fn moment(connection: &Connection) -> Result<Option<Transaction<'_>>, StoreError> {
+    if !connection.is_autocommit() {
+        return Ok(None);
+    }
+    let begun = connection.unchecked_transaction();
+    begun.map(Some).map_err(|error| store_error(ACTION, EventSeq::ZERO, error))
+}
+
+/// Walks from the batch that holds `from`, or from the first there is, to the end, or until `visit` stops. Returns the tail
+/// of what was walked.
 pub(crate) fn walk(
     connection: &Connection,
     from: EventSeq,
     mut visit: impl FnMut(&SoundBatch<'_>) -> Step,
 ) -> Result<Tail, StoreError> {
+    let _moment = moment(connection)?;
     let mut tail = tail_before(connection, from)?;
     let mut statement = connection
         .prepare_cached(
@@ -108,7 +121,7 @@ fn words(unsound: Unsound) -> &'static str {
 }
 
 /// A place in the log from a column; negative numbers are out of range.
-fn read_seq(row: &Row<'_>, column: usize) -> Result<EventSeq, rusqlite::Error> {
+pub(crate) fn read_seq(row: &Row<'_>, column: usize) -> Result<EventSeq, rusqlite::Error> {
     let number: i64 = row.get(column)?;
     u64::try_from(number)
         .map(EventSeq::new)
@@ -135,7 +148,7 @@ fn tail_before(connection: &Connection, from: EventSeq) -> Result<Tail, StoreErr
         })
         .optional()
         .map_err(failed)?;
-    Ok(tail.unwrap_or(Tail::START))
+    tail.map_or_else(|| base(connection), Ok)
 }
 
 /// The tail of the whole log, its last batch checked.
@@ -153,6 +166,11 @@ pub(crate) fn records(
     if limit == 0 {
         return Ok(out);
     }
+    let _moment = moment(connection)?;
+    let removed = base(connection)?.last;
+    if from.max(EventSeq::ZERO.next()) <= removed {
+        return Err(StoreError::Compacted { asked: from, removed });
+    }
     walk(connection, from, |batch| {
         batch.copy_from(from, limit, &mut out);
         if out.len() < limit { Step::Next } else { Step::Stop }
@@ -160,9 +178,9 @@ pub(crate) fn records(
     Ok(out)
 }
 
-/// The last event up to which the chain holds from the very first one on, read from a database that may be damaged.
+/// The last event up to which the chain holds from the first one there is on, read from a database that may be damaged.
 pub(crate) fn last_sound(connection: &Connection) -> EventSeq {
-    let mut sound = EventSeq::ZERO;
+    let mut sound = base(connection).map_or(EventSeq::ZERO, |tail| tail.last);
     let outcome = walk(connection, EventSeq::ZERO, |batch| {
         sound = batch.last;
         Step::Next

@@ -31,6 +31,12 @@ pub enum ReplayError {
     /// A record cannot be understood.
     #[error("the log cannot be understood")]
     Record(#[from] DecodeError),
+    /// Older events were removed because snapshots held what they led to, and no snapshot can be read.
+    #[error("the events up to {removed} were removed, and no snapshot is sound: restore a backup")]
+    NoSnapshot {
+        /// The last event that was removed.
+        removed: EventSeq,
+    },
     /// The log ends before its head.
     #[error("the log ends at event {at}, its head is {head}")]
     Short {
@@ -53,7 +59,7 @@ pub fn replay(store: &dyn EventStore) -> Result<Replayed, ReplayError> {
     };
     let mut folded = 0;
     while at < head {
-        let records = store.read_from(at.next(), PAGE)?;
+        let records = store.read_from(at.next(), PAGE).map_err(no_snapshot)?;
         if records.is_empty() {
             return Err(ReplayError::Short { at, head });
         }
@@ -65,4 +71,12 @@ pub fn replay(store: &dyn EventStore) -> Result<Replayed, ReplayError> {
         }
     }
     Ok(Replayed { state, head, folded })
+}
+
+/// A log whose beginning was removed is asked for it only where no snapshot can be read.
+fn no_snapshot(error: StoreError) -> ReplayError {
+    if let StoreError::Compacted { removed, .. } = error {
+        return ReplayError::NoSnapshot { removed };
+    }
+    ReplayError::Store(error)
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bdk_wallet::chain::local_chain;
-use bdk_wallet::chain::{BlockId, CanonicalizationParams, ChainPosition};
+use bdk_wallet::chain::{
+    BlockId, CanonicalizationParams, ChainPosition, ConfirmationBlockTime, Indexer,
+};
 use bitcoin::{Amount, Block, BlockHash, Transaction, Txid};
 use strait_primitives::{BlockDelta, BlockHeight, Timestamp};
 use thiserror::Error;
@@ -90,6 +92,38 @@ impl Wallet {
         Ok(change)
     }
 
+    /// Takes note of transactions of the block just connected that need not touch the wallet, but that transactions of ours
+    /// may hang on. `None` if there is nothing new in it.
+    ///
+    /// Should a reorganisation put another transaction in the place of one, then what hangs on it is lost with it; without
+    /// knowing it the wallet would count coins as spent, for ever, by what can never be mined.
+    ///
+    /// # Panics
+    /// If the block is not the tip's.
+    #[must_use = "a change that is not logged is undone by the next start"]
+    pub fn note_needed(
+        &mut self,
+        block: &Block,
+        is_needed: impl Fn(&Transaction) -> bool,
+    ) -> Option<WalletChange> {
+        let BlockPoint { height, hash } = self.tip();
+        assert_eq!(hash, block.block_hash(), "what was connected last is looked at");
+        let block_id = BlockId { height: height.to_u32(), hash };
+        let confirmation_time = u64::from(block.header.time);
+        let mut change = WalletChange::default();
+        for tx in block.txdata.iter().filter(|tx| is_needed(tx)) {
+            let anchor = ConfirmationBlockTime { block_id, confirmation_time };
+            let inserted = self.graph.insert_tx(tx.clone());
+            change.extend(self.graph_change(&inserted));
+            let anchored = self.graph.insert_anchor(tx.compute_txid(), anchor);
+            change.extend(self.graph_change(&anchored));
+        }
+        if !change.anchors.is_empty() {
+            self.anchored.insert(height);
+        }
+        (!change.is_empty()).then_some(change)
+    }
+
     /// Removes the block at this height and every one above it, back to the fork of a reorganisation.
     ///
     /// Transactions they held count as on their way again, unless one on the new branch conflicts.
@@ -152,7 +186,7 @@ impl Wallet {
         (!change.is_empty()).then_some(change)
     }
 
-    /// Transactions of ours that are on their way, parents before children: what to broadcast again.
+    /// Transactions that touch the wallet and are on their way, parents before children: what to broadcast again.
     #[must_use]
     pub fn unconfirmed(&self) -> Vec<Arc<Transaction>> {
         self.graph
@@ -164,6 +198,7 @@ impl Wallet {
             )
             .filter(|tx| tx.chain_position.is_unconfirmed())
             .map(|tx| tx.tx_node.tx)
+            .filter(|tx| self.graph.index.is_tx_relevant(tx))
             .collect()
     }
 
@@ -184,13 +219,27 @@ impl Wallet {
         })
     }
 
-    /// Where the best chain holds another transaction that spends a coin of this one, which can then never be mined.
+    /// Where the best chain holds another transaction that spends a coin of this one, or of one that this one needs and no
+    /// block holds: it can then never be mined. The deepest of them, if there are several.
+    ///
+    /// Only what touches the wallet is known here: of what a stranger's payment to it was made from, nothing is.
     #[must_use]
     pub fn rival_of(&self, txid: Txid) -> Option<BlockHeight> {
-        let transaction = self.transaction(txid)?;
-        let rivals = self.graph.graph().direct_conflicts(&transaction);
-        let mined = rivals.filter_map(|(_, rival)| self.mined_in(rival));
-        mined.map(|block| block.height).min()
+        let graph = self.graph.graph();
+        let mut needed = vec![txid];
+        let mut seen = BTreeSet::new();
+        let mut rival: Option<BlockHeight> = None;
+        while let Some(txid) = needed.pop() {
+            let Some(transaction) = self.transaction(txid) else { continue };
+            if !seen.insert(txid) || self.mined_in(txid).is_some() {
+                continue;
+            }
+            let rivals = graph.direct_conflicts(&transaction);
+            let mined = rivals.filter_map(|(_, other)| self.mined_in(other)).map(|at| at.height);
+            rival = rival.into_iter().chain(mined).min();
+            needed.extend(transaction.input.iter().map(|input| input.previous_output.txid));
+        }
+        rival
     }
 
     /// True if a block of the best chain holds the transaction, or one that spends it.

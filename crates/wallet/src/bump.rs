@@ -1,4 +1,4 @@
-//! Fees for transactions that carry none: coins for fee children, and the reserve that must be there for them.
+//! Fees for transactions that carry none: coins for fee children.
 //!
 //! A commitment is version 3 and pays no fee. It goes out in a package with one child that spends its anchor,
 //! mined coins of the wallet and nothing else (BIP-0431), and pays for both. Two closings at once need
@@ -10,8 +10,8 @@ use strait_primitives::{FeeRate, Sats, VBytes};
 use crate::coins::{Coin, coin, sum};
 use crate::holds::Purpose;
 use crate::limits::{
-    ANCHOR_INPUT_WEIGHT, BUMP_CHILD_VBYTES_MAX, BUMP_COINS_MAX, BUMP_INPUTS_MAX, CHANGE_MIN,
-    CHANGE_WEIGHT, COMMITMENT_VBYTES, OVERHEAD_WEIGHT,
+    ANCHOR_INPUT_WEIGHT, BUMP_CHILD_VBYTES_MAX, BUMP_INPUTS_MAX, CHANGE_MIN, CHANGE_WEIGHT,
+    OVERHEAD_WEIGHT,
 };
 use crate::select::{FundError, check_rate, inputs_weight, pay, vbytes, worthwhile};
 use crate::{Wallet, WalletChange};
@@ -47,49 +47,7 @@ pub struct BumpInputs {
     pub size: VBytes,
 }
 
-/// What must lie ready so that every channel can be closed at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeeReserve {
-    /// In all.
-    pub amount: Sats,
-    /// In at least so many coins that each pay for one closing.
-    pub coins: usize,
-    /// What such a coin holds at least.
-    pub coin_min: Sats,
-}
-
-/// The reserve for closing channels at once, with commitments of these sizes, at the worst rate that is planned for.
-///
-/// Each closing is counted with the largest child, 1,000 vB: it may need as many coins. Beyond [`BUMP_COINS_MAX`]
-/// channels the number of coins stays: later closings are paid from the change of earlier ones, one block on.
-#[must_use]
-pub fn bump_reserve(commitments: &[VBytes], worst: FeeRate) -> FeeReserve {
-    let closing = |size: &VBytes| worst.fee(VBytes(size.0.saturating_add(BUMP_CHILD_VBYTES_MAX.0)));
-    let smallest = VBytes(COMMITMENT_VBYTES.0 + child_size(1).0);
-    FeeReserve {
-        amount: sum(commitments.iter().map(closing)),
-        coins: commitments.len().min(BUMP_COINS_MAX),
-        coin_min: sum([worst.fee(smallest), CHANGE_MIN]),
-    }
-}
-
 impl Wallet {
-    /// How many free, mined coins each pay for one closing.
-    #[must_use]
-    pub fn reserve_coins(&self, reserve: &FeeReserve) -> usize {
-        self.confirmed_coins().iter().filter(|coin| coin.value() >= reserve.coin_min).count()
-    }
-
-    /// True if the free, mined coins make up a reserve, in sum and in number; `coming` are coins that will be mined when
-    /// it is needed.
-    #[must_use]
-    pub fn covers(&self, reserve: &FeeReserve, coming: &[Sats]) -> bool {
-        let mined = self.confirmed_coins();
-        let coins = || mined.iter().map(Coin::value).chain(coming.iter().copied());
-        let fit = coins().filter(|coin| *coin >= reserve.coin_min).count();
-        fit >= reserve.coins && sum(coins()) >= reserve.amount
-    }
-
     /// Chooses mined coins for a fee child, holds them for the purpose, and gives it a change address.
     ///
     /// Coins that the purpose holds already come first, even if an earlier child on its way spends them: the new
@@ -190,6 +148,6 @@ impl BumpRequest {
 }
 
 /// The size of a signed child with so many inputs besides the anchor.
-fn child_size(inputs: usize) -> VBytes {
+pub(crate) fn child_size(inputs: usize) -> VBytes {
     vbytes(OVERHEAD_WEIGHT + ANCHOR_INPUT_WEIGHT + inputs_weight(inputs) + CHANGE_WEIGHT)
 }

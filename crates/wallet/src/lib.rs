@@ -25,6 +25,7 @@ mod codec;
 mod coins;
 mod holds;
 mod limits;
+mod reserve;
 mod select;
 mod send;
 mod state;
@@ -34,13 +35,14 @@ pub use account::{
     Account, AccountError, AddressError, AddressGap, AddressIndex, BlockPoint, Branch,
 };
 pub use blocks::{ConnectError, DisconnectError};
-pub use bump::{BumpInputs, BumpRequest, FeeReserve, bump_reserve};
+pub use bump::{BumpInputs, BumpRequest};
 pub use coins::{Balance, Coin};
 pub use holds::{Purpose, ReserveError};
 pub use limits::{
     BLOCKS_KEPT, BUMP_CHILD_VBYTES_MAX, BUMP_COINS_MAX, COMMITMENT_VBYTES, FEE_RATE_MAX,
     SEND_INPUTS_MAX, SEND_OUTPUTS_MAX,
 };
+pub use reserve::{FeeReserve, bump_reserve};
 pub use select::{FundError, SelectRequest, Selection};
 pub use send::{CoinSource, Pay, Payment, SendRequest};
 pub use state::{DecodeError, WalletChange, WalletState};

@@ -181,7 +181,7 @@ impl Wallet {
     }
 
     /// Refuses a choice that leaves less than the reserve.
-    pub(crate) fn check_kept(&self, picked: &Picked, keep: Sats) -> Result<(), FundError> {
+    fn check_kept(&self, picked: &Picked, keep: Sats) -> Result<(), FundError> {
         let free = sum(self.confirmed_coins().iter().map(Coin::value));
         let mined = picked.inputs.iter().filter(|coin| coin.confirmed_at.is_some());
         let left = sum([free.saturating_sub(sum(mined.map(Coin::value))), picked.change]);

@@ -12,6 +12,7 @@ use strait_primitives::{FeeRate, Sats};
 use crate::account::Branch;
 use crate::coins::{Coin, coin, sum};
 use crate::limits::{OVERHEAD_WEIGHT, SEND_INPUTS_MAX, SEND_OUTPUTS_MAX};
+use crate::reserve::FeeReserve;
 use crate::select::{FundError, Need, Picked, check_rate, inputs_weight, pay, vbytes, worthwhile};
 use crate::{Wallet, WalletChange};
 
@@ -40,8 +41,8 @@ pub struct SendRequest {
     pub pay: Pay,
     /// What the transaction pays for its size.
     pub fee_rate: FeeRate,
-    /// What must be left in free, mined coins and the change of this transaction.
-    pub keep: Sats,
+    /// What must be left in free, mined coins: its change is not mined when a close may be needed.
+    pub keep: FeeReserve,
     /// Which coins may be spent.
     pub coins: CoinSource,
     /// Fresh random bytes: the same ones build the same transaction.
@@ -86,11 +87,11 @@ impl Wallet {
         let (mut outputs, picked) = match &request.pay {
             Pay::Outputs(outputs) => {
                 let need = outputs_need(outputs, request.fee_rate)?;
+                let coins = request.keep.keep_back(coins)?;
                 (outputs.clone(), need.pick(coins, request.entropy)?)
             }
-            Pay::Everything(script) => sweep(coins, script, request)?,
+            Pay::Everything(script) => sweep(request.keep.keep_back(coins)?, script, request)?,
         };
-        self.check_kept(&picked, request.keep)?;
         let mut change = None;
         let mut revealed = None;
         if picked.change > Sats::ZERO {
@@ -182,32 +183,13 @@ fn outputs_need(outputs: &[TxOut], fee_rate: FeeRate) -> Result<Need, FundError>
     Ok(Need { amount, other_weight, fee_rate, inputs_max: SEND_INPUTS_MAX })
 }
 
-/// All coins but the smallest ones that make up the reserve, to one script.
+/// All of these coins that bring more than they cost, to one script.
 fn sweep(
     coins: Vec<Coin>,
     script: &ScriptBuf,
     request: &SendRequest,
 ) -> Result<(Vec<TxOut>, Picked), FundError> {
-    let mut coins = worthwhile(coins, request.fee_rate);
-    coins.sort_unstable_by_key(|coin| (coin.value(), coin.outpoint));
-    let mut kept = Sats::ZERO;
-    let mut stay = 0;
-    for coin in coins.iter().filter(|coin| coin.confirmed_at.is_some()) {
-        if kept >= request.keep {
-            break;
-        }
-        kept = sum([kept, coin.value()]);
-        stay += 1;
-    }
-    let mut spared = stay;
-    coins.retain(|coin| {
-        let spare = spared > 0 && coin.confirmed_at.is_some();
-        spared -= usize::from(spare);
-        !spare
-    });
-    if kept < request.keep {
-        return Err(FundError::Reserve { keep: request.keep, left: kept });
-    }
+    let coins = worthwhile(coins, request.fee_rate);
     if coins.is_empty() {
         return Err(FundError::Nothing);
     }

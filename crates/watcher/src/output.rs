@@ -71,6 +71,9 @@ impl SpendPath {
 
     /// Reads the path off the witness that took it. Consensus has judged the witness already: a preimage that is there
     /// is what opened the script, and what needs none was opened by time.
+    ///
+    /// Whoever names a revocation hash as a lock's hash makes both paths look alike: then it is a claim, since that the
+    /// preimage is known is true either way, and that the money came back is not.
     pub(crate) fn read(
         witness: &Witness,
         content: &OutputContent,
@@ -80,13 +83,14 @@ impl SpendPath {
             let opens = |item: &&[u8]| sha256::Hash::hash(item).as_byte_array() == hash;
             witness.iter().filter(|item| item.len() == Preimage::LEN).find(opens)
         };
-        let penalty = preimage_of(revocation_hash.as_bytes()).map(|_| Self::Penalty);
+        let penalty = || preimage_of(revocation_hash.as_bytes()).map(|_| Self::Penalty);
         match content {
-            OutputContent::Broadcaster => Some(penalty.unwrap_or(Self::Delayed)),
-            OutputContent::Lock(lock) => penalty.or_else(|| {
+            OutputContent::Broadcaster => Some(penalty().unwrap_or(Self::Delayed)),
+            OutputContent::Lock(lock) => {
                 let preimage = preimage_of(lock.payment_hash.as_bytes());
-                Some(preimage.and_then(Preimage::from_slice).map_or(Self::Refunded, Self::Claimed))
-            }),
+                let claimed = preimage.and_then(Preimage::from_slice).map(Self::Claimed);
+                Some(claimed.or_else(penalty).unwrap_or(Self::Refunded))
+            }
             OutputContent::Countersignatory
             | OutputContent::Anchor
             | OutputContent::LedgerHash
@@ -146,5 +150,32 @@ impl TrackedOutput {
             | OutputContent::LedgerHash
             | OutputContent::Unrecognized => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strait_onchain::Role;
+    use strait_primitives::{LockId, MilliSats};
+
+    use super::*;
+
+    /// The receiver of a lock named a hash of its own revocation secret for it.
+    #[test]
+    fn what_could_be_a_claim_or_a_penalty_is_a_claim() {
+        let preimage = Preimage::from_bytes([7; 32]);
+        let payment_hash = payment_hash_of(&preimage);
+        let revocation_hash = RevocationHash::from_bytes(*payment_hash.as_bytes());
+        let lock = LockSpec {
+            id: LockId(0),
+            offered_by: Role::Countersignatory,
+            amount: MilliSats::from_const(5_000_000),
+            payment_hash,
+            expiry: BlockHeight::new(100),
+        };
+        let witness = Witness::from_slice(&[preimage.as_bytes().as_slice(), &[1; 90]]);
+        let path = |content| SpendPath::read(&witness, &content, &revocation_hash);
+        assert_eq!(path(OutputContent::Lock(lock)), Some(SpendPath::Claimed(preimage)));
+        assert_eq!(path(OutputContent::Broadcaster), Some(SpendPath::Penalty));
     }
 }

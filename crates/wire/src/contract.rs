@@ -1,6 +1,6 @@
 //! Agreeing on a contract before a round opens it (protocol sections 5 and 11).
 
-use strait_primitives::{ChannelId, CommitmentNumber, ContractId};
+use strait_primitives::{BlockHeight, ChannelId, CommitmentNumber, ContractId};
 
 use crate::{ContractBytes, Note};
 
@@ -19,6 +19,9 @@ pub struct OfferContract {
     /// The last commitment number at which it may be opened.
     #[n(3)]
     pub valid_to: CommitmentNumber,
+    /// The last height of the chain at which it may be opened: an offer that stands while prices move is a gift.
+    #[n(4)]
+    pub until: Option<BlockHeight>,
 }
 
 /// Agrees to the terms offered.

@@ -186,7 +186,8 @@ fn closings() -> Vec<Message> {
     let terms = ContractBytes::new([5; 100]).unwrap();
     let note = Note::cut(&"ä".repeat(600));
     vec![
-        OfferContract { channel, contract, terms, valid_to: CommitmentNumber::FIRST }.into(),
+        OfferContract { channel, contract, terms, valid_to: CommitmentNumber::FIRST, until: None }
+            .into(),
         AgreeContract { channel, contract }.into(),
         RefuseContract { channel, contract, note }.into(),
         Shutdown { channel, script: script(), nonce }.into(),

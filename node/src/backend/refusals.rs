@@ -47,6 +47,7 @@ pub(super) fn refused(error: &AskError) -> ApiError {
 
 const RECOVERY: &str = "GET /v1/recovery lists what can still be chosen for, and what was";
 const LOSS: &str = "may_lose_sat is the channel's capacity_sat: all of it may be lost";
+const DISK: &str = "free space where data_dir lies, or lower store.free_bytes_min and restart; closes and claims go on";
 const RESERVE: &str =
     "fund the wallet, or split a large coin: send a part of it to an address of this wallet";
 
@@ -106,6 +107,7 @@ fn command(error: &CommandError) -> ApiError {
         CommandError::NoFeeRate => {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
+        CommandError::DiskLow { .. } => (ErrorCode::DiskLow, DISK),
         CommandError::UnknownLock(_) => locks::UNKNOWN,
         CommandError::NotHeld(_) => locks::NOT_HELD,
         CommandError::WrongPreimage(_) => locks::WRONG_PREIMAGE,

@@ -457,8 +457,8 @@ pub enum WalletCommand {
 /// `strait events`
 #[derive(Debug, Args)]
 pub struct EventsArgs {
-    /// The first place in the log
-    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    /// The first place in the log; 0 is the oldest that is kept
+    #[arg(long, value_name = "SEQ", default_value_t = 0)]
     pub from: u64,
     /// Wait for what happens next, until interrupted
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use strait_api_types::{EventKind, LockChange, LockStep, PreimageHex};
 use strait_engine::LockKey;
-use strait_payment::{PaymentEvent, payment_hash_of};
+use strait_payment::{Outcome, PaymentEvent, payment_hash_of};
 use strait_primitives::{ChannelId, LockId, Preimage, Side};
 use strait_wire::Operation;
 
@@ -66,6 +66,13 @@ pub(super) fn decision(event: &PaymentEvent) -> EventKind {
             preimage: shown(preimage),
         },
         PaymentEvent::OutgoingGone { lock } => EventKind::LockExpired { lock_id: lock.to_string() },
+        PaymentEvent::EndedOnChain { lock, outcome } => {
+            let lock_id = lock.to_string();
+            match outcome {
+                Outcome::Claimed => EventKind::LockClaimedOnChain { lock_id },
+                Outcome::Cancelled { .. } | Outcome::Expired => EventKind::LockExpired { lock_id },
+            }
+        }
     }
 }
 

@@ -184,11 +184,15 @@ impl Story {
             return Ok(Some(begun));
         }
         let mut before = ended.to_u64();
-        let stop = before.saturating_sub(LOOK_BACK);
-        while before > stop.max(1) {
-            let from = before.saturating_sub(PAGE).max(1);
+        let stop = before.saturating_sub(LOOK_BACK).max(self.reader.oldest()?.to_u64());
+        while before > stop {
+            let from = before.saturating_sub(PAGE).max(stop);
             let limit = usize::try_from(before - from).unwrap_or(usize::MAX);
-            let records = self.reader.read_from(EventSeq::new(from), limit)?;
+            let records = match self.reader.read_from(EventSeq::new(from), limit) {
+                // It was removed since the last look: so was the beginning of the round.
+                Err(StoreError::Compacted { .. }) => return Ok(None),
+                read => read?,
+            };
             for record in records.iter().rev() {
                 let strait_engine::Event::Channel { channel: of, event } = decode(record)? else {
                     continue;

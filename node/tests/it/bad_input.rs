@@ -6,6 +6,7 @@
 mod flood;
 mod folder;
 mod full_disk;
+mod low_disk;
 mod modules;
 mod requests;
 mod stranger;

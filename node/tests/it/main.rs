@@ -10,6 +10,7 @@ mod bad_input;
 mod chain_faults;
 mod demo;
 mod devnet;
+mod history;
 mod kill;
 mod locks;
 mod metrics;

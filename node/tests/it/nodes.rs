@@ -144,6 +144,21 @@ impl Node {
         assert!(self.becomes_ready().await, "there is room to start: {}", self.output());
     }
 
+    /// Starts the process again with settings that go before its file.
+    pub(crate) async fn restart_with_settings(&mut self, variables: &[(&str, &str)]) {
+        assert!(self.process.is_none(), "one process at a time");
+        let path = self.configure("node.toml", self.ports);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        self.run(command.arg("node").arg("--config").arg(path).envs(variables.iter().copied()));
+        assert!(self.becomes_ready().await, "it starts: {}", self.output());
+    }
+
+    /// What it answers to the question whether it can serve.
+    pub(crate) fn readiness(&self) -> String {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.metrics));
+        get(address, "/health/ready").unwrap()
+    }
+
     /// Waits until the process has ended by itself; how it ended.
     pub(crate) async fn ends(&mut self) -> ExitStatus {
         let child = self.process.as_mut().unwrap();

@@ -61,7 +61,7 @@ enum Form {
 /// event named `error`, and ends the stream. `Accept: application/json` gives one page of what is there now.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
     params(
-        ("from" = Option<u64>, Query, description = "The first place wanted; 1 if absent"),
+        ("from" = Option<u64>, Query, description = "The first place wanted; the oldest there is if absent or 0"),
         ("limit" = Option<u32>, Query, description = "How many events at most: a page has 100 unless told, 1,000 at most; a stream has no limit unless told"),
         ("Last-Event-ID" = Option<u64>, Header, description = "The seq of the last event that arrived"),
     ),
@@ -114,7 +114,7 @@ async fn page<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Json<EventPage
         .await?;
     let next_from = match events.last() {
         Some(Event { seq, .. }) => seq.saturating_add(1),
-        None => from.to_u64(),
+        None => from.max(EventSeq::ZERO.next()).to_u64(),
     };
     Ok(Json(EventPage { events, next_from }))
 }
@@ -161,7 +161,7 @@ fn wanted(uri: &Uri, headers: &HeaderMap) -> Result<Wanted, ApiError> {
         }
         None => match raw.from {
             Some(text) => request::event_seq("from", &text)?,
-            None => EventSeq::ZERO.next(),
+            None => EventSeq::ZERO,
         },
     };
     let limit = raw.limit.map(|text| limit(&text, form)).transpose()?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bitcoin::Network;
 use strait_chain::{ChainError, ChainSource, Download, FeeAnswer};
 use strait_chain_bitcoind::{Auth, BitcoindSource, Options};
-use strait_primitives::BlockDelta;
+use strait_primitives::{BlockDelta, Timestamp};
 
 use crate::stage::{on_each_server, open_output};
 
@@ -131,18 +131,25 @@ fn a_server_in_its_initial_download_says_so_except_on_regtest_where_it_means_not
         let found = BitcoindSource::new(&options).unwrap().download();
         assert_eq!(found.map_err(|_| ()), expect, "{network}: {answer}");
     };
+    let tip = |mined_ms| Ok(Download::Over { mined: Some(Timestamp::from_unix_ms(mined_ms)) });
     for network in [Network::Bitcoin, Network::Testnet4, Network::Signet] {
-        check(network, r#""initialblockdownload":true"#, Ok(Download::Running));
-        check(network, r#""initialblockdownload":false"#, Ok(Download::Over));
+        let running = r#""initialblockdownload":true,"time":1700000000"#;
+        check(network, running, Ok(Download::Running));
+        let over = r#""initialblockdownload":false,"time":1700000000"#;
+        check(network, over, tip(1_700_000_000_000));
+        let absurd = r#""initialblockdownload":false,"time":18446744073709551615"#;
+        check(network, absurd, tip(u64::MAX));
+        check(network, r#""initialblockdownload":false"#, Err(()));
         check(network, "", Err(()));
     }
-    check(Network::Regtest, r#""initialblockdownload":true"#, Ok(Download::Over));
+    check(Network::Regtest, r#""initialblockdownload":true"#, Ok(Download::Over { mined: None }));
 }
 
 #[test]
 fn a_server_without_peers_agrees_with_nobody() {
     let check = |connections: &str, expect| {
-        let answers = [r#""initialblockdownload":false"#.to_owned(), connections.to_owned()];
+        let progress = r#""initialblockdownload":false,"time":1700000000"#.to_owned();
+        let answers = [progress, connections.to_owned()];
         let answers = answers.map(|fields| {
             let body = format!(r#"{{"result":{{{fields}}},"error":null}}"#);
             http("200 OK", &body)
@@ -154,8 +161,9 @@ fn a_server_without_peers_agrees_with_nobody() {
         assert_eq!(BitcoindSource::new(&options).unwrap().download().unwrap(), expect);
     };
     check(r#""version":310000,"connections":0"#, Download::Alone);
-    check(r#""version":310000,"connections":8"#, Download::Over);
-    check(r#""version":310000"#, Download::Over);
+    let over = Download::Over { mined: Some(Timestamp::from_unix_ms(1_700_000_000_000)) };
+    check(r#""version":310000,"connections":8"#, over);
+    check(r#""version":310000"#, over);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_fresh_server_passes_the_self_test_and_has_the_genesis_block_alone() {
         assert_eq!(source.block_hash_at(BlockHeight::new(1)).unwrap(), None);
         let unknown = FeeAnswer::Unknown { least: FEE_RATE_FLOOR };
         assert_eq!(source.estimate_fee(BlockDelta::new(6)).unwrap(), unknown);
-        assert_eq!(source.download().unwrap(), Download::Over);
+        assert_eq!(source.download().unwrap(), Download::Over { mined: None });
         let hash = BlockHash::from_byte_array([7; 32]);
         assert_eq!(source.block(hash), Err(ChainError::UnknownBlock { hash }));
         assert_eq!(source.header(hash), Err(ChainError::UnknownBlock { hash }));

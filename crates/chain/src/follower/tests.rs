@@ -105,7 +105,7 @@ impl ChainSource for MemorySource {
     }
 
     fn download(&mut self) -> Result<Download, ChainError> {
-        Ok(Download::Over)
+        Ok(Download::Over { mined: None })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use strait_contract::limits::FUEL_PER_ROUND_MAX;
 use strait_contract::{ContractRuntime, Terms};
-use strait_primitives::{CommitmentNumber, ContractId, Fuel, Party};
+use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, Fuel, Party};
 
 use super::{Agreement, ContractChange, Rules};
 
@@ -30,6 +30,8 @@ pub struct RoundContext<'a> {
     pub(super) number: CommitmentNumber,
     /// What contracts may be opened.
     pub(super) agreements: &'a Agreements,
+    /// The height by which agreements are judged; none where that was done before.
+    pub(super) height: Option<BlockHeight>,
     /// How contracts answer.
     pub(super) contracts: Contracts<'a>,
     /// What the round has done to contracts so far.
@@ -60,7 +62,14 @@ impl<'a> RoundContext<'a> {
         agreements: &'a Agreements,
         contracts: Contracts<'a>,
     ) -> Self {
-        Self { rules, proposer, number, agreements, contracts, progress: Progress::default() }
+        let progress = Progress::default();
+        Self { rules, proposer, number, agreements, height: None, contracts, progress }
+    }
+
+    /// The same, and agreements hold by this height alone.
+    #[must_use]
+    pub(crate) fn at(self, height: BlockHeight) -> Self {
+        Self { height: Some(height), ..self }
     }
 
     /// What the round did to contracts, to be recorded.
@@ -78,7 +87,10 @@ impl<'a> RoundContext<'a> {
 
     /// The agreement that opens a contract in this round, if there is one and it is still valid.
     pub(super) fn agreement(&self, contract: ContractId) -> Option<&'a Agreement> {
-        self.agreements.get(&contract).filter(|agreement| self.number <= agreement.valid_to)
+        let is_in_time =
+            |agreement: &Agreement| self.height.is_none_or(|at| agreement.holds_at(at));
+        let agreement = self.agreements.get(&contract);
+        agreement.filter(|agreement| self.number <= agreement.valid_to && is_in_time(agreement))
     }
 
     /// What a contract may still use: the least of its own terms and what all contracts of a round share.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use strait_contract::{Finality, Outcome, State, Terms};
-use strait_primitives::{CommitmentNumber, ContractId, MilliSats, Party};
+use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, MilliSats, Party};
 
 use crate::party::contract_party;
 
@@ -17,6 +17,16 @@ pub struct Agreement {
     /// The last commitment number at which it may be opened.
     #[n(1)]
     pub valid_to: CommitmentNumber,
+    /// The last height at which whoever opens it may do so, by its own tip. Logs of the first version do not say.
+    #[n(2)]
+    pub until: Option<BlockHeight>,
+}
+
+impl Agreement {
+    /// True at a tip at which it may be opened.
+    pub(crate) fn holds_at(&self, tip: BlockHeight) -> bool {
+        self.until.is_none_or(|until| tip <= until)
+    }
 }
 
 /// A contract inside a ledger.

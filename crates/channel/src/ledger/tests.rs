@@ -183,7 +183,7 @@ fn agreements() -> Agreements {
         collateral: Collateral::new(msat(9_000_000), msat(4_000_000)).unwrap(),
         limits: Limits::default(),
     };
-    [(PURSE_ID, Agreement { terms, valid_to: NUMBER })].into()
+    [(PURSE_ID, Agreement { terms, valid_to: NUMBER, until: None })].into()
 }
 
 /// Operations as people and thieves would choose them: many sound, some not.

@@ -120,6 +120,7 @@ impl ChannelState {
             }
             E::ContractRefused { contract } => {
                 self.live_mut().offers.remove(contract);
+                self.live_mut().agreements.remove(contract);
             }
             E::ShutdownSent { script } => self.live_mut().shut_down(Side::Holder, script),
             E::ShutdownReceived { script } => {

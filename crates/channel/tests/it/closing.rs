@@ -58,6 +58,24 @@ fn whoever_holds_more_pays_for_the_close() {
     }
 }
 
+/// Whoever pays for an agreed close made it cheaper and cheaper, so that it was never mined.
+#[test]
+fn an_agreed_close_is_replaced_by_a_dearer_one_only() {
+    let mut pair = Pair::balanced();
+    close(&mut pair, Party::Opener);
+    let mut last = assert_closed(&pair);
+    for (rate, is_replaced) in [(1_000, false), (2_000, false), (5_000, true), (4_000, false)] {
+        pair.world.fee_rate = FeeRate::from_sat_per_kvb(rate);
+        let events = pair.acceptor.disk.len();
+        pair.connect();
+        pair.settle();
+        let now = assert_closed(&pair);
+        assert_eq!(now != last, is_replaced, "{rate}");
+        assert_eq!(pair.acceptor.disk.len() > events, is_replaced, "{rate}: nothing is written");
+        last = now;
+    }
+}
+
 #[test]
 fn a_close_that_both_want_at_once_is_one_close() {
     let mut pair = Pair::balanced();
@@ -168,10 +186,9 @@ fn a_close_needs_a_plain_ledger() {
 }
 
 /// An operator asks for a close, and before the turn comes round the peer opens a contract that both had agreed to. The
-/// node then refused its own operator's requests, so that the contract could not be ended but by force; and two nodes in
-/// that state handed the turn to and fro for ever.
+/// close then waited for a contract that nobody had to end, and who had asked for it was told nothing.
 #[test]
-fn a_contract_opened_meanwhile_can_still_be_ended_before_the_close() {
+fn a_contract_opened_meanwhile_ends_the_wish_to_close() {
     let mut pair = Pair::balanced();
     offer(&mut pair, Party::Opener, terms(10_000, 10_000));
     pair.settle();
@@ -182,10 +199,18 @@ fn a_contract_opened_meanwhile_can_still_be_ended_before_the_close() {
     }
     pair.settle();
     pair.assert_agreed();
-    assert!(pair.acceptor.live().rounds.ledger.contract(&PURSE_ID).is_some());
+    let reason = RequestError::StillLive { locks: 0, contracts: 1 };
+    for party in BOTH {
+        assert!(pair.node(party).live().rounds.ledger.contract(&PURSE_ID).is_some());
+        let told = Notice::CloseRefused { reason: reason.clone() };
+        let times = pair.node(party).notices.iter().filter(|notice| **notice == told).count();
+        assert_eq!(times, 1, "{party:?}");
+    }
     let finish = act(strait_contract::scripted::PurseAction::Finish);
     assert!(pair.request(Party::Acceptor, 2, vec![finish, settle()]));
     pair.settle();
+    assert_eq!(pair.opener.live().closing, Closing::Running, "nobody wants a close any more");
+    close(&mut pair, Party::Acceptor);
     assert_closed(&pair);
 }
 

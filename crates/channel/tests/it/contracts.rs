@@ -45,8 +45,9 @@ fn finish() -> Operation {
 }
 
 pub fn offer(pair: &mut Pair, party: Party, terms: Terms) {
+    let tip = pair.world.tip;
     pair.node_mut(party)
-        .act(|channel, out| channel.offer_contract(PURSE_ID, terms, out))
+        .act(|channel, out| channel.offer_contract(PURSE_ID, terms, tip, out))
         .unwrap()
         .unwrap();
 }
@@ -155,6 +156,7 @@ fn answer_to(pair: &mut Pair, change: impl FnOnce(&mut OfferContract)) -> Messag
         contract: PURSE_ID,
         terms: ContractBytes::new(minicbor::to_vec(terms(1_000, 1_000)).unwrap()).unwrap(),
         valid_to: CommitmentNumber::new(number + 100).unwrap(),
+        until: Some(pair.world.tip),
     };
     change(&mut offer);
     pair.hand(Party::Acceptor, offer);
@@ -179,6 +181,9 @@ fn an_offer_is_bounded_whatever_the_operator_thinks() {
         |offer| offer.valid_to = CommitmentNumber::new(100_002).unwrap(),
         "valid for 100000 rounds at most",
     );
+    check(|offer| offer.until = None, "names no height");
+    check(|offer| offer.until = Some(BlockHeight::new(109)), "is over");
+    check(|offer| offer.until = Some(above(TIP, 145)), "may stand for 72 blocks at most");
     check(
         |offer| {
             let limits = Limits { fuel_per_call: Fuel(0), ..Limits::default() };
@@ -224,6 +229,77 @@ fn an_agreement_opens_nothing_after_the_number_it_is_valid_to() {
     assert_eq!(refusal(&pair, Party::Acceptor), RequestError::Ledger(expect));
 }
 
+/// The tip of all nodes here.
+const TIP: BlockHeight = BlockHeight::new(110);
+
+const fn above(height: BlockHeight, blocks: u32) -> BlockHeight {
+    BlockHeight::new(height.to_u32() + blocks)
+}
+
+/// A peer that had been offered a contract waited for what its price would do, for as long as it liked.
+#[test]
+fn an_agreement_opens_nothing_after_its_height() {
+    let mut pair = Pair::balanced();
+    offer(&mut pair, Party::Opener, terms(1_000, 1_000));
+    pair.settle();
+    pair.world.tip = above(TIP, 73);
+    assert!(pair.request(Party::Opener, 1, vec![open()]));
+    pair.settle();
+    let expect = LedgerError::NoAgreement { contract: PURSE_ID };
+    assert_eq!(refusal(&pair, Party::Opener), RequestError::Ledger(expect));
+    assert_eq!(pair.acceptor.live().agreements.len(), 1, "a proposal of before may come yet");
+    pair.world.tip = above(TIP, 145);
+    for party in BOTH {
+        pair.poll(party);
+        assert!(pair.node(party).live().agreements.is_empty());
+    }
+    pair.assert_agreed();
+}
+
+/// What was proposed in time is accepted for as long again, and then not any more.
+#[test]
+fn a_round_that_opens_a_contract_too_late_is_a_violation() {
+    for (late, is_accepted) in [(144, true), (145, false)] {
+        let mut pair = Pair::balanced();
+        offer(&mut pair, Party::Opener, terms(1_000, 1_000));
+        pair.settle();
+        assert!(pair.request(Party::Opener, 1, vec![open()]));
+        pair.poll(Party::Opener);
+        pair.world.tip = above(TIP, late);
+        pair.deliver(Party::Acceptor);
+        let expect: &[Reaction] = &[];
+        assert_eq!(pair.acceptor.reactions == expect, is_accepted, "{:?}", pair.acceptor.reactions);
+    }
+}
+
+/// An offer that nobody answers is over, and its user is told.
+#[test]
+fn an_offer_that_is_not_answered_in_time_lapses() {
+    let mut pair = Pair::balanced();
+    pair.disconnect();
+    offer(&mut pair, Party::Opener, terms(1_000, 1_000));
+    pair.world.tip = above(TIP, 145);
+    pair.poll(Party::Opener);
+    assert!(pair.opener.live().offers.is_empty());
+    let told = pair.opener.notices.last();
+    let Some(Notice::ContractAnswered { answer: ContractAnswer::Refused(note), .. }) = told else {
+        panic!("{told:?}")
+    };
+    assert_eq!(note.as_str(), "it was not answered in time");
+}
+
+/// What a node has in all contracts of a channel counts, not what it has in each.
+#[test]
+fn the_bound_on_a_nodes_own_collateral_is_one_for_all_contracts_of_a_channel() {
+    let mut pair = Pair::balanced();
+    pair.world.taste = Taste::UpTo(MilliSats::from_const(2_500));
+    let mut ask = |id| answer_to(&mut pair, |o| o.contract = ContractId::from_bytes([id; 32]));
+    assert!(matches!(ask(1), Message::AgreeContract(_)));
+    assert!(matches!(ask(2), Message::AgreeContract(_)));
+    let Message::RefuseContract(refuse) = ask(3) else { panic!("three thousand in all") };
+    assert_eq!(refuse.note.as_str(), "too much");
+}
+
 #[test]
 fn the_same_offer_again_gets_the_same_answer_and_another_is_refused() {
     let mut pair = Pair::balanced();
@@ -264,7 +340,7 @@ fn agreeing_and_opening_survive_a_break_at_every_point() {
         strike(&mut pair);
         let offered = pair
             .opener
-            .act(|channel, out| channel.offer_contract(PURSE_ID, terms(9_000, 1_000), out));
+            .act(|channel, out| channel.offer_contract(PURSE_ID, terms(9_000, 1_000), TIP, out));
         assert!(offered.is_none_or(|offered| offered.is_ok()));
         pair.settle();
         pair.recover();
@@ -456,7 +532,10 @@ fn all_contracts_of_a_round_share_its_fuel() {
     let ids: Vec<_> = (0..2).map(|id| ContractId::from_bytes([id; 32])).collect();
     for id in &ids {
         let terms = Terms { limits, ..terms(10_000, 0) };
-        pair.opener.act(|channel, out| channel.offer_contract(*id, terms, out)).unwrap().unwrap();
+        pair.opener
+            .act(|channel, out| channel.offer_contract(*id, terms, TIP, out))
+            .unwrap()
+            .unwrap();
         pair.settle();
         assert!(pair.request(
             Party::Opener,

@@ -72,10 +72,10 @@ fn take(pair: &mut Pair, step: Step) {
             }
         }
         Step::Offer(party) => {
-            let terms = terms(30_000, 30_000);
+            let (terms, tip) = (terms(30_000, 30_000), pair.world.tip);
             pair.node_mut(party).act(|channel, out| {
                 // What the channel cannot offer now it says, and nothing happens.
-                let _ = channel.offer_contract(PURSE_ID, terms, out);
+                let _ = channel.offer_contract(PURSE_ID, terms, tip, out);
             });
         }
         Step::Deliver(to) => {

@@ -21,12 +21,16 @@ const DELIVERIES_MAX: usize = 20_000;
 pub enum Taste {
     Anything,
     Nothing,
+    /// What leaves this node with so much of its own in contracts at most.
+    UpTo(MilliSats),
 }
 
 impl ContractPolicy for Taste {
-    fn judge(&self, _: &Terms, _: MilliSats) -> Result<(), String> {
+    fn judge(&self, _: &Terms, own: MilliSats) -> Result<(), String> {
         match self {
             Self::Anything => Ok(()),
+            Self::UpTo(most) if own <= *most => Ok(()),
+            Self::UpTo(_) => Err("too much".into()),
             Self::Nothing => Err("not here".into()),
         }
     }
@@ -340,7 +344,8 @@ pub fn irrevocable(node: &Node) -> Vec<RequestKey> {
         | Notice::Opened
         | Notice::Abandoned
         | Notice::ContractAnswered { .. }
-        | Notice::CloseAgreed => &[],
+        | Notice::CloseAgreed
+        | Notice::CloseRefused { .. } => &[],
     });
     carried.map(|request| request.key).collect()
 }

@@ -269,3 +269,24 @@ fn an_acceptance_after_the_funding_output_was_spent_revokes_nothing() {
     assert!(matches!(outstanding, Some(Outstanding::Proposed { .. })), "{outstanding:?}");
     assert_eq!(pair.opener.reactions, []);
 }
+
+/// The proposer let its old commitment be mined, and revokes it when it is too late to punish anything.
+#[test]
+fn a_finalization_after_the_funding_output_was_spent_ends_no_round() {
+    let mut pair = Pair::open();
+    pair.pay(Party::Opener, 1_000);
+    pair.deliver(Party::Acceptor);
+    pair.deliver(Party::Opener);
+    let finalize = pair.opener.outbox.pop_front().unwrap();
+    assert!(matches!(finalize, Message::Finalize(_)), "{finalize:?}");
+    let (txid, height) = (Digest::from_bytes([7; 32]), BlockHeight::new(900));
+    pair.acceptor.act(|channel, decision| {
+        channel.handle_spent(txid, height, Spender::Counterparty, decision);
+    });
+    pair.acceptor.notices.clear();
+    pair.hand(Party::Acceptor, finalize);
+    let outstanding = &pair.acceptor.live().rounds.outstanding;
+    assert!(matches!(outstanding, Some(Outstanding::Accepted { .. })), "{outstanding:?}");
+    assert_eq!(pair.acceptor.reactions, []);
+    assert_eq!(pair.acceptor.notices, []);
+}

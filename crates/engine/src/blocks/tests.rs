@@ -79,7 +79,7 @@ fn blocks_of_long_ago_broadcast_nothing_and_the_last_one_everything_once() {
         assert_eq!(broadcasts(out), Vec::<Vec<_>>::new(), "more blocks may follow");
     }
     let mut out = Step::default();
-    engine.handle_blocks_told(&moment, &mut out);
+    engine.handle_blocks_told(TipStanding::Current, &moment, &mut out);
     assert_eq!(broadcasts(out), [[waiting]]);
 }
 

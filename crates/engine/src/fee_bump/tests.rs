@@ -112,15 +112,25 @@ fn nobody_pays_to_close_a_channel_that_brings_less() {
     check(30_000_000, 100_000, 1);
 }
 
+/// The coins of a close that fees had made too dear were free at once, though mempools may have held its child: whatever
+/// else they were chosen for would have had to outbid that first.
 #[test]
-fn coins_are_free_again_when_a_close_is_not_worth_them_any_more() {
+fn coins_of_a_child_that_left_are_held_until_its_close_is_mined_at_depth() {
     let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
     let channel = open(&mut opener, &mut acceptor);
     opener.pay(channel, 7, MilliSats::from_const(30_000_000));
     talk(&mut opener, &mut acceptor);
+    acceptor.sent();
     acceptor.close(channel, CloseMode::Force);
-    assert!(acceptor.reserved() > 0);
+    let package = acceptor.sent().pop().expect("it leaves");
+    assert_eq!(package.len(), 2, "with a child");
     acceptor.take(Input::FeeEstimate(FeeRate::from_sat_per_kvb(400_000)));
+    acceptor.mine_empty(1);
+    assert_eq!(acceptor.sent().pop().map(|package| package.len()), Some(1), "not worth it now");
+    assert!(acceptor.reserved() > 0, "and yet its child may be mined");
+    acceptor.mine(vec![package[0].clone()]);
+    acceptor.mine_empty(10);
+    assert!(acceptor.reserved() > 0, "a reorganisation may take the close away");
     acceptor.mine_empty(1);
     assert_eq!(acceptor.reserved(), 0);
 }
@@ -140,8 +150,10 @@ fn a_child_that_was_undone_with_its_parent_frees_its_coin() {
     let coin = child.input[1].previous_output;
     let is_free =
         |rig: &Rig| rig.engine.wallet.confirmed_coins().iter().any(|free| free.outpoint == coin);
-    opener.mine(package.clone());
-    opener.unmine(1);
+    for transaction in package.clone() {
+        opener.mine(vec![transaction]);
+    }
+    opener.unmine(2);
     opener.mine(vec![theirs]);
     opener.mine_empty(10);
     assert!(!is_free(&opener), "the first commitment may come yet");
@@ -150,6 +162,24 @@ fn a_child_that_was_undone_with_its_parent_frees_its_coin() {
     opener.sent();
     opener.mine_empty(1);
     assert!(opener.sent().concat().iter().all(|tx| tx.compute_txid() != child.compute_txid()));
+}
+
+/// Ten closes that the peer outran bound ten coins for a dozen blocks, and the eleventh had none to leave with.
+#[test]
+fn a_child_whose_parent_lost_the_race_binds_no_coin() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut opener, &mut acceptor);
+    acceptor.close(channel, CloseMode::Force);
+    let theirs = acceptor.sent().concat().remove(0);
+    opener.close(channel, CloseMode::Force);
+    assert!(opener.reserved() > 0);
+    opener.mine(vec![theirs]);
+    assert_eq!(opener.reserved(), 0);
+    opener.unmine(1);
+    opener.sent();
+    opener.mine_empty(2);
+    assert!(opener.reserved() > 0, "it races again");
+    assert_eq!(opener.sent().pop().map(|package| package.len()), Some(2));
 }
 
 /// The acceptor closed by force, had nothing to pay for it with, and answered no proposal any more: its peer waited.

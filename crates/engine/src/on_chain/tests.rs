@@ -144,6 +144,25 @@ fn a_funding_whose_coins_another_spent_at_depth_is_given_up_and_not_before() {
     assert_eq!(opener.reserved(), 0);
 }
 
+/// The coin of the funding was undone with its block, and what had paid it went another way: nothing spends what the
+/// funding spends, and its channel stayed in the books for ever.
+#[test]
+fn a_funding_whose_coin_was_itself_undone_is_given_up_at_depth() {
+    let (mut opener, mut acceptor) = (Rig::new(1, 1), Rig::new(2, 3));
+    let (channel, funding) = open_unfunded(&mut opener, &mut acceptor);
+    opener.close(channel, CloseMode::Force);
+    let payment = opener.blocks[0].txdata[0].clone();
+    assert_eq!(funding.input[0].previous_output.txid, payment.compute_txid());
+    let elsewhere = Transaction { output: funding.output[..1].to_vec(), ..payment };
+    opener.unmine(1);
+    opener.mine(vec![elsewhere]);
+    opener.mine_empty(10);
+    assert!(opener.engine.channels.contains_key(&channel), "a reorganisation may bring it back");
+    opener.mine_empty(1);
+    assert!(!opener.engine.channels.contains_key(&channel));
+    assert_eq!(opener.reserved(), 0);
+}
+
 #[test]
 fn a_preimage_that_waits_for_a_block_reaches_the_log_once() {
     let (mut opener, mut acceptor) = (Rig::new(1, 4), Rig::new(2, 3));

@@ -1,9 +1,10 @@
 //! What must be there before a channel may be.
 
-use strait_primitives::ChannelId;
+use strait_primitives::{BlockDelta, ChannelId, LockId, MilliSats, PaymentHash, Sats, Side};
+use strait_wire::CancelReason;
 
 use crate::rig::{CAPACITY, Rig, connect, key, open, talk};
-use crate::{Answer, Command, CommandError, EngineConfig, ReserveRule};
+use crate::{Answer, Command, CommandError, EngineConfig, LockKey, LockStage, ReserveRule};
 
 fn ask(opener: &mut Rig, acceptor: &mut Rig, number: u8) -> Result<ChannelId, CommandError> {
     let node = acceptor.node();
@@ -93,5 +94,66 @@ fn the_wallet_tells_when_a_coin_should_be_split() {
     open(&mut poor, &mut acceptor);
     let view = poor.engine.wallet_view();
     assert_eq!((view.reserve_coins_wanted, view.reserve_coins), (1, 1));
-    assert!(view.reserve_coin_min > strait_primitives::Sats::ZERO);
+    assert!(view.reserve_coin_min > Sats::ZERO);
+}
+
+/// Locks of one channel, as many as a commitment holds, made it thirty times as dear to close, and nobody had kept coins
+/// for that.
+#[test]
+fn a_lock_is_taken_on_only_while_the_coins_would_pay_for_its_close_as_well() {
+    let (mut payer, mut payee) = (Rig::new(1, 4), Rig::new(2, 0));
+    // At twenty satoshis a byte: a close with room for ten locks, and one lock more.
+    let coin = payee.payment(33_640 + 860);
+    payee.mine(vec![coin]);
+    payer.mine_empty(1);
+    let channel = open(&mut payer, &mut payee);
+    payer.pay(channel, 7, MilliSats::from_const(500_000_000));
+    talk(&mut payer, &mut payee);
+    assert_eq!(payee.engine.wallet_view().fee_reserve.to_sat(), 33_640);
+    let offer = |rig: &Rig, number: u8| Command::OfferLock {
+        key: key(number),
+        channel,
+        amount: MilliSats::from_const(5_000_000),
+        payment_hash: PaymentHash::from_bytes([number; 32]),
+        expiry: rig.engine.tip().height.saturating_add(BlockDelta::new(200)),
+        route: strait_wire::Route::default(),
+    };
+    let held = LockStage::Held;
+    let back = LockStage::Cancelled(CancelReason::Unwanted);
+    for (id, stage) in [(0, held), (1, back)] {
+        let asked = offer(&payer, 20 + id);
+        payer.ask(asked);
+        talk(&mut payer, &mut payee);
+        let lock = LockKey { channel, offerer: Side::Counterparty, id: LockId(id.into()) };
+        assert_eq!(payee.engine.lock_view(&lock).unwrap().stage, stage, "{id}");
+    }
+    let view = payee.engine.wallet_view();
+    assert_eq!((view.fee_reserve, view.reserve_funds.to_sat()), (view.reserve_funds, 34_500));
+
+    let asked = offer(&payee, 30);
+    let refused = payee.ask(asked.clone());
+    assert!(matches!(refused, Some(Err(CommandError::Reserve { .. }))), "{refused:?}");
+    payee.engine.config.accept_reserve = ReserveRule::Waived;
+    payee.ask(asked);
+    talk(&mut payer, &mut payee);
+    assert!(matches!(payee.replies.last(), Some(Ok(Answer::Lock(_)))), "{:?}", payee.replies);
+}
+
+/// A channel whose acceptor had nothing but what the peer's locks may bring it was not counted.
+#[test]
+fn a_channel_that_may_bring_no_more_than_received_locks_is_counted() {
+    let (mut payer, mut payee) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut payer, &mut payee);
+    assert_eq!(payee.engine.wallet_view().fee_reserve, Sats::ZERO);
+    let asked = Command::OfferLock {
+        key: key(20),
+        channel,
+        amount: MilliSats::from_const(50_000_000),
+        payment_hash: PaymentHash::from_bytes([9; 32]),
+        expiry: payer.engine.tip().height.saturating_add(BlockDelta::new(200)),
+        route: strait_wire::Route::default(),
+    };
+    payer.ask(asked);
+    talk(&mut payer, &mut payee);
+    assert!(payee.engine.wallet_view().fee_reserve > Sats::ZERO);
 }

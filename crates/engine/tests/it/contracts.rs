@@ -1,9 +1,10 @@
 //! Contracts as users name them.
 
+use strait_channel::RequestError;
 use strait_contract::limits::{FUEL_PER_CALL_MAX, FUEL_PER_ROUND_MAX};
 use strait_contract::scripted::{PURSE, PurseAction};
 use strait_contract::{Collateral, Limits, Params};
-use strait_engine::{Answer, Command};
+use strait_engine::{Answer, CloseMode, Command, CommandError};
 use strait_primitives::{ChannelId, ContractId, Fuel, MilliSats, Millis, NodeId};
 use strait_wire::{ContractBytes, Message, OfferContract};
 
@@ -70,6 +71,20 @@ fn one_name_is_one_contract_on_all_channels() {
     world.ask(Alice, purse(second, 2));
     world.settle();
     assert_eq!(world.bob.engine.contract_views(&second).len(), 1, "another name is another one");
+}
+
+/// Each waited for its close to begin, which the contract of the other had made impossible, and heard nothing.
+#[test]
+fn whoever_waits_for_a_close_is_told_of_a_contract_that_came_in_between() {
+    let (mut world, [channel, _]) = two_channels();
+    let opening = world.ask(Alice, purse(channel, 1));
+    assert!(world.deliver(Bob), "he hears of it, and agrees");
+    let mode = CloseMode::Cooperative;
+    let closing = world.ask(Bob, Command::CloseChannel { key: key(2), channel, mode });
+    world.settle();
+    assert!(matches!(world.alice.answer(opening), Some(Ok(Answer::Contract(_)))));
+    let source = RequestError::StillLive { locks: 0, contracts: 1 };
+    assert_eq!(world.bob.answer(closing), Some(Err(CommandError::Channel { channel, source })));
 }
 
 /// Burns so many hundred million units of fuel in one round.

@@ -67,6 +67,23 @@ fn twins_in_hash_and_amount_are_passed_on_and_given_back_one_by_one() {
     assert_eq!(balances(&line), [HALF - AMOUNT, HALF + AMOUNT, HALF - paid, HALF + paid]);
 }
 
+/// B passes a lock on and its user is paid with the same hash: what the user shows the one with opens the other. It was not
+/// claimed from A, and C, who could read the preimage by then, took the onward lock on chain.
+#[test]
+fn what_a_forwarders_own_user_claims_opens_what_it_passes_on_with_that_hash() {
+    let mut line = passed_on();
+    let before = line.balance(B, 0);
+    line.silent.insert(C);
+    let offer = line.offer(A, 2, 3_000_000, 9, 100);
+    line.done(A, offer).unwrap();
+    let claim = line.claim(line.received(0, 1), 9);
+    line.done(B, claim).unwrap();
+    assert_eq!(line.stage(B, line.received(0, 0)), LockStage::Claimed);
+    let amount = line.lock(B, line.received(0, 0)).amount.to_msat();
+    assert_eq!(line.balance(B, 0), before + amount + 3_000_000);
+    line.assert_folded();
+}
+
 #[test]
 fn what_a_forwarder_does_not_want_goes_back_with_its_reason() {
     let mut line = Line::open(3);

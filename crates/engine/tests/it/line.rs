@@ -7,7 +7,7 @@ use bitcoin::block::{Header, Version};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Block, CompactTarget, OutPoint, Transaction, TxMerkleNode, Txid};
 use strait_engine::{
-    Answer, Command, CommandId, EngineConfig, Input, LockKey, LockStage, LockView,
+    Answer, Command, CommandId, EngineConfig, Input, LockKey, LockStage, LockView, TipStanding,
 };
 use strait_primitives::{
     BlockHeight, ChannelId, LockId, MilliSats, PaymentHash, Preimage, RequestKey, Side, Timestamp,
@@ -31,6 +31,8 @@ pub struct Line {
     pub channels: Vec<ChannelId>,
     /// Who hears nothing and is heard by nobody.
     pub silent: BTreeSet<usize>,
+    /// Whose chain is still behind, however many blocks it has told.
+    pub catching_up: BTreeSet<usize>,
     entropy: u64,
     coins: u32,
     /// What blocks have spent.
@@ -76,6 +78,7 @@ impl Line {
             nodes: nodes.collect(),
             channels: Vec::new(),
             silent: BTreeSet::new(),
+            catching_up: BTreeSet::new(),
             entropy: 0,
             coins: 0,
             spent: BTreeSet::new(),
@@ -154,7 +157,7 @@ impl Line {
     /// The same with other settings.
     pub fn restart_with(&mut self, who: usize, set: impl FnOnce(&mut EngineConfig)) {
         self.restart_behind(who, set);
-        self.input(who, Input::BlocksTold);
+        self.input(who, Input::BlocksTold(TipStanding::Current));
     }
 
     /// The same, and it does not know yet whether there are more blocks.
@@ -233,7 +236,9 @@ impl Line {
             assert_eq!(tip.hash, block.header.prev_blockhash, "all follow one chain");
             let (height, block) = (above(tip.height), Box::new(block.clone()));
             self.input(who, Input::BlockConnected { height, block });
-            self.input(who, Input::BlocksTold);
+            if !self.catching_up.contains(&who) {
+                self.input(who, Input::BlocksTold(TipStanding::Current));
+            }
         }
         self.settle();
     }

@@ -54,7 +54,7 @@ fn a_lock_is_failed_upstream_only_when_the_chain_has_given_it_back_for_good() {
     line.mine_wanted(1);
     assert_eq!(stage_of(&line, B, 1), ChannelStage::ForceClosing);
     // The close, the delay, and the refund but for its last confirmation.
-    line.mine_wanted(1 + DELAY + 4);
+    line.mine_wanted(1 + DELAY + 10);
     assert_eq!(line.stage(B, line.received(0, 0)), LockStage::Forwarding);
     line.restart(B);
     line.connect(A, B);
@@ -99,12 +99,13 @@ fn a_preimage_on_the_chain_claims_upstream_and_a_reorganisation_does_not_unlearn
     }
 }
 
+fn shows_preimage(transaction: &Transaction) -> bool {
+    let mut items = transaction.input.iter().flat_map(|input| input.witness.iter());
+    items.any(|item| *item == [9; 32])
+}
+
 fn claims_in(pool: &[Transaction]) -> Vec<Transaction> {
-    let shows = |transaction: &&Transaction| {
-        let mut items = transaction.input.iter().flat_map(|input| input.witness.iter());
-        items.any(|item| *item == [9; 32])
-    };
-    let all: Vec<_> = pool.iter().filter(shows).cloned().collect();
+    let all: Vec<_> = pool.iter().filter(|claim| shows_preimage(claim)).cloned().collect();
     assert!(!all.is_empty(), "a claim is on its way");
     all
 }
@@ -172,7 +173,7 @@ fn a_user_whose_peer_is_silent_has_the_money_back() {
     line.silent.insert(B);
     line.mine_to(expiry);
     assert_eq!(stage_of(&line, A, 0), ChannelStage::ForceClosing);
-    line.mine_wanted(1 + DELAY + 6);
+    line.mine_wanted(1 + DELAY + 12);
     assert_eq!(line.stage(A, sent), LockStage::Expired);
     let wallet = line.nodes[A].engine.wallet_view();
     assert!(wallet.confirmed.to_sat() > 0);
@@ -191,4 +192,51 @@ fn a_lock_that_waited_beyond_its_expiry_is_not_offered() {
     let answer = line.nodes[A].answer(id).expect("it is refused");
     assert!(matches!(answer, Err(strait_engine::CommandError::Channel { .. })), "{answer:?}");
     assert_eq!(stage_of(&line, A, 0), ChannelStage::Open);
+}
+
+/// Three locks of one hash, two of them alike, and only one of those is claimed in time: its preimage counted as the end
+/// of all three, though two went back.
+#[test]
+fn of_locks_that_share_a_hash_each_ends_as_its_own_output_did() {
+    let mut line = Line::open(2);
+    for (number, msat) in [(1, AMOUNT), (2, AMOUNT), (3, AMOUNT + 1_000_000)] {
+        let offer = line.offer(A, number, msat, 9, 100);
+        line.done(A, offer).unwrap();
+    }
+    let expiry = line.lock(A, line.sent(0, 0)).expiry;
+    line.disconnect(A, B);
+    for id in 0..3 {
+        let claim = line.claim(line.received(0, id), 9);
+        line.ask(B, claim);
+    }
+    line.mine_to(before(expiry, DELAY + MARGIN));
+    assert_eq!(stage_of(&line, B, 0), ChannelStage::ForceClosing);
+    let is_small = |claim: &&Transaction| {
+        shows_preimage(claim) && claim.output[0].value.to_sat() < AMOUNT / 1_000
+    };
+    let mut taken = None;
+    for _ in 0..60 {
+        line.gather();
+        let small = line.pool.iter().find(is_small).cloned();
+        let is_due = taken.is_none() && line.tip() >= expiry && small.is_some();
+        if is_due {
+            taken = small;
+            line.pool = taken.iter().cloned().collect();
+        } else {
+            let is_open = taken.is_some() || line.tip() < expiry;
+            line.pool.retain(|other| is_open && !shows_preimage(other));
+        }
+        line.mine_wanted(1);
+    }
+    assert!(taken.is_some(), "one is claimed");
+    let mut claimed_sat = 0;
+    for (who, key) in [(A, Line::sent as fn(&Line, _, _) -> _), (B, Line::received)] {
+        let views = [0, 1, 2].map(|id| line.lock(who, key(&line, 0, id)));
+        let stages: Vec<LockStage> = views.iter().map(|view| view.stage).collect();
+        let one = views.iter().filter(|view| view.stage == LockStage::Claimed);
+        claimed_sat += one.map(|view| view.amount.to_msat()).sum::<u64>();
+        assert_eq!(stages, [LockStage::Claimed, LockStage::Expired, LockStage::Expired], "{who}");
+    }
+    assert_eq!(claimed_sat, 2 * AMOUNT);
+    line.assert_folded();
 }

@@ -1,6 +1,6 @@
 //! Locks between two nodes: offered, held, claimed, given back.
 
-use strait_engine::{Answer, CommandError, LockRole, LockStage};
+use strait_engine::{Answer, CommandError, Input, LockRole, LockStage, TipStanding};
 use strait_primitives::MilliSats;
 use strait_wire::CancelReason;
 
@@ -171,7 +171,7 @@ fn a_node_that_has_not_caught_up_with_the_chain_shows_no_preimage_and_offers_not
     let offer = line.offer(A, 2, 5_000_000, 9, 100);
     line.done(A, offer).unwrap();
     assert_eq!(line.stage(B, line.received(0, 1)), LockStage::Arrived);
-    line.input(B, strait_engine::Input::BlocksTold);
+    line.input(B, Input::BlocksTold(TipStanding::Current));
     assert_eq!(line.stage(B, line.received(0, 1)), LockStage::Held);
     line.done(B, claim).unwrap();
     assert_eq!(line.balance(B, 0), HALF + 5_000_000);

@@ -9,12 +9,14 @@
     reason = "test code: what fails here fails loudly"
 )]
 
+mod attacks;
 mod contracts;
 mod core_chain;
 mod forwarding;
 mod line;
 mod lock_deadlines;
 mod locks;
+mod low_disk;
 mod mass_close;
 mod node;
 mod openings;

@@ -14,7 +14,7 @@ use bitcoin::{
     transaction,
 };
 use serde_json::{Value, json};
-use strait_engine::{Answer, CloseMode, Command, Input};
+use strait_engine::{Answer, CloseMode, Command, Input, TipStanding};
 use strait_primitives::{ChannelId, FeeRate, Sats, Timestamp};
 use strait_testkit::Bitcoind;
 
@@ -181,7 +181,7 @@ impl Market {
             }
         }
         for index in [ALICE, BOB] {
-            self.input(index, Input::BlocksTold);
+            self.input(index, Input::BlocksTold(TipStanding::Current));
         }
         self.settle();
         self.submit();

@@ -121,17 +121,27 @@ impl Node {
 
     /// Something happens to the node: it decides, saves, and only then acts.
     pub fn handle(&mut self, input: Input, now: Timestamp, entropy: [u8; 32]) {
+        self.handle_all(vec![input], now, entropy);
+    }
+
+    /// The same for what happens at once: only after all of it do channels propose.
+    pub fn handle_all(&mut self, inputs: Vec<Input>, now: Timestamp, entropy: [u8; 32]) {
         if self.is_killed() {
             return;
         }
-        let mut other = entropy;
-        other[0] ^= 1;
+        let mut all = Vec::new();
+        let mut entropy = entropy;
+        for input in inputs {
+            let moment = Moment { now, entropy, contracts: &self.contracts };
+            all.push(self.engine.handle(input, &moment));
+            entropy[0] ^= 1;
+            entropy[1] = entropy[1].wrapping_add(1 - (entropy[0] & 1));
+        }
         let moment = Moment { now, entropy, contracts: &self.contracts };
-        let decided = self.engine.handle(input, &moment);
-        let moment = Moment { now, entropy: other, contracts: &self.contracts };
-        let polled = self.engine.poll(&moment);
-        self.save(decided, now);
-        self.save(polled, now);
+        all.push(self.engine.poll(&moment));
+        for unsaved in all {
+            self.save(unsaved, now);
+        }
     }
 
     /// True once it was killed, and until it is restarted.

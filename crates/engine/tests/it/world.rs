@@ -9,7 +9,7 @@ use bitcoin::{
     Amount, Block, CompactTarget, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxMerkleNode,
     TxOut, Txid, Witness, transaction,
 };
-use strait_engine::{Answer, Command, CommandId, Input, Payment};
+use strait_engine::{Answer, Command, CommandId, Input, Payment, TipStanding};
 use strait_primitives::{ChannelId, MilliSats, Millis, NodeId, RequestKey, Sats, Timestamp};
 use strait_wire::{Message, Reference};
 
@@ -181,7 +181,7 @@ impl World {
         for who in BOTH {
             let (height, block) = (above(tip.height), Box::new(block.clone()));
             self.input(who, Input::BlockConnected { height, block });
-            self.input(who, Input::BlocksTold);
+            self.input(who, Input::BlocksTold(TipStanding::Current));
         }
         self.settle();
     }

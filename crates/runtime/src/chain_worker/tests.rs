@@ -10,12 +10,11 @@ use bitcoin::{
     TxMerkleNode, TxOut, Txid, Witness, transaction,
 };
 use strait_chain::{BlockId, HeaderAt, SubmitOutcome, TransactionOutcome, Unspent};
-use strait_primitives::{BlockHeight, FeeRate, Timestamp};
+use strait_primitives::{BlockHeight, FeeRate};
 use strait_telemetry::{Component, Health, Metrics, Standing};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::engine_worker::now;
 use crate::inbox::{Place, Queued};
 use crate::orders::Orders;
 
@@ -28,6 +27,9 @@ struct World {
     /// What waits for a block.
     waiting: Vec<Transaction>,
 }
+
+/// A source with all there is, on a chain where blocks come when somebody asks for them.
+const OVER: Download = Download::Over { mined: None };
 
 /// A source that shows the world.
 #[derive(Clone)]
@@ -165,7 +167,7 @@ impl Stage {
         let genesis = bitcoin::constants::genesis_block(Network::Regtest);
         let known = BlockId { height: BlockHeight::new(0), hash: genesis.block_hash() };
         let best = vec![genesis];
-        let (is_away, download, submitted) = (false, Download::Over, Vec::new());
+        let (is_away, download, submitted) = (false, OVER, Vec::new());
         let world = World { best, is_away, download, submitted, waiting: Vec::new() };
         let shown = Shown(Arc::new(Mutex::new(world)));
         shown.mine(blocks);
@@ -197,14 +199,15 @@ impl Stage {
     }
 
     /// What the engine was told since last asked: `b` for a block, `f` for fees, `m` for a waiting transaction, `.` for
-    /// the end.
+    /// the end at the network's tip and `,` for one at a tip that may not be it.
     fn told(&mut self) -> String {
         let mut told = String::new();
         while let Ok(queued) = self.inputs.try_recv() {
             told.push(match queued {
                 Queued::Input(Input::BlockConnected { .. }, Place::OfBlock { .. }) => 'b',
                 Queued::Input(Input::NoFeeEstimate { .. }, _) => 'f',
-                Queued::Input(Input::BlocksTold, _) => '.',
+                Queued::Input(Input::BlocksTold(TipStanding::Current), _) => '.',
+                Queued::Input(Input::BlocksTold(TipStanding::Stale), _) => ',',
                 Queued::Input(Input::MempoolTransaction(_), _) => 'm',
                 Queued::Input(..) | Queued::Stop => '?',
             });
@@ -270,7 +273,50 @@ fn blocks_before_an_outage_are_acted_on_during_it() {
     stage.shown.lock().is_away = true;
     assert!(stage.look());
     assert!(stage.look());
-    assert_eq!(stage.told(), "bbb.");
+    assert_eq!(stage.told(), "bbb,");
+}
+
+/// Whoever counts on the time that is left must know: a preimage shown at an old tip may be shown in vain.
+#[test]
+fn a_tip_counts_as_the_networks_only_while_a_source_that_knows_says_so() {
+    let mut stage = Stage::new(9);
+    stage.shown.lock().is_away = true;
+    assert!(stage.look());
+    assert_eq!(stage.told(), ",", "away from the start");
+    stage.shown.lock().is_away = false;
+    assert!(!stage.look());
+    stage.shown.lock().is_away = true;
+    assert!(stage.look());
+    assert_eq!(stage.told(), "bbbbbbbb,", "away while catching up");
+    stage.shown.lock().is_away = false;
+    let mined = |hours: u64| Download::Over {
+        mined: Some(Timestamp::from_unix_ms(now().to_unix_ms() - hours * 3_600_000)),
+    };
+    for lacking in [Download::Running, mined(5), Download::Alone] {
+        stage.shown.lock().download = lacking;
+        while !stage.look() {}
+        assert!(!stage.told().contains('.'), "{lacking:?}");
+        stage.shown.lock().download = mined(3);
+        assert!(stage.look());
+        assert_eq!(stage.told(), ".", "{lacking:?} is over");
+        stage.shown.lock().download = lacking;
+        assert!(stage.look());
+        assert_eq!(stage.told(), ",", "{lacking:?} again");
+    }
+    stage.shown.lock().download = OVER;
+    assert!(stage.look());
+    assert_eq!(stage.told(), ".");
+    // A short outage takes nothing away. A long one does.
+    stage.shown.lock().is_away = true;
+    assert!(stage.look());
+    assert_eq!(stage.told(), "");
+    stage.worker.agreed = clock().checked_sub(TIP_AGE_MAX);
+    assert!(stage.look());
+    assert!(stage.look());
+    assert_eq!(stage.told(), ",");
+    stage.shown.lock().is_away = false;
+    assert!(stage.look());
+    assert_eq!(stage.told(), ".");
 }
 
 #[test]
@@ -280,7 +326,7 @@ fn a_source_that_downloads_the_chain_itself_is_no_chain_to_be_ready_on() {
     assert!(!stage.look());
     assert!(stage.look());
     assert_eq!(stage.standing(), Standing::Behind);
-    stage.shown.lock().download = Download::Over;
+    stage.shown.lock().download = OVER;
     assert!(stage.look());
     assert_eq!(stage.standing(), Standing::Healthy);
     // Cut off it knows of no later block, and a thief's may be among those.

@@ -2,7 +2,7 @@
 
 use strait_channel::ChannelEvent;
 use strait_engine::LockTotals;
-use strait_payment::PaymentEvent;
+use strait_payment::{Outcome, PaymentEvent};
 use strait_primitives::Side;
 use strait_telemetry::{Direction, LockPhase, LockReturn, Metrics};
 use strait_wire::{CancelReason, Operation};
@@ -70,6 +70,18 @@ pub(super) fn decided(metrics: &Metrics, event: &PaymentEvent) {
             tracing::info!(%lock, "the chain gave a lock back");
             metrics.lock_expired();
         }
+        PaymentEvent::EndedOnChain { lock, outcome } => match outcome {
+            Outcome::Claimed => {
+                tracing::info!(%lock, "the chain gave a lock to its receiver");
+            }
+            Outcome::Cancelled { .. } | Outcome::Expired => {
+                tracing::info!(%lock, "the chain gave a lock back");
+                match lock.offerer {
+                    Side::Holder => metrics.lock_expired(),
+                    Side::Counterparty => {}
+                }
+            }
+        },
     }
 }
 

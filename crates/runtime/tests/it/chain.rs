@@ -87,6 +87,6 @@ impl ChainSource for StillChain {
     }
 
     fn download(&mut self) -> Result<Download, ChainError> {
-        Ok(Download::Over)
+        Ok(Download::Over { mined: None })
     }
 }

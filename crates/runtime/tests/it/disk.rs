@@ -1,9 +1,12 @@
 //! A disk that fails: nothing of the failed batch leaves the node, those who wait learn that they must ask again, and
 //! the next start finds what was saved before.
 
-use strait_engine::{Answer, Command};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use strait_engine::{Answer, Command, CommandError};
 use strait_log::{EventStore as _, Fault, MemoryDisk};
-use strait_primitives::NodeId;
+use strait_primitives::{NodeId, Timestamp};
 use strait_runtime::{AskError, Halt};
 
 use crate::node::{Choices, Node, replayed, soon, start};
@@ -95,4 +98,39 @@ async fn a_node_that_is_restarted_often_still_makes_its_snapshots() {
     }
     let snapshot = disk.open().latest_snapshot().unwrap();
     assert!(snapshot.is_some(), "{} events and no snapshot", disk.durable_records().len());
+}
+
+/// Goal: a node begins nothing new while its disk is nearly full, says why, and goes on by itself once there is room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_nearly_full_is_told_to_users_and_to_whoever_asks_for_health() {
+    static FREE_BYTES: AtomicU64 = AtomicU64::new(999);
+    let choices = Choices { free_bytes: &FREE_BYTES, ..Choices::default() };
+    let node = start(&MemoryDisk::new(), choices).await;
+    let refused = address(&node).await;
+    let expect = CommandError::DiskLow { free_bytes: 999, wanted_bytes: 1_250 };
+    assert!(matches!(&refused, Err(AskError::Refused(error)) if *error == expect), "{refused:?}");
+    soon(node.runtime.handle().ask(connect())).await.expect("peers to close with can be found");
+    let concern = soon(concern(&node, "999 bytes left")).await;
+    assert!(concern.contains("until it has 1250"), "{concern}");
+
+    FREE_BYTES.store(1_250, Ordering::Relaxed);
+    let again = async {
+        while address(&node).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon(again).await;
+    node.stop().await;
+}
+
+/// Waits until the store's health has a cause with these words.
+async fn concern(node: &Node, words: &str) -> String {
+    loop {
+        let causes = node.health.overview(Timestamp::from_unix_ms(0));
+        let found = causes.into_iter().filter_map(|cause| cause.detail);
+        if let Some(detail) = found.into_iter().find(|detail| detail.contains(words)) {
+            return detail;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

@@ -1,6 +1,7 @@
 //! A whole runtime on a disk in memory: real threads, a real engine, a network on loopback.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bitcoin::Network;
@@ -10,7 +11,7 @@ use strait_engine::{BlockPoint, Engine, EngineConfig};
 use strait_log::{EventStore, MemoryDisk};
 use strait_net::{Identity, Net};
 use strait_primitives::{EventSeq, Timestamp};
-use strait_runtime::{Halt, Options, Runtime, known_blocks};
+use strait_runtime::{Disk, Halt, Options, Runtime, known_blocks};
 use strait_signer::{Seed, SeedWords};
 use strait_store::{Replayed, replay};
 use strait_telemetry::{Health, Metrics};
@@ -30,11 +31,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Choices {
     pub(crate) chain: Conduct,
     pub(crate) snapshot_every: u64,
+    /// What the system says is free; the floor is 1,000.
+    pub(crate) free_bytes: &'static AtomicU64,
 }
+
+/// What is free where it does not matter.
+static PLENTY: AtomicU64 = AtomicU64::new(u64::MAX);
 
 impl Default for Choices {
     fn default() -> Self {
-        Self { chain: Conduct::Answers, snapshot_every: 1_000_000 }
+        Self { chain: Conduct::Answers, snapshot_every: 1_000_000, free_bytes: &PLENTY }
     }
 }
 
@@ -106,6 +112,10 @@ pub(crate) async fn start_on(store: Box<dyn EventStore>, choices: Choices) -> No
         unready_after: Duration::from_secs(30),
         snapshot_every: choices.snapshot_every,
         last_snapshot: EventSeq::new(head.to_u64() - folded),
+        disk: Disk {
+            free_bytes: Box::new(move || Ok(choices.free_bytes.load(Ordering::Relaxed))),
+            floor_bytes: 1_000,
+        },
         metrics: Arc::new(Metrics::new("test", Timestamp::from_unix_ms(0))),
         health: Arc::clone(&health),
     })

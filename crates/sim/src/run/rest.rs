@@ -72,15 +72,22 @@ pub(super) fn unrest(world: &World, waited_ms: u64) -> Option<Violation> {
             return Some(Violation::Stuck { channel: lock.lock.channel, what, waited_ms });
         }
     }
+    world
+        .topology
+        .honest()
+        .find_map(|place| behind(world, place))
+        .map(|what| Violation::Behind { what, waited_ms })
+}
+
+/// What a node and its chain have not told each other yet, if anything.
+fn behind(world: &World, place: Place) -> Option<String> {
     let height = world.chain.regtest.height();
-    let is_behind = |place: &Place| {
-        let running = world.hosts.at(*place).running.as_ref();
-        running.is_none_or(|running| running.engine.tip().height != height)
+    let running = world.hosts.at(place).running.as_ref();
+    let Some(running) = running.filter(|running| running.engine.tip().height == height) else {
+        return Some(format!("{place} is not at block {height}"));
     };
-    world.topology.honest().find(is_behind).map(|place| {
-        let what = format!("{place} is not at block {height}");
-        Violation::Behind { what, waited_ms }
-    })
+    let waiting = running.orders.len();
+    (waiting > 0).then(|| format!("{place} has {waiting} orders for its chain"))
 }
 
 /// Why a channel is not at rest, if it is not.

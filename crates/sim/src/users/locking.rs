@@ -91,9 +91,7 @@ impl Users {
         if choices.chance(100)
             && let Some((known, _)) = self.preimages.last_key_value()
         {
-            let known = *known;
-            self.shared.insert(known);
-            return known;
+            return *known;
         }
         let reference = self.fresh_reference();
         let preimage = sha256::Hash::hash(reference.as_bytes()).to_byte_array();

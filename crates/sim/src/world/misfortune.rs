@@ -1,12 +1,13 @@
 //! What goes wrong, and being dead.
 
+use strait_engine::{DiskRoom, Input};
 use strait_primitives::{BlockDelta, FeeRate, Millis};
 
 use super::World;
 use crate::agenda::Happening;
 use crate::oracle::Violation;
 use crate::place::Place;
-use crate::weather::Weather;
+use crate::weather::{Misfortunes, Weather};
 
 #[derive(Debug, Clone, Copy)]
 enum Misfortune {
@@ -23,8 +24,11 @@ enum Misfortune {
     Censor,
     Ghost,
     Restore,
+    LowDisk,
 }
 
+/// Too little room on a disk.
+const LITTLE_ROOM: DiskRoom = DiskRoom::Low { free_bytes: 1, wanted_bytes: 2 };
 /// Blocks that a backend is away, or that a transaction is kept out, at most: a node that is back before its deadlines
 /// must lose nothing, and deadlines are a multiple of this.
 const AWAY_BLOCKS_MAX: u64 = 4;
@@ -32,7 +36,8 @@ const AWAY_BLOCKS_MAX: u64 = 4;
 impl World {
     pub(super) fn misfortune(&mut self) -> Result<(), Violation> {
         self.plan_pause(self.weather.misfortune_ms_max, Happening::Misfortune);
-        let Some(what) = self.draw_misfortune() else { return Ok(()) };
+        let table = table_of(&self.weather.misfortunes);
+        let Some(what) = self.choices.weighed(&table) else { return Ok(()) };
         let places: Vec<Place> = self.topology.places().collect();
         let place = *self.choices.pick(&places);
         match what {
@@ -85,29 +90,10 @@ impl World {
                 self.tell(&format!("{count} transactions are kept out of {blocks} blocks"));
             }
             Misfortune::Ghost => self.raise_ghost(),
+            Misfortune::LowDisk => self.change_room(place),
             Misfortune::Restore => self.restore()?,
         }
         Ok(())
-    }
-
-    fn draw_misfortune(&mut self) -> Option<Misfortune> {
-        let weights = &self.weather.misfortunes;
-        let table = [
-            (weights.kill, Misfortune::Kill),
-            (weights.lie, Misfortune::Lie),
-            (weights.bad_write, Misfortune::BadWrite),
-            (weights.cut, Misfortune::Cut),
-            (weights.reorganisation, Misfortune::Reorganisation),
-            (weights.torn_snapshot, Misfortune::TornSnapshot),
-            (weights.fees, Misfortune::Fees),
-            (weights.spike, Misfortune::Spike),
-            (weights.clock, Misfortune::Clock),
-            (weights.outage, Misfortune::Outage),
-            (weights.censor, Misfortune::Censor),
-            (weights.ghost, Misfortune::Ghost),
-            (weights.restore, Misfortune::Restore),
-        ];
-        self.choices.weighed(&table)
     }
 
     /// Every clock goes its own way from here on.
@@ -117,6 +103,13 @@ impl World {
             let rate = 1_000 + self.choices.below(2 * most + 1) - most;
             self.hosts.at_mut(place).set_clock_rate(now, rate);
         }
+    }
+
+    /// A disk is nearly full from now on, or has room; a process that dies forgets it.
+    fn change_room(&mut self, place: Place) {
+        let room = if self.choices.chance(500) { LITTLE_ROOM } else { DiskRoom::Ample };
+        self.tell(&format!("{place}'s disk: {room:?}"));
+        self.put(place, Input::Disk(room));
     }
 
     fn few_blocks(&mut self) -> BlockDelta {
@@ -134,6 +127,7 @@ impl World {
             let host = self.hosts.at_mut(place);
             host.disk.heal();
             host.backend_back = None;
+            self.put(place, Input::Disk(DiskRoom::Ample));
         }
     }
 
@@ -154,4 +148,24 @@ impl World {
         }
         self.plan_between(5, 4_000, Happening::Start(place));
     }
+}
+
+/// What may go wrong, by its weight.
+const fn table_of(weights: &Misfortunes) -> [(u64, Misfortune); 14] {
+    [
+        (weights.kill, Misfortune::Kill),
+        (weights.lie, Misfortune::Lie),
+        (weights.bad_write, Misfortune::BadWrite),
+        (weights.cut, Misfortune::Cut),
+        (weights.reorganisation, Misfortune::Reorganisation),
+        (weights.torn_snapshot, Misfortune::TornSnapshot),
+        (weights.fees, Misfortune::Fees),
+        (weights.spike, Misfortune::Spike),
+        (weights.clock, Misfortune::Clock),
+        (weights.outage, Misfortune::Outage),
+        (weights.censor, Misfortune::Censor),
+        (weights.ghost, Misfortune::Ghost),
+        (weights.restore, Misfortune::Restore),
+        (weights.low_disk, Misfortune::LowDisk),
+    ]
 }

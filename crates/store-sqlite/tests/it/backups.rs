@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::records::{open, records, snapshot};
 
-const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
 /// A record as a restored log goes on with.
 fn restored(seq: u64) -> Vec<Record> {

@@ -18,8 +18,12 @@ use crate::records::{open, records, snapshot};
 
 /// Names the directory to the child process.
 const APPEND_VARIABLE: &str = "STRAIT_TEST_APPEND";
+/// Tells it how many bytes of history to keep; all without.
+const HISTORY_VARIABLE: &str = "STRAIT_TEST_HISTORY";
 /// Lives of the child.
 const KILLS: u64 = 20;
+/// Lives of the child that removes what snapshots cover.
+const KILLS_COMPACTING: u64 = 10;
 /// Bytes of each payload.
 const PAYLOAD_BYTES: usize = 200;
 
@@ -30,7 +34,7 @@ fn what_a_killed_writer_acknowledged_is_there() {
     for kill in 0..KILLS {
         // Each life is killed at another point of its work: after a number of answers that varies with the life.
         let answers = 1 + kill * kill % 97;
-        let acknowledged = append_until_killed(directory.path(), answers);
+        let acknowledged = append_until_killed(directory.path(), answers, None);
         assert!(acknowledged >= durable, "an acknowledged place must not go back");
         let store = open(&directory);
         durable = store.head().to_u64();
@@ -46,11 +50,36 @@ fn what_a_killed_writer_acknowledged_is_there() {
     assert!(all == records(1, durable, PAYLOAD_BYTES), "every event is as it was decided");
 }
 
+/// Batches go in the transactions that others come in: a kill at any point leaves a chain that begins where it says.
+#[test]
+fn a_writer_that_is_killed_while_it_compacts_leaves_a_log_that_holds() {
+    let directory = TempDir::new().unwrap();
+    let mut oldest = EventSeq::new(1);
+    for kill in 0..KILLS_COMPACTING {
+        let answers = 20 + kill * kill % 97;
+        let acknowledged = append_until_killed(directory.path(), answers, Some("100000"));
+        let verified = verify(directory.path()).unwrap();
+        let head = verified.head.to_u64();
+        assert!(head >= acknowledged, "{acknowledged} was acknowledged, {head} is there");
+        let store = open(&directory);
+        let from = store.reader().oldest().unwrap();
+        assert!(from >= oldest, "what is gone does not come back");
+        oldest = from;
+        let left = store.read_from(from, usize::MAX).unwrap();
+        let from = from.to_u64();
+        assert!(left == records(from, head - from + 1, PAYLOAD_BYTES), "life {kill}");
+        let kept = store.latest_snapshot().unwrap().expect("a snapshot covers what is gone");
+        assert!(kept.seq.to_u64() + 1 >= from);
+    }
+    assert!(oldest > EventSeq::new(1), "it compacts");
+}
+
 /// Runs a child until it has answered so often, kills it, and returns the last place it acknowledged.
-fn append_until_killed(directory: &Path, answers: u64) -> u64 {
+fn append_until_killed(directory: &Path, answers: u64, history: Option<&str>) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::the_child_that_appends_until_it_is_killed", "--nocapture"])
         .env(APPEND_VARIABLE, directory)
+        .envs(history.map(|bytes| (HISTORY_VARIABLE, bytes)))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -75,7 +104,9 @@ fn append_until_killed(directory: &Path, answers: u64) -> u64 {
 #[test]
 fn the_child_that_appends_until_it_is_killed() {
     let Some(directory) = std::env::var_os(APPEND_VARIABLE) else { return };
-    let store = SqliteStore::open(Path::new(&directory), Options::default()).unwrap();
+    let history = std::env::var(HISTORY_VARIABLE).ok().map(|bytes| bytes.parse().unwrap());
+    let options = Options { history_bytes_max: history, ..Options::default() };
+    let store = SqliteStore::open(Path::new(&directory), options).unwrap();
     let mut writer = Writer::new(store);
     for round in 0_u64.. {
         let count = 1 + round * 37 % 300;

@@ -17,7 +17,7 @@ use crate::records::{open, records, snapshot};
 const HOLD_VARIABLE: &str = "STRAIT_TEST_HOLD";
 
 /// A plain connection, to arrange what the store itself would not.
-fn raw(directory: &TempDir) -> Connection {
+pub(crate) fn raw(directory: &TempDir) -> Connection {
     Connection::open(directory.path().join("strait.db")).unwrap()
 }
 

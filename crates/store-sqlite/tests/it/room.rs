@@ -10,7 +10,7 @@ use crate::records::{open, records, snapshot};
 #[test]
 fn a_full_database_refuses_the_batch_whole_and_the_store_takes_no_more() {
     let directory = TempDir::new().unwrap();
-    let options = Options { size_bytes_max: Some(2 << 20) };
+    let options = Options { size_bytes_max: Some(2 << 20), ..Options::default() };
     let mut store = SqliteStore::open(directory.path(), options).unwrap();
     let error = loop {
         let first = store.head().to_u64() + 1;

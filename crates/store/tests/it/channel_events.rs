@@ -143,7 +143,7 @@ fn agreement() -> Agreement {
         collateral: Collateral::new(MilliSats::from_const(70_000), MilliSats::ZERO).unwrap(),
         limits: Limits::default(),
     };
-    Agreement { terms, valid_to: number() }
+    Agreement { terms, valid_to: number(), until: Some(HEIGHT) }
 }
 
 fn number() -> CommitmentNumber {

@@ -8,7 +8,7 @@ use bitcoin::{
     Amount, Block, BlockHash, CompactTarget, Network, OutPoint, ScriptBuf, Sequence, Transaction,
     TxIn, TxMerkleNode, TxOut, Witness, transaction,
 };
-use strait_engine::{Event, LockKey, PaymentEvent, RequestSubject};
+use strait_engine::{Event, LockKey, LockOutcome, PaymentEvent, RequestSubject};
 use strait_primitives::{BlockHeight, LockId, Sats, Side, Timestamp};
 use strait_signer::{Seed, SeedWords};
 use strait_wallet::{Account, AddressGap, BlockPoint, Purpose, Wallet, WalletChange};
@@ -49,7 +49,7 @@ pub(crate) fn samples() -> Vec<Event> {
 }
 
 /// Every decision about a lock, and what was learned of one.
-fn payment_events() -> [PaymentEvent; 6] {
+fn payment_events() -> [PaymentEvent; 7] {
     let lock = LockKey { channel: CHANNEL, offerer: Side::Counterparty, id: LockId(5) };
     [
         PaymentEvent::Held { lock },
@@ -58,6 +58,7 @@ fn payment_events() -> [PaymentEvent; 6] {
         PaymentEvent::Cancelling { lock, reason: CancelReason::Declined },
         PaymentEvent::PreimageLearned { preimage: PREIMAGE },
         PaymentEvent::OutgoingGone { lock },
+        PaymentEvent::EndedOnChain { lock, outcome: LockOutcome::Claimed },
     ]
 }
 

@@ -32,6 +32,9 @@ pub(super) struct ChannelMetrics {
     claims_pending: IntGauge,
     wallet_balance: IntGaugeVec,
     fee_reserve: IntGauge,
+    reserve_available: IntGauge,
+    reserve_coins: IntGauge,
+    reserve_coins_required: IntGauge,
 }
 
 impl ChannelMetrics {
@@ -85,6 +88,18 @@ impl ChannelMetrics {
             fee_reserve: r.gauge(
                 "strait_fee_reserve_required_sat",
                 "Satoshis that force closing every channel at once would need in fees.",
+            ),
+            reserve_available: r.gauge(
+                "strait_fee_reserve_available_sat",
+                "Satoshis in confirmed coins that could pay the fees of force closes.",
+            ),
+            reserve_coins: r.gauge(
+                "strait_fee_reserve_coins",
+                "Confirmed coins that are each large enough for one force close.",
+            ),
+            reserve_coins_required: r.gauge(
+                "strait_fee_reserve_coins_required",
+                "How many such coins closing every channel at once would need.",
             ),
         }
     }
@@ -156,5 +171,20 @@ impl Metrics {
     /// Tells what force closing every channel at once would need in fees.
     pub fn set_fee_reserve(&self, required: Sats) {
         self.of_channels.fee_reserve.set(gauge_value(required.to_sat()));
+    }
+
+    /// Tells what there is for that.
+    pub fn set_reserve_available(&self, available: Sats) {
+        self.of_channels.reserve_available.set(gauge_value(available.to_sat()));
+    }
+
+    /// Tells how many coins are each large enough for one close.
+    pub fn set_reserve_coins(&self, count: u64) {
+        self.of_channels.reserve_coins.set(gauge_value(count));
+    }
+
+    /// Tells how many of these there should be.
+    pub fn set_reserve_coins_required(&self, count: u64) {
+        self.of_channels.reserve_coins_required.set(gauge_value(count));
     }
 }

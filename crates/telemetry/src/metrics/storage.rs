@@ -20,6 +20,8 @@ pub(super) struct StorageMetrics {
     derivation: Histogram,
     events_derived: IntCounter,
     size: IntGauge,
+    disk_free: IntGauge,
+    disk_low: IntGauge,
     appended: IntCounter,
     append: Histogram,
     batch: Histogram,
@@ -40,6 +42,14 @@ impl StorageMetrics {
             ),
             size: r
                 .gauge("strait_event_log_size_bytes", "Bytes the event log takes on its medium."),
+            disk_free: r.gauge(
+                "strait_disk_free_bytes",
+                "Bytes free on the disk that the event log lies on.",
+            ),
+            disk_low: r.gauge(
+                "strait_disk_low",
+                "1 while too little of the disk is free and nothing new is begun, 0 otherwise.",
+            ),
             appended: r.counter("strait_events_appended_total", "Events made durable in the log."),
             append: r.histogram(
                 "strait_append_duration_seconds",
@@ -65,6 +75,16 @@ impl Metrics {
     /// Tells the size of the log in bytes.
     pub fn set_event_log_size(&self, size_bytes: u64) {
         self.of_storage.size.set(gauge_value(size_bytes));
+    }
+
+    /// Tells what is free on the disk that the log lies on.
+    pub fn set_disk_free(&self, free_bytes: u64) {
+        self.of_storage.disk_free.set(gauge_value(free_bytes));
+    }
+
+    /// Tells whether that is too little: 1, or 0.
+    pub fn set_disk_low(&self, is_low: u64) {
+        self.of_storage.disk_low.set(gauge_value(is_low));
     }
 
     /// Notes one durable batch.

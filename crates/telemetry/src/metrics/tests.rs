@@ -47,6 +47,8 @@ fn every_change_shows_in_its_line() {
     check(|m| m.decided(second), "strait_decision_duration_seconds_sum 1");
     check(|m| m.effects_done(second), "strait_effect_duration_seconds_sum 1");
     check(|m| m.set_event_log_size(4_096), "strait_event_log_size_bytes 4096");
+    check(|m| m.set_disk_free(8_192), "strait_disk_free_bytes 8192");
+    check(|m| m.set_disk_low(1), "strait_disk_low 1");
     check(|m| m.batch_appended(10, second), "strait_events_appended_total 10");
     check(|m| m.batch_appended(10, second), "strait_append_duration_seconds_count 1");
     check(|m| m.batch_appended(10, second), "strait_append_batch_events_sum 10");
@@ -88,6 +90,9 @@ fn ends_of_channels_requests_and_queues_show_in_their_lines() {
     check(|m| m.penalty_taken(), "strait_penalty_outputs_total 1");
     check(|m| m.set_claims_pending(2), "strait_claims_pending 2");
     check(|m| m.set_fee_reserve(Sats::from_const(9)), "strait_fee_reserve_required_sat 9");
+    check(|m| m.set_reserve_available(Sats::from_const(8)), "strait_fee_reserve_available_sat 8");
+    check(|m| m.set_reserve_coins(3), "strait_fee_reserve_coins 3");
+    check(|m| m.set_reserve_coins_required(4), "strait_fee_reserve_coins_required 4");
     let second = Duration::from_secs(1);
     check(
         |m| m.command_answered(CommandName::OpenChannel, second),
@@ -172,7 +177,7 @@ fn every_series_is_there_from_the_start_except_settings_and_requests() {
         assert!(!families.contains(absent), "{absent} has no series before it is told");
     }
     // Each of the 9 histograms has three names.
-    assert_eq!(families.len(), 56 + 9 * 2, "{families:?}");
+    assert_eq!(families.len(), 61 + 9 * 2, "{families:?}");
 }
 
 #[test]

@@ -90,6 +90,74 @@ fn a_mined_double_spend_beats_our_broadcast_and_frees_nothing() {
     world.check_law();
 }
 
+/// A transaction is lost with what it needs: its own coins are spent by nobody.
+#[test]
+fn a_rival_of_what_a_transaction_needs_is_its_own_rival() {
+    let mut world = World::with_coins(&[50_000]);
+    let coin = world.wallet.confirmed_coins().remove(0);
+    let mut chain = Vec::new();
+    let mut from = coin.outpoint;
+    for sat in [49_000, 48_000, 47_000] {
+        let back = world.script();
+        let tx = spend([from], [output(sat, back)]);
+        world.broadcast(&tx);
+        from = OutPoint::new(tx.compute_txid(), 0);
+        chain.push(tx);
+    }
+    let rivals = |world: &World| {
+        let rival = |tx: &bitcoin::Transaction| world.wallet.rival_of(tx.compute_txid());
+        chain.iter().map(rival).collect::<Vec<_>>()
+    };
+    assert_eq!(rivals(&world), [None; 3]);
+    world.mine(vec![chain[0].clone()]);
+    assert_eq!(rivals(&world), [None; 3]);
+
+    // The second loses its coin; then, deeper, the coin that paid the wallet at first goes another way.
+    world.mine(vec![spend([chain[1].input[0].previous_output], [output(1, foreign_script())])]);
+    assert_eq!(rivals(&world), [None, Some(at(3)), Some(at(3))]);
+    let old = world.rewind(3);
+    assert_eq!(rivals(&world), [None; 3]);
+    let source = old[0].txdata[0].input[0].previous_output;
+    world.mine(vec![spend([source], [output(1, foreign_script())])]);
+    world.mine(vec![]);
+    assert_eq!(rivals(&world), [Some(at(1)); 3]);
+    world.restart();
+    assert_eq!(rivals(&world), [Some(at(1)); 3]);
+}
+
+/// A transaction of ours spends a stranger's output too, and both are undone: another takes the place of the stranger's.
+#[test]
+fn a_coin_spent_together_with_what_was_replaced_is_free_again() {
+    let mut world = World::with_coins(&[50_000]);
+    let coin = world.wallet.confirmed_coins().remove(0);
+    let source = world.foreign_outpoint();
+    let strangers = spend([source], [output(700, foreign_script())]);
+    let back = world.script();
+    let anchor = OutPoint::new(strangers.compute_txid(), 0);
+    let child = spend([coin.outpoint, anchor], [output(49_000, back)]);
+    let note = |world: &mut World| {
+        let block = world.blocks.last().unwrap().clone();
+        let is_needed = |tx: &bitcoin::Transaction| tx.input[0].previous_output == source;
+        let change = world.wallet.note_needed(&block, is_needed);
+        assert_eq!(world.wallet.note_needed(&block, is_needed), None, "it is known");
+        world.keep(change);
+    };
+    world.mine(vec![strangers]);
+    note(&mut world);
+    world.mine(vec![child.clone()]);
+    assert_eq!(world.sums(), [49_000, 0, 0, 0]);
+    world.rewind(2);
+    let on_their_way: Vec<_> = world.wallet.unconfirmed();
+    assert_eq!(on_their_way.len(), 1, "a stranger's transaction is not ours to broadcast");
+    assert_eq!(on_their_way[0].compute_txid(), child.compute_txid());
+    world.mine(vec![spend([source], [output(600, foreign_script())])]);
+    note(&mut world);
+    assert_eq!(world.sums(), [50_000, 0, 0, 0]);
+    world.check_law();
+    world.restart();
+    assert_eq!(world.sums(), [50_000, 0, 0, 0]);
+}
+
 #[test]
 fn giving_up_a_broadcast_frees_its_coins_and_those_of_its_children() {
     let mut world = World::with_coins(&[50_000]);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use strait_primitives::{ChannelId, FeeRate, Sats};
-use strait_wallet::{CoinSource, Pay, Purpose, SelectRequest, SendRequest};
+use strait_wallet::{CoinSource, FeeReserve, Pay, Purpose, SelectRequest, SendRequest};
 
 use crate::world::{World, foreign_script, output, sats, spend};
 
@@ -69,7 +69,7 @@ fn take(world: &mut World, step: Step) {
             let request = SendRequest {
                 pay: Pay::Outputs(vec![output(amount, foreign_script())]),
                 fee_rate: FeeRate::from_sat_per_kvb(1_500),
-                keep: Sats::ZERO,
+                keep: FeeReserve::NONE,
                 coins: CoinSource::ConfirmedOrOwnPending,
                 entropy: [seed; 32],
             };

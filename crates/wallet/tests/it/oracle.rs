@@ -6,7 +6,7 @@ use bitcoin::bip32::Xpriv;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{FeeRate as BitcoinRate, Network, Psbt, Witness};
 use strait_primitives::{FeeRate, Sats, VBytes};
-use strait_wallet::{CoinSource, Pay, SendRequest};
+use strait_wallet::{CoinSource, FeeReserve, Pay, SendRequest};
 
 use crate::world::{World, foreign_script, output};
 
@@ -38,7 +38,7 @@ fn payment(world: &mut World, values: &[u64], sat_per_kvb: u64) -> Psbt {
     let request = SendRequest {
         pay: Pay::Outputs(values.iter().map(|value| output(*value, foreign_script())).collect()),
         fee_rate: FeeRate::from_sat_per_kvb(sat_per_kvb),
-        keep: Sats::ZERO,
+        keep: FeeReserve::NONE,
         coins: CoinSource::Confirmed,
         entropy: [3; 32],
     };

@@ -1,8 +1,11 @@
 //! Payments asked for by the operator.
 
 use bitcoin::{ScriptBuf, TxOut, absolute};
-use strait_primitives::{FeeRate, Sats};
-use strait_wallet::{AddressError, CoinSource, FundError, Pay, Payment, SendRequest};
+use strait_primitives::FeeRate;
+use strait_wallet::{
+    AddressError, COMMITMENT_VBYTES, CoinSource, FeeReserve, FundError, Pay, Payment, SendRequest,
+    bump_reserve,
+};
 
 use crate::world::{World, foreign_script, output, sats};
 
@@ -10,7 +13,7 @@ fn request(pay: Pay) -> SendRequest {
     SendRequest {
         pay,
         fee_rate: FeeRate::from_sat_per_kvb(2_000),
-        keep: Sats::ZERO,
+        keep: FeeReserve::NONE,
         coins: CoinSource::Confirmed,
         entropy: [5; 32],
     }
@@ -68,10 +71,45 @@ fn everything_leaves_nothing_but_what_must_be_kept() {
     let paid = payment.psbt.unsigned_tx.output[0].value.to_sat();
     assert_eq!(paid, 150_000 - payment.fee.to_sat());
 
-    let kept = SendRequest { keep: sats(31_000), ..all };
+    let kept = SendRequest { keep: keep(31_000), ..all };
     let payment = send(&mut world, &kept).unwrap();
-    let values: Vec<u64> = payment.inputs.iter().map(|coin| coin.value().to_sat()).collect();
-    assert_eq!(values, [70_000], "30,000 and 50,000 stay");
+    assert_eq!(spent(&payment), [30_000, 70_000], "50,000 stay");
+}
+
+fn keep(sat: u64) -> FeeReserve {
+    FeeReserve { amount: sats(sat), ..FeeReserve::NONE }
+}
+
+fn spent(payment: &Payment) -> Vec<u64> {
+    let mut values: Vec<u64> = payment.inputs.iter().map(|coin| coin.value().to_sat()).collect();
+    values.sort_unstable();
+    values
+}
+
+/// What was kept for closes was dust that no child gains by, or change that no child may spend yet.
+#[test]
+fn what_a_payment_keeps_are_mined_coins_that_each_pay_for_a_close() {
+    let rate = FeeRate::from_sat_per_kvb(20_000);
+    let check = |coins: &[u64], pay: Pay, expect: Result<&[u64], FundError>| {
+        let mut world = World::with_coins(coins);
+        let keep = bump_reserve(&[COMMITMENT_VBYTES; 2], rate);
+        assert_eq!(keep.amount, sats(50_080));
+        let request = SendRequest { keep, ..request(pay) };
+        let payment = send(&mut world, &request).map(|payment| spent(&payment));
+        assert_eq!(payment, expect.map(<[u64]>::to_vec), "{coins:?}");
+    };
+    let all = || Pay::Everything(foreign_script());
+    let short = |left| Err(FundError::Reserve { keep: sats(50_080), left: sats(left) });
+    // At twenty satoshis a byte an input costs 1,160.
+    let mut dusty = vec![1_160; 50];
+    dusty.push(30_000);
+    check(&dusty, all(), short(30_000));
+    dusty.push(40_000);
+    check(&dusty, all(), Ok(&[1_160; 50]));
+    check(&[1_000_000], all(), Err(FundError::Nothing));
+    check(&[900_000, 60_000], outputs(&[20_000]), Ok(&[900_000]));
+    check(&[10_000, 20_000, 30_000, 40_000], all(), Ok(&[40_000]));
+    check(&[9_000, 20_000, 60_000, 40_000], all(), Ok(&[9_000, 60_000]));
 }
 
 #[test]
@@ -99,11 +137,11 @@ fn payments_that_cannot_be_are_refused() {
     check(request(outputs(&[293])), FundError::Dust { amount: sats(293), limit: sats(294) });
     check(request(outputs(&[1_000; 201])), FundError::TooManyOutputs { limit: 200, actual: 201 });
     check(
-        SendRequest { keep: sats(50_000), ..request(Pay::Everything(foreign_script())) },
+        SendRequest { keep: keep(50_000), ..request(Pay::Everything(foreign_script())) },
         FundError::Reserve { keep: sats(50_000), left: sats(40_000) },
     );
     check(
-        SendRequest { keep: sats(40_000), ..request(Pay::Everything(foreign_script())) },
+        SendRequest { keep: keep(40_000), ..request(Pay::Everything(foreign_script())) },
         FundError::Nothing,
     );
     let huge =

@@ -83,7 +83,8 @@ fn step_of(event: &Event, before: Step) -> Option<Step> {
             PaymentEvent::Held { .. }
             | PaymentEvent::Claiming { .. }
             | PaymentEvent::Cancelling { .. }
-            | PaymentEvent::OutgoingGone { .. } => None,
+            | PaymentEvent::OutgoingGone { .. }
+            | PaymentEvent::EndedOnChain { .. } => None,
         };
     }
     let Event::Channel { event, .. } = event else { return None };

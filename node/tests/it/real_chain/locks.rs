@@ -106,6 +106,9 @@ async fn a_claim_whose_peer_is_gone_is_made_on_chain_and_shows_the_peer_the_prei
         .await;
     let claimed = mine_until(&world, &[&world.bob], &secret, LockState::Claimed).await;
     assert_eq!(claimed.lock_id, lock.lock_id);
+    let told = events(&world.bob).await;
+    let on_chain = EventKind::LockClaimedOnChain { lock_id: claimed.lock_id };
+    assert!(told.contains(&on_chain), "{told:?}");
     is_near(world.bob.confirmed_sat().await, World::funds_sat() + BOB_SAT + LOCK_SAT);
     asking.abort();
     // Alice was away all the time: the chain shows her the receipt, and pays what is hers.

@@ -1,10 +1,10 @@
 //! The wallet's commands, and signatures on its coins.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use bitcoin::{Psbt, Transaction, Witness};
+use bitcoin::{Psbt, Script, Transaction, Witness};
 use strait_primitives::{Digest, FeeRate, RequestKey, Sats};
 use strait_signer::Seed;
-use strait_wallet::{CoinSource, Pay, SendRequest, Wallet};
+use strait_wallet::{CoinSource, FeeReserve, Pay, SendRequest, Wallet};
 
 use crate::answer::{Answer, CommandError};
 use crate::command::{CommandId, SendAmount};
@@ -76,7 +76,7 @@ impl Engine {
         let request = SendRequest {
             pay,
             fee_rate: self.asked_rate(asked.fee_rate)?,
-            keep: self.fee_reserve(),
+            keep: self.kept_from(asked.amount, &script),
             coins: CoinSource::ConfirmedOrOwnPending,
             entropy: derive_entropy(&moment.entropy, b"send"),
         };
@@ -94,6 +94,15 @@ impl Engine {
         self.record(Event::RequestBegun { key: asked.key, digest, subject }, out);
         out.effects.push(Effect::Broadcast(vec![transaction]));
         Ok(Answer::Sent { txid, amount, fee })
+    }
+
+    /// What a payment must leave alone. To an address of this wallet it may take any coin: that is how a large one is
+    /// split, and all but the fee is there again once it is mined.
+    fn kept_from(&self, amount: SendAmount, script: &Script) -> FeeReserve {
+        match amount {
+            SendAmount::Exactly(_) if self.wallet.owns_script(script) => FeeReserve::NONE,
+            SendAmount::Exactly(_) | SendAmount::Everything => self.fee_reserve(),
+        }
     }
 
     /// A transaction of this node is on its way: its coins are spent, and it is broadcast again until it is mined.
@@ -130,7 +139,7 @@ pub(crate) fn sign(wallet: &Wallet, seed: &Seed, mut psbt: Psbt) -> Transaction 
     psbt.extract_tx_unchecked_fee_rate()
 }
 
-fn paid_to(transaction: &Transaction, script: &bitcoin::Script) -> Sats {
+fn paid_to(transaction: &Transaction, script: &Script) -> Sats {
     let paid = transaction.output.iter().filter(|output| *output.script_pubkey == *script);
     Sats::new(paid.map(|output| output.value.to_sat()).sum()).expect("less than all coins")
 }

@@ -1,8 +1,9 @@
 //! What a user may ask the wallet to pay.
 
+use bitcoin::{Address, Network};
 use strait_primitives::{FeeRate, Sats};
 
-use crate::rig::{CAPACITY, Rig, connect, key};
+use crate::rig::{CAPACITY, Rig, connect, key, open};
 use crate::{Answer, Command, CommandError, Input, SendAmount};
 
 /// A payment or a funding that pays less than nodes relay never leaves, and its coins are spent for ever; a user's rate
@@ -54,4 +55,30 @@ fn an_estimate_below_what_nodes_relay_is_not_followed() {
     let Some(Ok(Answer::Sent { fee, .. })) = answer else { panic!("{answer:?}") };
     let sent = rig.sent().concat().pop().expect("it leaves");
     assert!(fee.to_sat() >= u64::try_from(sent.vsize()).unwrap());
+}
+
+/// What a payment left for closes was its own change, which no child may spend before it is mined. A wallet of one coin
+/// now splits it first.
+#[test]
+fn a_single_coin_is_kept_for_closes_until_it_is_split() {
+    let (mut rig, mut peer) = (Rig::new(1, 1), Rig::new(2, 3));
+    open(&mut rig, &mut peer);
+    let send = |rig: &mut Rig, number: u8, address: String| {
+        let amount = SendAmount::Exactly(Sats::from_const(100_000));
+        let answer =
+            rig.ask(Command::SendCoins { key: key(number), address, amount, fee_rate: None });
+        answer.expect("it is answered at once")
+    };
+    let foreign = || "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080".to_owned();
+    assert!(matches!(send(&mut rig, 20, foreign()), Err(CommandError::Funds(_))));
+    let Some(Ok(Answer::Address(script))) = rig.ask(Command::NewAddress) else { panic!("one") };
+    rig.sent();
+    let own = Address::from_script(&script, Network::Regtest).unwrap().to_string();
+    assert!(matches!(send(&mut rig, 21, own), Ok(Answer::Sent { .. })));
+    let split = rig.sent().concat();
+    assert!(matches!(send(&mut rig, 22, foreign()), Err(CommandError::Funds(_))), "not mined yet");
+    rig.mine(split);
+    assert!(matches!(send(&mut rig, 23, foreign()), Ok(Answer::Sent { .. })));
+    let view = rig.engine.wallet_view();
+    assert!(view.reserve_funds >= view.fee_reserve, "one of the two stays");
 }

@@ -109,11 +109,16 @@ impl Engine {
         };
         let ids: Vec<ChannelId> = self.channels.values().filter(is_void).map(Channel::id).collect();
         for id in ids {
+            let peer = self.channels.get(&id).map(Channel::peer);
             self.tell_closing(id, out);
             self.free_bump_coins(id, out);
             self.with_channel(id, moment, out, |channel, _, decision| {
                 channel.give_up_funding(decision);
             });
+            // Who is not connected asks for the channel at the next connection, and hears of it then.
+            if let Some(peer) = peer {
+                self.tell_given_up(peer, id, "the coins of the funding went elsewhere", out);
+            }
         }
     }
 

@@ -158,9 +158,12 @@ fn a_funding_whose_coin_was_itself_undone_is_given_up_at_depth() {
     opener.mine(vec![elsewhere]);
     opener.mine_empty(10);
     assert!(opener.engine.channels.contains_key(&channel), "a reorganisation may bring it back");
+    opener.outbox.clear();
     opener.mine_empty(1);
     assert!(!opener.engine.channels.contains_key(&channel));
     assert_eq!(opener.reserved(), 0);
+    talk(&mut opener, &mut acceptor);
+    assert!(!acceptor.engine.channels.contains_key(&channel), "its peer hears of it at once");
 }
 
 #[test]

@@ -117,7 +117,11 @@ fn before_hop(
     match choices.below(16) {
         // Whoever passes these on would pay for it, with money or with time: nobody may.
         0 => (short_of(amount, fee, choices), expiry),
-        1 => (amount, expiry.saturating_sub(BlockDelta::new(1)).saturating_sub(slack(choices))),
+        1 => {
+            // One margin at each end is more than what is due.
+            let spare = config.locks.margin.to_u32() * 2 + 1;
+            (amount, expiry.saturating_sub(BlockDelta::new(spare)).saturating_sub(slack(choices)))
+        }
         _ => (amount, expiry.saturating_add(slack(choices))),
     }
 }

@@ -35,7 +35,7 @@ fn a_run_does_what_it_is_for() {
     let count = |length: usize| u64::try_from(length).unwrap();
     let payments: u64 = reports.iter().map(|r| count(r.payments)).sum();
     let channels: u64 = reports.iter().map(|r| count(r.channels)).sum();
-    assert!(channels >= 8 && payments > 500, "{channels} channels, {payments} payments");
+    assert!(channels >= 8 && payments > 200, "{channels} channels, {payments} payments");
 }
 
 #[test]

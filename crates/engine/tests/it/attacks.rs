@@ -4,20 +4,9 @@ use strait_engine::{CloseMode, Command, Input, LockStage, TipStanding};
 use strait_primitives::{BlockDelta, MilliSats};
 use strait_wire::{CancelReason, FaultCode, Message};
 
-use crate::line::{A, B, C, Line, preimage};
+use crate::line::{A, AMOUNT, B, C, HALF, Line, preimage};
 
-const HALF: u64 = 500_000_000;
-const AMOUNT: u64 = 5_010_000;
 const DELAY: u32 = 6;
-
-/// A's program offers through B, and C holds what arrives.
-fn passed_on() -> Line {
-    let mut line = Line::open(3);
-    let offer = line.offer_through(1, AMOUNT, 9, 200);
-    line.done(A, offer).unwrap();
-    assert_eq!(line.stage(C, line.received(1, 0)), LockStage::Held);
-    line
-}
 
 /// The proposal of the onward lock has just left when its receiver hangs up and a block comes, both in one batch.
 #[test]
@@ -48,7 +37,7 @@ fn a_peer_that_hangs_up_as_a_lock_is_passed_on_to_it_ends_no_process() {
 /// nothing of it; B must not wait to hear what it knows.
 #[test]
 fn a_preimage_that_the_user_showed_claims_what_was_passed_on_under_its_hash() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let own = line.offer(A, 2, AMOUNT, 9, 200);
     line.done(A, own).unwrap();
     assert_eq!(line.stage(B, line.received(0, 1)), LockStage::Held);
@@ -93,7 +82,7 @@ fn a_channel_that_is_over_is_not_opened_again_under_its_name() {
 /// B's refund is on chain, and B is away until its channel can be forgotten: what it passed on goes back all the same.
 #[test]
 fn a_lock_that_the_chain_gave_back_while_the_node_was_away_goes_back_upstream() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let expiry = line.lock(B, line.sent(1, 0)).expiry;
     line.silent.insert(C);
     line.mine_to(expiry);
@@ -134,7 +123,7 @@ fn a_preimage_that_is_to_be_shown_waits_for_a_tip_that_is_current() {
 /// Six blocks take the refund of the onward lock with them: nothing may have been given back for it yet.
 #[test]
 fn a_reorganisation_of_six_blocks_undoes_nothing_that_was_given_back_upstream() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let expiry = line.lock(B, line.sent(1, 0)).expiry;
     line.silent.insert(C);
     line.mine_to(expiry);

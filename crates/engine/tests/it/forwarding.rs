@@ -1,23 +1,10 @@
 //! Locks that one node passes on to the next: A → B → C.
 
-use strait_engine::{Answer, Forwarding, LockRole, LockStage};
+use strait_engine::{Forwarding, LockRole, LockStage};
 use strait_primitives::{MilliSats, Side};
 use strait_wire::CancelReason;
 
-use crate::line::{A, B, C, Line, TOLL_BLOCKS, Toll, preimage};
-
-const HALF: u64 = 500_000_000;
-const AMOUNT: u64 = 5_010_000;
-
-/// The lock of A stands, and the one that passes it on is held by C.
-fn passed_on() -> Line {
-    let mut line = Line::open(3);
-    let offer = line.offer_through(1, AMOUNT, 9, 200);
-    let answer = line.done(A, offer);
-    assert!(matches!(answer, Ok(Answer::Lock(_))), "{answer:?}");
-    assert_eq!(line.stage(C, line.received(1, 0)), LockStage::Held);
-    line
-}
+use crate::line::{A, AMOUNT, B, C, HALF, Line, TOLL_BLOCKS, Toll, preimage};
 
 fn balances(line: &Line) -> [u64; 4] {
     [line.balance(A, 0), line.balance(B, 0), line.balance(B, 1), line.balance(C, 1)]
@@ -25,7 +12,7 @@ fn balances(line: &Line) -> [u64; 4] {
 
 #[test]
 fn a_lock_is_passed_on_claimed_and_paid_for() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let (incoming, outgoing) = (line.received(0, 0), line.sent(1, 0));
     let (upstream, downstream) = (line.lock(B, incoming), line.lock(B, outgoing));
     assert_eq!((upstream.stage, upstream.role), (LockStage::Forwarding, LockRole::Forwarder));
@@ -41,7 +28,7 @@ fn a_lock_is_passed_on_claimed_and_paid_for() {
 
 #[test]
 fn a_lock_that_its_destination_gives_back_goes_back_all_the_way() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let cancel = line.cancel(line.received(1, 0));
     line.done(C, cancel).unwrap();
     assert_eq!(balances(&line), [HALF; 4]);
@@ -52,7 +39,7 @@ fn a_lock_that_its_destination_gives_back_goes_back_all_the_way() {
 
 #[test]
 fn twins_in_hash_and_amount_are_passed_on_and_given_back_one_by_one() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let offer = line.offer_through(2, AMOUNT, 9, 200);
     line.done(A, offer).unwrap();
     let twin = line.received(1, 1);
@@ -71,7 +58,7 @@ fn twins_in_hash_and_amount_are_passed_on_and_given_back_one_by_one() {
 /// claimed from A, and C, who could read the preimage by then, took the onward lock on chain.
 #[test]
 fn what_a_forwarders_own_user_claims_opens_what_it_passes_on_with_that_hash() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let before = line.balance(B, 0);
     line.silent.insert(C);
     let offer = line.offer(A, 2, 3_000_000, 9, 100);

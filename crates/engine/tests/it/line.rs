@@ -20,6 +20,11 @@ use crate::world::{CAPACITY, payment};
 /// Messages after which nodes that still talk are taken to talk for ever.
 const DELIVERIES_MAX: usize = 20_000;
 
+/// What each side of a channel has when it is shared, in millisatoshis.
+pub const HALF: u64 = 500_000_000;
+/// What A offers through B; B keeps ten satoshis of it.
+pub const AMOUNT: u64 = 5_010_000;
+
 pub const A: usize = 0;
 pub const B: usize = 1;
 pub const C: usize = 2;
@@ -66,6 +71,16 @@ impl Line {
             line.mine(&[funding]);
             line.share_channel(who - 1);
         }
+        line
+    }
+
+    /// Three nodes: A's program has offered through B, and C holds what arrived.
+    pub fn passed_on() -> Self {
+        let mut line = Self::open(3);
+        let offer = line.offer_through(1, AMOUNT, 9, 200);
+        let answer = line.done(A, offer);
+        assert!(matches!(answer, Ok(Answer::Lock(_))), "{answer:?}");
+        assert_eq!(line.stage(C, line.received(1, 0)), LockStage::Held);
         line
     }
 

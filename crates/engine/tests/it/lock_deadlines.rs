@@ -5,21 +5,10 @@ use strait_engine::{ChannelStage, Input, LockStage};
 use strait_primitives::{BlockDelta, BlockHeight};
 use strait_wire::CancelReason;
 
-use crate::line::{A, B, C, Line, preimage};
+use crate::line::{A, AMOUNT, B, C, HALF, Line, preimage};
 
-const HALF: u64 = 500_000_000;
-const AMOUNT: u64 = 5_010_000;
 const DELAY: u32 = 6;
 const MARGIN: u32 = 18;
-
-/// The lock of A stands, and the one that passes it on is held by C.
-fn passed_on() -> Line {
-    let mut line = Line::open(3);
-    let offer = line.offer_through(1, AMOUNT, 9, 200);
-    line.done(A, offer).unwrap();
-    assert_eq!(line.stage(C, line.received(1, 0)), LockStage::Held);
-    line
-}
 
 fn stage_of(line: &Line, who: usize, channel: usize) -> ChannelStage {
     line.nodes[who].engine.channel_view(&line.channels[channel]).unwrap().stage
@@ -31,7 +20,7 @@ fn before(height: BlockHeight, blocks: u32) -> BlockHeight {
 
 #[test]
 fn a_held_lock_goes_back_while_there_is_time_and_nobody_closes() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let expiry = line.lock(C, line.received(1, 0)).expiry;
     line.mine_to(before(expiry, DELAY + MARGIN + 1));
     assert_eq!(line.stage(C, line.received(1, 0)), LockStage::Held);
@@ -46,7 +35,7 @@ fn a_held_lock_goes_back_while_there_is_time_and_nobody_closes() {
 /// C is silent: B closes at the expiry of its lock, takes it back, and only then fails what A offered.
 #[test]
 fn a_lock_is_failed_upstream_only_when_the_chain_has_given_it_back_for_good() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let expiry = line.lock(B, line.sent(1, 0)).expiry;
     line.silent.insert(C);
     line.mine_to(before(expiry, 1));
@@ -70,7 +59,7 @@ fn a_lock_is_failed_upstream_only_when_the_chain_has_given_it_back_for_good() {
 #[test]
 fn a_preimage_on_the_chain_claims_upstream_and_a_reorganisation_does_not_unlearn_it() {
     for unmined in [false, true] {
-        let mut line = passed_on();
+        let mut line = Line::passed_on();
         let expiry = line.lock(C, line.received(1, 0)).expiry;
         line.disconnect(B, C);
         let claim = line.claim(line.received(1, 0), 9);
@@ -113,7 +102,7 @@ fn claims_in(pool: &[Transaction]) -> Vec<Transaction> {
 /// A is silent when B has the preimage: B closes in time and claims on chain, also after a restart.
 #[test]
 fn a_claim_that_the_peer_does_not_settle_is_made_on_chain_in_time() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let incoming = line.received(0, 0);
     let expiry = line.lock(B, incoming).expiry;
     line.disconnect(A, B);
@@ -139,7 +128,7 @@ fn a_claim_that_the_peer_does_not_settle_is_made_on_chain_in_time() {
 /// The preimage comes with a proposal that breaks the rules: the channel closes, and the preimage stays known.
 #[test]
 fn a_preimage_in_a_proposal_is_known_whatever_else_is_wrong_with_it() {
-    let mut line = passed_on();
+    let mut line = Line::passed_on();
     let claim = line.claim(line.received(1, 0), 9);
     line.ask(C, claim);
     let mut spoilt = false;

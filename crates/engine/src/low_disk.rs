@@ -6,8 +6,8 @@
 //!
 //! A peer's proposal is taken if the channel has less to settle after it than before, or if this node needs the turn that
 //! comes with it; so rounds end by themselves, whatever a peer proposes. For any other the connection is dropped. Nobody
-//! is accused, and neither side waits for what it is owed: the peer says the same on the next connection, and is heard
-//! once there is room.
+//! is accused: the peer says the same on the next connection, and is heard once there is room. What it would settle after
+//! such a round waits with it (finding O19).
 //!
 //! **Invariant:** the log never hears of it. How much room there is belongs to a moment and a machine, and replay does not
 //! depend on it.

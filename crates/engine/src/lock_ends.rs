@@ -2,8 +2,8 @@
 //!
 //! Asked by the deadlines of locks, which want to know what came back for good, and once more before a channel is
 //! forgotten. Locks may share a hash, so that a preimage is known tells nothing about any one of them; locks alike in
-//! all of their terms have outputs alike, and each is given one of those. Nothing here decides anything about money
-//! (protocol sections 4 and 10).
+//! all of their terms have outputs alike, and each is given one of those. What goes back upstream is decided in
+//! `lock_deadlines`, by all outputs that a lock might have (protocol sections 4 and 10).
 
 use strait_channel::{Live, Outstanding};
 use strait_onchain::{LockSpec, Role};

@@ -26,10 +26,11 @@ use self::beginning::{open_first_channels, prepare};
 const CALM_MS_MAX: u64 = 1_200_000;
 /// When, in the calm, channels with those who played foul are closed that have not come to rest by themselves.
 const PARTING_MS: u64 = 120_000;
-/// When, in the calm, blocks begin to come fast: who forgot a lock on chain takes it back never, and its peer waits a week.
+/// When, in the calm, blocks begin to come fast: who forgot a lock on chain takes it back never, and its peer waits a week;
+/// so long, too, does a close wait that brings nothing.
 const WEEK_MS: u64 = 400_000;
-/// The longest pause between two of those blocks.
-const WEEK_BLOCK_MS: u64 = 1_000;
+/// The longest pause between two of those blocks: a week of 1,008 passes, and what is decided then is confirmed.
+const WEEK_BLOCK_MS: u64 = 600;
 /// Steps between two looks at whether everything has come to rest.
 const REST_CHECK_STEPS: u64 = 50;
 /// Steps that a storm driven by bytes takes at most.

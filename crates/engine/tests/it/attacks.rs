@@ -1,7 +1,7 @@
 //! What a thief tried, step by step: each of these once took money, or ended the node.
 
 use strait_engine::{CloseMode, Command, Input, LockStage, TipStanding};
-use strait_primitives::{BlockDelta, MilliSats};
+use strait_primitives::BlockDelta;
 use strait_wire::{CancelReason, FaultCode, Message};
 
 use crate::line::{A, AMOUNT, B, C, HALF, Line, preimage};
@@ -54,7 +54,7 @@ fn a_preimage_that_the_user_showed_claims_what_was_passed_on_under_its_hash() {
 /// The channel's name, and with it all names of its locks, comes again.
 #[test]
 fn a_channel_that_is_over_is_not_opened_again_under_its_name() {
-    let mut line = Line::with(2, |config| config.locks.fee_base = MilliSats::ZERO);
+    let mut line = Line::open(2);
     let key = crate::world::key(50);
     let node = line.nodes[B].id();
     let open = Command::OpenChannel { key, node, capacity: crate::world::CAPACITY, fee_rate: None };

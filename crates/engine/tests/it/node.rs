@@ -131,12 +131,12 @@ impl Node {
         }
         let mut all = Vec::new();
         let mut entropy = entropy;
-        for input in inputs {
+        for (input, place) in inputs.into_iter().zip(0..) {
+            entropy[1] = place;
             let moment = Moment { now, entropy, contracts: &self.contracts };
             all.push(self.engine.handle(input, &moment));
-            entropy[0] ^= 1;
-            entropy[1] = entropy[1].wrapping_add(1 - (entropy[0] & 1));
         }
+        entropy[0] ^= 1;
         let moment = Moment { now, entropy, contracts: &self.contracts };
         all.push(self.engine.poll(&moment));
         for unsaved in all {

@@ -8,9 +8,6 @@ use crate::oracle::Violation;
 use crate::place::Place;
 use crate::world::World;
 
-/// What a close must bring to be worth its price in the calm, when block space is cheap: a commitment and its child.
-const WORTH_A_CLOSE_MIN: MilliSats = MilliSats::from_const(2_000_000);
-
 /// The channels that a node has, as it shows them.
 fn views(world: &World, place: Place) -> Vec<ChannelView> {
     let host = world.hosts.at(place);
@@ -100,9 +97,7 @@ fn restless(world: &World, place: Place, view: &ChannelView) -> Option<String> {
         // An opener who spent its coins elsewhere leaves an empty promise, which is forgotten after two weeks.
         let is_empty = view.balance == MilliSats::ZERO
             && view.funding.is_none_or(|funding| !world.chain.regtest.is_mined(&funding.txid));
-        // Nobody pays to close what brings less than it costs. Such a close is left after a week, or when fees have fallen.
-        let is_left = view.stage == ChannelStage::ForceClosing && view.balance < WORTH_A_CLOSE_MIN;
-        let is_at_rest = view.stage == ChannelStage::Open || is_empty || is_left;
+        let is_at_rest = view.stage == ChannelStage::Open || is_empty;
         return (!is_at_rest).then(|| format!("{place} has it {:?} with {peer}", view.stage));
     }
     if view.stage != ChannelStage::Open {

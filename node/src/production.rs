@@ -298,6 +298,7 @@ fn recover(
     let begun = clock();
     let Replayed { state, head, folded } = replay(&store)?;
     metrics.derived(folded, begun.elapsed());
+    metrics.set_log_head(head);
     metrics.set_event_log_size(store.size_bytes().unwrap_or_default());
     health.started(Component::Store);
     tracing::info!(%head, folded, "log read");

@@ -81,7 +81,7 @@ impl WriterWorker {
                 group.push(next);
             }
             self.commit(core::mem::take(&mut group))
-                .inspect_err(|_| self.observer.store_failed())?;
+                .inspect_err(|halt| self.observer.store_failed(halt))?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl WriterWorker {
         let begun = clock();
         let receipt = self.writer.append(&records).map_err(Halt::Append)?;
         if !records.is_empty() {
-            self.observer.appended(records.len(), begun.elapsed());
+            self.observer.appended(records.len(), receipt.durable(), begun.elapsed());
             let bytes = records.iter().map(|record| record.payload.len() as u64).sum();
             self.disk.appended(bytes);
             self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -125,6 +125,7 @@ impl WriterWorker {
     }
 
     fn perform(&self, effect: Effect) {
+        self.observer.performs(&effect);
         match effect {
             Effect::Send(peer, message) => self.send(peer, &message),
             Effect::Disconnect(peer) => {

@@ -17,7 +17,7 @@ use strait_net::{Handle as Net, PeerState};
 use strait_primitives::{BlockHeight, EventSeq, Millis, Side, Timestamp};
 use strait_telemetry::{
     CallResult, ChainErrorKind, ChannelPhase, Component, Direction, ErrorKind, Health, Metrics,
-    NetTotals, Outcome, Queue, WalletBalance,
+    NetTotals, Outcome, Queue, Sampler, WalletBalance,
 };
 use strait_watcher::{SpendPath, WatchEvent};
 use strait_wire::Message;
@@ -35,6 +35,8 @@ pub(crate) struct Observer {
     pub(crate) health: Arc<Health>,
     /// How long after one sign of life of the chain the next is overdue.
     pub(crate) chain_patience: Duration,
+    /// Says which rounds are traced.
+    pub(crate) sampler: Arc<Sampler>,
 }
 
 impl Observer {

@@ -10,6 +10,7 @@ mod health;
 mod log_budget;
 mod logs;
 mod metrics;
+mod spans;
 
 pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
@@ -18,3 +19,4 @@ pub use metrics::{
     EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn, Metrics,
     NetTotals, OpeningStep, Queue, WalletBalance,
 };
+pub use spans::{Sampler, TARGET, TraceParent, TraceParentError, continue_trace};

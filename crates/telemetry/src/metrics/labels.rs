@@ -371,6 +371,14 @@ pub enum CommandName {
     SendCoins,
 }
 
+impl CommandName {
+    /// Its name in metrics and spans.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.value()
+    }
+}
+
 impl Label for CommandName {
     const NAME: &'static str = "command";
     const ALL: &'static [Self] = &[

@@ -8,7 +8,9 @@ writes for each values file OUT/NAME.yaml, what Kubernetes would be sent, and OU
 """
 
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import helm_python as helm
 import yaml
@@ -26,7 +28,7 @@ VARIANTS = {
             for name in ("seed", "seedPassphrase", "apiToken", "chainCookie")
         },
         "api": {"expose": True, "tls": {"existingSecret": "strait-tls", "clientCaKey": "ca.crt"}},
-        "p2p": {"service": {"type": "NodePort", "annotations": {"a/b": "c"}}},
+        "p2p": {"quic": False, "service": {"type": "NodePort", "annotations": {"a/b": "c"}}},
         "persistence": {"size": "1Ti", "storageClass": "fast"},
         "backup": {"enabled": True, "recipient": RECIPIENT, "existingClaim": "vault", "storageClass": "slow"},
         "networkPolicy": {
@@ -45,6 +47,7 @@ VARIANTS = {
 # Values that must be refused, each with a word of the refusal.
 REFUSED = [
     ({"replicas": 2}, "/replicas"),
+    ({"prometheusRule": {"book": "book.example"}}, "/prometheusRule/book"),
     ({"replicas": -1}, "/replicas"),
     ({"replica": 1}, "replica"),
     ({"image": {"tag": "latest"}}, "/image/tag"),
@@ -88,6 +91,10 @@ def main() -> int:
     cases["mainnet"].setdefault("backup", {})["recipient"] = RECIPIENT
     cases.update(VARIANTS)
     faults = []
+    cargo = (chart / "../../Cargo.toml").read_text()
+    version = yaml.safe_load((chart / "Chart.yaml").read_text())["appVersion"]
+    if f'\nversion = "{version}"\n' not in cargo:
+        faults.append(f"Chart.yaml: appVersion {version} is not the version in Cargo.toml")
     for name, values in sorted(cases.items()):
         faults += lint(chart, name, values)
     with helm.Chart.load(chart) as loaded:
@@ -95,6 +102,7 @@ def main() -> int:
             faults += render(loaded, name, values, out)
         for values, word in REFUSED:
             faults += refuse(loaded, values, word)
+    faults += monitor(chart)
     for fault in faults:
         print(fault, file=sys.stderr)
     print(f"{len(cases)} sets of values rendered, {len(REFUSED)} refused", file=sys.stderr)
@@ -130,6 +138,27 @@ def render(chart, name, values, out):
     if [pod["spec"]["replicas"] for pod in pods] != [values.get("replicas", 1)]:
         faults.append(f"{name}: there is to be one StatefulSet with one pod")
     return faults
+
+
+def monitor(chart):
+    """Renders what only clusters with the Prometheus operator get; this Helm cannot be told that there is one."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "strait"
+        shutil.copytree(chart, copy)
+        template = copy / "templates/monitoring.yaml"
+        text = template.read_text()
+        asked = '.Capabilities.APIVersions.Has "monitoring.coreos.com/v1"'
+        template.write_text(text.replace(asked, "true"))
+        with helm.Chart.load(copy) as loaded:
+            values = {"prometheusRule": {"book": "https://book.example"}, "serviceMonitor": {"labels": {"release": "p"}}}
+            made = loaded.render(values, name="alice", namespace="pay")["strait/templates/monitoring.yaml"]
+    objects = {part["kind"]: part for part in yaml.safe_load_all(made) if part}
+    if asked not in text or set(objects) != {"ServiceMonitor", "PrometheusRule"}:
+        return [f"monitoring: {sorted(objects)} are made, and only where the cluster knows them"]
+    source = (chart / "files/rules.yaml").read_text().replace("{{ $externalLabels.book }}", "https://book.example")
+    if objects["PrometheusRule"]["spec"] != yaml.safe_load(source):
+        return ["monitoring: the PrometheusRule is not what deploy/prometheus/rules.yaml says"]
+    return []
 
 
 def refuse(chart, values, word):

@@ -12,6 +12,7 @@ mod deny;
 mod fuzz;
 mod layers;
 mod mutate;
+mod operations;
 mod process;
 mod replay;
 mod test;
@@ -76,6 +77,8 @@ enum Chore {
         #[arg(default_value = "")]
         name: String,
     },
+    /// Checks what deploys the node: chart, image, workflows, scripts, units, rules of Prometheus.
+    Operations,
     /// Steps through a run of the simulated world in words.
     Replay(replay::Replay),
     /// Checks the parts of the style that are cheap to check.
@@ -120,6 +123,12 @@ fn perform(chore: &Chore) -> Result<()> {
         }
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
+        Chore::Operations => {
+            for what in operations::run(&Workspace::load()?)? {
+                process::say(&format!("left out: {what}"));
+            }
+            Ok(())
+        }
         Chore::Replay(replay) => replay::run(&Workspace::load()?.root, replay),
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }

@@ -14,6 +14,7 @@ mod layers;
 mod mutate;
 mod process;
 mod replay;
+mod sight;
 mod test;
 mod tidy;
 mod workspace;
@@ -78,6 +79,12 @@ enum Chore {
     },
     /// Steps through a run of the simulated world in words.
     Replay(replay::Replay),
+    /// Checks that alerts, dashboard and runbooks speak of metrics and pages that exist, and runs the alerts' cases.
+    Sight {
+        /// Asks every expression of running nodes too, through a Prometheus that it starts.
+        #[arg(long)]
+        live: bool,
+    },
     /// Checks the parts of the style that are cheap to check.
     Tidy,
 }
@@ -96,7 +103,11 @@ fn main() -> ExitCode {
 fn perform(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Test => test::run(&Workspace::load()?),
-        Chore::Audit => audit::check(&Workspace::load()?),
+        Chore::Audit => {
+            let workspace = Workspace::load()?;
+            audit::check(&workspace)?;
+            sight::check(&workspace)
+        }
         Chore::Bitcoind => {
             let found = bitcoind::locate()?;
             writeln!(io::stdout(), "{}", found.exe.display())?;
@@ -121,6 +132,10 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
         Chore::Replay(replay) => replay::run(&Workspace::load()?.root, replay),
+        Chore::Sight { live } => {
+            let depth = if *live { sight::Depth::Live } else { sight::Depth::Files };
+            sight::run(&Workspace::load()?, depth)
+        }
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }
 }

@@ -51,7 +51,8 @@ pub(crate) enum Depth {
 /// # Errors
 /// If something does not fit, or promtool is missing and `depth` asks for running nodes.
 pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
-    check(workspace)?;
+    // All is asked before anything ends it: one run tells everything.
+    let of_files = check(workspace);
     let has_promtool = process::find_on_path("promtool").is_some();
     if has_promtool {
         let folder = workspace.root.join("deploy/prometheus");
@@ -66,8 +67,8 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
         say("promtool is not on PATH: the rules were read and not run");
     }
     match depth {
-        Depth::Files => Ok(()),
-        Depth::Live => live::run(workspace),
+        Depth::Files => of_files,
+        Depth::Live => of_files.and(live::run(workspace)),
     }
 }
 

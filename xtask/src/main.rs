@@ -15,6 +15,7 @@ mod mutate;
 mod operations;
 mod process;
 mod replay;
+mod sight;
 mod test;
 mod tidy;
 mod workspace;
@@ -81,6 +82,12 @@ enum Chore {
     Operations,
     /// Steps through a run of the simulated world in words.
     Replay(replay::Replay),
+    /// Checks that alerts, dashboard and runbooks speak of metrics and pages that exist, and runs the alerts' cases.
+    Sight {
+        /// Asks every expression of running nodes too, through a Prometheus that it starts.
+        #[arg(long)]
+        live: bool,
+    },
     /// Checks the parts of the style that are cheap to check.
     Tidy,
 }
@@ -99,7 +106,11 @@ fn main() -> ExitCode {
 fn perform(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Test => test::run(&Workspace::load()?),
-        Chore::Audit => audit::check(&Workspace::load()?),
+        Chore::Audit => {
+            let workspace = Workspace::load()?;
+            audit::check(&workspace)?;
+            sight::check(&workspace)
+        }
         Chore::Bitcoind => {
             let found = bitcoind::locate()?;
             writeln!(io::stdout(), "{}", found.exe.display())?;
@@ -130,6 +141,10 @@ fn perform(chore: &Chore) -> Result<()> {
             Ok(())
         }
         Chore::Replay(replay) => replay::run(&Workspace::load()?.root, replay),
+        Chore::Sight { live } => {
+            let depth = if *live { sight::Depth::Live } else { sight::Depth::Files };
+            sight::run(&Workspace::load()?, depth)
+        }
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }
 }

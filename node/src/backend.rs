@@ -5,6 +5,7 @@
 mod answers;
 mod locks;
 mod refusals;
+mod settings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,11 @@ use strait_api::{
     Recover, SendCoins, SendHowMuch,
 };
 use strait_api_types::{
-    ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
-    CloseMode, Contract, ContractList, ErrorCode, Event, Lock, LockList, LogStatus, Module,
-    ModuleList, PaymentResponse, Peer, PeerConnection, PeerList, Recovery, RecoveryList,
-    SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    ActResponse, AddressResponse, ChainState, ChainStatus, ChangeSettingsRequest, Channel,
+    ChannelCounts, ChannelList, CloseMode, Contract, ContractList, ErrorCode, Event, Lock,
+    LockList, LogStatus, Module, ModuleList, PaymentResponse, Peer, PeerConnection, PeerList,
+    Recovery, RecoveryList, SendResponse, SettingList, SettleResponse, StatusResponse,
+    WalletResponse,
 };
 use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
 use strait_engine::{
@@ -40,6 +42,7 @@ pub(crate) use self::locks::reason_of;
 use self::refusals::{refused, wrong_kind};
 use crate::config::Network;
 use crate::feed;
+use crate::live::LiveSettings;
 use crate::module_files::{ModuleFileError, ModuleFiles};
 
 /// Bytes of one page of a contract's memory.
@@ -58,6 +61,7 @@ pub(crate) struct NodeBackend {
     pub(crate) reader: Reader,
     pub(crate) net: strait_net::Handle,
     pub(crate) health: Arc<Health>,
+    pub(crate) settings: Arc<LiveSettings>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) node: NodeId,
     pub(crate) network: Network,
@@ -150,6 +154,17 @@ impl Backend for NodeBackend {
             log: LogStatus { head_seq: head.to_u64(), size_bytes: feed::size_bytes(&self.reader) },
             started_at_ms: self.started.to_unix_ms(),
         })
+    }
+
+    async fn settings(&self) -> Result<SettingList, ApiError> {
+        Ok(settings::list(&self.settings))
+    }
+
+    async fn change_settings(
+        &self,
+        request: ChangeSettingsRequest,
+    ) -> Result<SettingList, ApiError> {
+        settings::change(&self.settings, request)
     }
 
     async fn peers(&self) -> Result<PeerList, ApiError> {

@@ -18,11 +18,12 @@ mod output;
 mod pay;
 mod place;
 mod recover;
+mod settings;
 
 pub use args::{
     BackupArgs, ChannelCommand, Cli, ClientCommand, Command, ConfigCommand, ContractCommand,
     DemoArgs, DevnetArgs, EventsArgs, Globals, LockCommand, MoneyArgs, NodeArgs, PayArgs,
-    PeerCommand, RecoverCommand, SettingArgs, StopArgs, WalletCommand,
+    PeerCommand, RecoverCommand, SettingArgs, SettingsCommand, StopArgs, WalletCommand,
 };
 pub use backup::{run_backup, run_restore};
 pub use client::run_client_command;

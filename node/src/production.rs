@@ -26,7 +26,7 @@ use strait_runtime::{Halt, Runtime, known_blocks};
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, LogLevelHandle, Logs, Metrics};
+use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
@@ -35,6 +35,7 @@ use crate::backend::NodeBackend;
 use crate::config::{
     self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting,
 };
+use crate::live::{Handles, LiveSettings};
 use crate::module_files::ModuleFiles;
 use crate::production::missing_modules::MissingModules;
 use crate::production::servers::Servers;
@@ -68,7 +69,9 @@ pub struct Node {
     servers: Servers,
     /// Looks for modules whose files are missing.
     modules: JoinHandle<()>,
-    logs: Logs,
+    settings: Arc<LiveSettings>,
+    /// Written out when dropped.
+    _logs: Logs,
 }
 
 /// The server of `/v1`.
@@ -100,18 +103,20 @@ pub async fn init_with(file: Option<&Path>, flags: &[Setting]) -> Result<Node, I
 /// # Errors
 /// As [`init_production`].
 pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
-    let Loaded { config, ignored_variables, .. } = loaded;
+    let config = loaded.config.clone();
     create_folder(&config.data_dir)?;
     // Before anything is written there, so that a second process leaves no trace.
     let lock = DirectoryLock::take(&config.data_dir).map_err(InitError::Store)?;
     let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
     let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
-    for variable in &ignored_variables {
+    for variable in &loaded.ignored_variables {
         tracing::warn!(variable, "names no setting and is ignored");
     }
     open_files::raise_limit(&config);
     let started = now();
-    let metrics = Arc::new(metrics_of(&config, started));
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
+    let handles = Handles { logs: logs.level() };
+    let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
     let api_options = api_options(&config, &metrics, &health)?;
     // The health server answers first, so that a supervisor sees a node that is still starting.
@@ -140,6 +145,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         reader,
         net: net.clone(),
         health: Arc::clone(&health),
+        settings: Arc::clone(&settings),
         metrics: Arc::clone(&metrics),
         node: id,
         network: config.chain.network,
@@ -171,7 +177,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let modules = tokio::spawn(missing_modules.watch());
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
     let metrics = metrics_address;
-    Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, logs })
+    Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, settings, _logs: logs })
 }
 
 impl Node {
@@ -193,10 +199,10 @@ impl Node {
         self.metrics
     }
 
-    /// Changes what is logged while the node runs.
+    /// What it runs with, and what changes that.
     #[must_use]
-    pub fn log_level(&self) -> LogLevelHandle {
-        self.logs.level()
+    pub fn settings(&self) -> Arc<LiveSettings> {
+        Arc::clone(&self.settings)
     }
 
     /// Where peers connect to, as multiaddresses.
@@ -247,15 +253,6 @@ fn component_of(halt: &Halt) -> Component {
         },
         Halt::Append(_) | Halt::Snapshot(_) | _ => Component::Store,
     }
-}
-
-/// Metrics that tell the settings from the start.
-fn metrics_of(config: &Config, started: Timestamp) -> Metrics {
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), started);
-    for (key, value) in config.gauges() {
-        metrics.set_setting(key, value);
-    }
-    metrics
 }
 
 /// What blocking recovery leaves.

@@ -19,6 +19,7 @@ mod lock;
 mod payment;
 mod peer;
 mod recovery;
+mod settings;
 mod status;
 mod wallet;
 
@@ -44,5 +45,6 @@ pub use lock::{
 pub use payment::{PaymentItem, PaymentRequest, PaymentResponse};
 pub use peer::{ConnectPeerRequest, Peer, PeerConnection, PeerList};
 pub use recovery::{RecoverRequest, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList};
+pub use settings::{ChangeSettingsRequest, Setting, SettingList, SettingValue};
 pub use status::{ChainState, ChainStatus, ChannelCounts, LogStatus, Network, StatusResponse};
 pub use wallet::{AddressResponse, SendAll, SendAmount, SendRequest, SendResponse, WalletResponse};

@@ -19,7 +19,7 @@ const NO_ROUTE: &str = "none";
 pub struct Answered<'a> {
     /// The route as the router knows it, `/v1/channels/{channel_id}`; `none` for a path that matches no route.
     pub route: &'a str,
-    /// `GET`, `POST` or `other`.
+    /// `GET`, `POST`, `PATCH` or `other`.
     pub method: &'static str,
     /// The status code of the answer.
     pub status: u16,
@@ -68,6 +68,8 @@ fn method_name(method: &Method) -> &'static str {
         "GET"
     } else if *method == Method::POST {
         "POST"
+    } else if *method == Method::PATCH {
+        "PATCH"
     } else {
         "other"
     }

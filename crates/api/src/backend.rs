@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use futures::Stream;
 use strait_api_types::{
-    ActResponse, AddressResponse, Channel, ChannelList, CloseMode, Contract, ContractList, Event,
-    Lock, LockList, Module, ModuleList, PaymentResponse, Peer, PeerList, Recovery, RecoveryList,
-    SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    ActResponse, AddressResponse, ChangeSettingsRequest, Channel, ChannelList, CloseMode, Contract,
+    ContractList, Event, Lock, LockList, Module, ModuleList, PaymentResponse, Peer, PeerList,
+    Recovery, RecoveryList, SendResponse, SettingList, SettleResponse, StatusResponse,
+    WalletResponse,
 };
 use strait_payment::LockKey;
 use strait_primitives::{ChannelId, ContractId, EventSeq, Preimage, RequestKey};
@@ -47,6 +48,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The node at a glance.
     fn status(&self) -> impl Answer<StatusResponse>;
+
+    /// What the node runs with, in the order of the documentation.
+    fn settings(&self) -> impl Answer<SettingList>;
+
+    /// Changes settings while the node runs, all of them or none; answers with those it was given, as they are then.
+    fn change_settings(&self, request: ChangeSettingsRequest) -> impl Answer<SettingList>;
 
     /// All peers, by node id.
     fn peers(&self) -> impl Answer<PeerList>;

@@ -3,7 +3,9 @@
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::routes::{channels, contracts, events, locks, node, payments, recovery, wallet};
+use crate::routes::{
+    channels, contracts, events, locks, node, payments, recovery, settings, wallet,
+};
 
 /// Collects the paths; their schemas come along.
 #[derive(OpenApi)]
@@ -16,6 +18,8 @@ use crate::routes::{channels, contracts, events, locks, node, payments, recovery
     ),
     paths(
         node::status,
+        settings::settings,
+        settings::change_settings,
         node::peers,
         node::connect_peer,
         channels::channels,

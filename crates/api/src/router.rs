@@ -15,7 +15,9 @@ use tokio::time::sleep;
 
 use crate::idempotency::Asked;
 use crate::limits::{CALLERS_MAX, LAST_ANSWERS_WITHIN, QUESTIONS_MAX, STREAMS_MAX, WAITING_MAX};
-use crate::routes::{channels, contracts, events, locks, node, payments, recovery, wallet};
+use crate::routes::{
+    channels, contracts, events, locks, node, payments, recovery, settings, wallet,
+};
 use crate::token::Token;
 use crate::waiting::{Crowded, Waiting};
 use crate::{ApiError, Backend, OnAnswer, answered};
@@ -169,6 +171,7 @@ fn busy() -> ApiError {
 pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router {
     Router::new()
         .route("/v1/status", get(node::status::<B>))
+        .route("/v1/settings", get(settings::settings::<B>).patch(settings::change_settings::<B>))
         .route("/v1/peers", get(node::peers::<B>).post(node::connect_peer::<B>))
         .route("/v1/channels", get(channels::channels::<B>).post(channels::open_channel::<B>))
         .route("/v1/channels/{channel_id}", get(channels::channel::<B>))

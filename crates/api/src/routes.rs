@@ -7,6 +7,7 @@ pub(crate) mod locks;
 pub(crate) mod node;
 pub(crate) mod payments;
 pub(crate) mod recovery;
+pub(crate) mod settings;
 pub(crate) mod wallet;
 
 use axum::extract::{FromRequestParts, Path};

@@ -11,11 +11,12 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use strait_api_types::{
-    ActResponse, AddressResponse, ChainState, ChainStatus, Channel, ChannelCounts, ChannelList,
-    ChannelPhase, ChannelRole, CloseMode, Contract, ContractList, ContractPhase, ErrorCode, Event,
-    EventKind, Lock, LockList, LockState, LogStatus, Module, ModuleList, Network, PaymentResponse,
-    Peer, PeerConnection, PeerList, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList,
-    SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    ActResponse, AddressResponse, ChainState, ChainStatus, ChangeSettingsRequest, Channel,
+    ChannelCounts, ChannelList, ChannelPhase, ChannelRole, CloseMode, Contract, ContractList,
+    ContractPhase, ErrorCode, Event, EventKind, Lock, LockList, LockState, LogStatus, Module,
+    ModuleList, Network, PaymentResponse, Peer, PeerConnection, PeerList, Recovery, RecoveryChoice,
+    RecoveryDoubt, RecoveryList, SendResponse, Setting, SettingList, SettingValue, SettleResponse,
+    StatusResponse, WalletResponse,
 };
 use strait_payment::LockKey;
 use strait_primitives::{
@@ -233,6 +234,26 @@ impl Backend for ScriptedNode {
             log: LogStatus { head_seq: *self.head.borrow(), size_bytes: 4_096 },
             started_at_ms: 1,
         })
+    }
+
+    async fn settings(&self) -> Result<SettingList, ApiError> {
+        let value = Some(SettingValue::Text("info".into()));
+        let setting =
+            Setting { key: "log_level".into(), value, source: "default".into(), live: true };
+        Ok(SettingList { settings: vec![setting] })
+    }
+
+    async fn change_settings(
+        &self,
+        request: ChangeSettingsRequest,
+    ) -> Result<SettingList, ApiError> {
+        let changed = |(key, value)| Setting {
+            key,
+            value: Some(value),
+            source: "request".into(),
+            live: true,
+        };
+        Ok(SettingList { settings: request.0.into_iter().map(changed).collect() })
     }
 
     async fn peers(&self) -> Result<PeerList, ApiError> {

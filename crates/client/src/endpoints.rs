@@ -2,10 +2,11 @@
 
 use hyper::Method;
 use strait_api_types::{
-    ActRequest, ActResponse, AddressResponse, Channel, ChannelList, CloseChannelRequest, CloseMode,
-    ConnectPeerRequest, Contract, ContractList, EventPage, Module, ModuleList, OpenChannelRequest,
-    OpenContractRequest, PaymentRequest, PaymentResponse, Peer, PeerList, RecoverRequest, Recovery,
-    RecoveryList, SendRequest, SendResponse, SettleResponse, StatusResponse, WalletResponse,
+    ActRequest, ActResponse, AddressResponse, ChangeSettingsRequest, Channel, ChannelList,
+    CloseChannelRequest, CloseMode, ConnectPeerRequest, Contract, ContractList, EventPage, Module,
+    ModuleList, OpenChannelRequest, OpenContractRequest, PaymentRequest, PaymentResponse, Peer,
+    PeerList, RecoverRequest, Recovery, RecoveryList, SendRequest, SendResponse, SettingList,
+    SettleResponse, StatusResponse, WalletResponse,
 };
 
 use crate::client::Content;
@@ -17,6 +18,19 @@ impl Client {
     /// The node at a glance.
     pub async fn status(&self) -> Result<StatusResponse, ClientError> {
         self.get("/v1/status").await
+    }
+
+    /// What the node runs with.
+    pub async fn settings(&self) -> Result<SettingList, ClientError> {
+        self.get("/v1/settings").await
+    }
+
+    /// Changes settings while the node runs, all or none; answers with these.
+    pub async fn change_settings(
+        &self,
+        request: &ChangeSettingsRequest,
+    ) -> Result<SettingList, ClientError> {
+        self.ask(Method::PATCH, "/v1/settings", None, Content::json(request)).await
     }
 
     /// All peers.

@@ -239,6 +239,12 @@ impl Config {
         super::shown::gauges(self)
     }
 
+    /// The effective settings that are words of a bounded length, by key: for labels.
+    #[must_use]
+    pub fn words(&self) -> [(&'static str, &str); 2] {
+        super::shown::words(self)
+    }
+
     /// Keys whose effective value is another one there.
     #[must_use]
     pub fn changed_keys(&self, other: &Self) -> Vec<&'static str> {

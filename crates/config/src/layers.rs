@@ -26,6 +26,28 @@ pub struct Setting {
     pub flag: &'static str,
 }
 
+/// What a running node is asked to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key: `log_level`.
+    pub key: String,
+    /// Its new value.
+    pub value: NewValue,
+}
+
+/// A value as a request has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewValue {
+    /// Text, which is read as a flag's is: also numbers, switches, and lists separated by commas.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// True or false.
+    Switch(bool),
+    /// Texts.
+    List(Vec<String>),
+}
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
@@ -37,6 +59,8 @@ pub enum Source {
     Variable(String),
     /// A flag of the command line.
     Flag(&'static str),
+    /// A request to the running node; it is forgotten at the next start.
+    Request,
 }
 
 impl fmt::Display for Source {
@@ -46,12 +70,13 @@ impl fmt::Display for Source {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Variable(name) => write!(f, "env {name}"),
             Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Request => f.write_str("request"),
         }
     }
 }
 
 /// All layers so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Layers {
     /// Values that were set, by key, the highest layer's only.
     values: BTreeMap<String, (Value, Source)>,
@@ -121,6 +146,28 @@ impl Layers {
     pub(crate) fn add_flags(&mut self, flags: &[Setting]) {
         for Setting { key, value, flag } in flags {
             self.add_text(key, value, Source::Flag(flag));
+        }
+    }
+
+    /// Lays down what a running node was asked to change.
+    pub(crate) fn add_requests(&mut self, changes: &[Change]) {
+        for Change { key, value } in changes {
+            match value {
+                NewValue::Text(text) => self.add_text(key, text, Source::Request),
+                NewValue::Number(number) => self.add(key, (*number).into(), Source::Request),
+                NewValue::Switch(on) => self.add(key, (*on).into(), Source::Request),
+                NewValue::List(texts) => self.add(key, texts.clone().into(), Source::Request),
+            }
+        }
+    }
+
+    /// Takes over what another set of layers says about some keys.
+    pub(crate) fn take_over(&mut self, keys: &[&str], other: &Self) {
+        for key in keys {
+            match other.values.get(*key) {
+                Some(value) => self.values.insert((*key).to_owned(), value.clone()),
+                None => self.values.remove(*key),
+            };
         }
     }
 

@@ -24,12 +24,13 @@ pub use checked::{
     NetConfig, Network, StoreConfig, WalletConfig,
 };
 pub use error::{ConfigError, Problem, Problems};
-pub use layers::{Setting, Source};
+pub use layers::{Change, NewValue, Setting, Source};
+pub use shown::Effective;
 
 use layers::Layers;
 
 /// A configuration, and where its values came from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
@@ -49,6 +50,41 @@ impl Loaded {
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         shown::json(&self.config, &self.layers)
+    }
+
+    /// The effective settings in the order of the documentation.
+    #[must_use]
+    pub fn effective(&self) -> Vec<Effective> {
+        shown::with_sources(&self.config, &self.layers)
+    }
+
+    /// The same configuration with some keys changed, checked as a whole, as if they had stood in the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem of every key at once.
+    pub fn changed(&self, changes: &[Change]) -> Result<Self, ConfigError> {
+        let mut layers = self.layers.clone();
+        layers.add_requests(changes);
+        Self::check(layers, Vec::new())
+    }
+
+    /// The same configuration with what another one says about some keys, checked as a whole.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if the two do not go together.
+    pub fn with_keys_of(&self, other: &Self, keys: &[&str]) -> Result<Self, ConfigError> {
+        let mut layers = self.layers.clone();
+        layers.take_over(keys, &other.layers);
+        Self::check(layers, Vec::new())
+    }
+
+    /// Makes one configuration of layers that were laid down.
+    fn check(layers: Layers, ignored_variables: Vec<String>) -> Result<Self, ConfigError> {
+        match Config::try_from(layers.to_raw()) {
+            Ok(config) if layers.is_clean() => Ok(Self { config, ignored_variables, layers }),
+            Ok(_) => Err(ConfigError::Problems(layers.all_problems(Problems::default()))),
+            Err(found) => Err(ConfigError::Problems(layers.all_problems(found))),
+        }
     }
 
     /// Where the value of a key came from.
@@ -89,11 +125,7 @@ pub fn from_texts(
     }
     let ignored_variables = layers.add_variables(variables);
     layers.add_flags(flags);
-    match Config::try_from(layers.to_raw()) {
-        Ok(config) if layers.is_clean() => Ok(Loaded { config, ignored_variables, layers }),
-        Ok(_) => Err(ConfigError::Problems(layers.all_problems(Problems::default()))),
-        Err(found) => Err(ConfigError::Problems(layers.all_problems(found))),
-    }
+    Loaded::check(layers, ignored_variables)
 }
 
 #[cfg(test)]

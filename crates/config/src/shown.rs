@@ -5,7 +5,7 @@ use std::fmt::Write;
 use toml::Value;
 
 use crate::checked::{Config, ContractPolicy};
-use crate::layers::Layers;
+use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
@@ -113,6 +113,23 @@ pub(crate) fn json(config: &Config, layers: &Layers) -> serde_json::Value {
     serde_json::Value::Object(settings.collect())
 }
 
+/// An effective setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effective {
+    /// The key: `channel.delay_blocks`.
+    pub key: &'static str,
+    /// Its value; `None` if it is not set and has no default.
+    pub value: Option<Value>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// The effective settings, each with its source.
+pub(crate) fn with_sources(config: &Config, layers: &Layers) -> Vec<Effective> {
+    let settings = effective(config).into_iter();
+    settings.map(|(key, value)| Effective { key, value, source: layers.source(key) }).collect()
+}
+
 /// The effective settings that are numbers or switches.
 pub(crate) fn gauges(config: &Config) -> Vec<(&'static str, f64)> {
     let as_number = |value: Value| match value {
@@ -128,6 +145,11 @@ pub(crate) fn gauges(config: &Config) -> Vec<(&'static str, f64)> {
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.and_then(as_number)?)))
         .collect()
+}
+
+/// The effective settings that are one word out of few: they may be labels.
+pub(crate) fn words(config: &Config) -> [(&'static str, &str); 2] {
+    [("log_level", &config.log_level), ("chain.network", config.chain.network.as_str())]
 }
 
 #[cfg(test)]

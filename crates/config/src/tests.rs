@@ -297,3 +297,48 @@ fn the_example_configurations_are_accepted() {
         assert!(loaded.config.chain.cookie_file.is_some(), "{name}");
     }
 }
+
+#[test]
+fn a_running_configuration_is_changed_with_the_checks_of_the_start() {
+    let running = load_text(LEAST, &[], &[]).unwrap();
+    let change = |key: &str, value: NewValue| {
+        running.changed(&[Change { key: key.to_owned(), value }]).map_err(|e| e.to_string())
+    };
+    let changed = change("log_level", NewValue::Text("warn".into())).unwrap();
+    assert_eq!(changed.config.log_level, "warn");
+    assert_eq!(changed.source("log_level"), Source::Request);
+    assert_eq!(running.config.changed_keys(&changed.config), ["log_level"]);
+    // Text stands for what a flag would say.
+    let texts = [("net.peers_max", "7"), ("locks.forward", "false"), ("p2p_listen", "")];
+    for (key, text) in texts {
+        let changed = change(key, NewValue::Text(text.into())).unwrap();
+        assert_eq!(running.config.changed_keys(&changed.config), [key]);
+    }
+    let refused = [
+        ("log_level", NewValue::Number(1), "text is right"),
+        ("net.peers_max", NewValue::Number(-1), "not negative"),
+        ("net.peers_max", NewValue::Number(0), "from 1 to 10000 is right"),
+        ("net.peers_maxx", NewValue::Number(1), "net.peers_max was meant"),
+        ("locks.forward", NewValue::List(vec![]), "true or false is right"),
+    ];
+    for (key, value, words) in refused {
+        let problem = change(key, value).unwrap_err();
+        assert!(problem.contains(words) && problem.contains("(request)"), "{problem}");
+    }
+}
+
+#[test]
+fn keys_are_taken_over_with_their_sources_and_what_does_not_go_together_is_refused() {
+    let running = load_text(LEAST, &[], &[]).unwrap();
+    let text = format!(
+        "log_level = \"warn\"\n{LEAST}\n[channel]\ncapacity_sat_max = 10000\ncapacity_sat_min = 5000\n"
+    );
+    let next = load_text(&text, &[], &[]).unwrap();
+    let mixed = running.with_keys_of(&next, &["log_level"]).unwrap();
+    assert_eq!(running.config.changed_keys(&mixed.config), ["log_level"]);
+    assert_eq!(mixed.source("log_level"), next.source("log_level"));
+    let back = mixed.with_keys_of(&running, &["log_level"]).unwrap();
+    assert_eq!(back.config, running.config);
+    let problem = running.with_keys_of(&next, &["channel.capacity_sat_max"]).unwrap_err();
+    assert!(problem.to_string().contains("from 20000"), "{problem}");
+}

@@ -17,7 +17,8 @@ mod storage;
 use std::time::Duration;
 
 use prometheus::{
-    Gauge, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder,
+    Gauge, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
 use strait_primitives::{BlockHeight, Timestamp};
 
@@ -56,6 +57,7 @@ pub struct Metrics {
     contract_call: HistogramVec,
     errors: IntCounterVec,
     settings: GaugeVec,
+    setting_words: IntGaugeVec,
     start_time: Gauge,
     process: ProcessMetrics,
 }
@@ -102,6 +104,11 @@ impl Metrics {
                 "Errors by the part of the node where they arose.",
             ),
             settings: r.settings("strait_setting", "Effective numeric settings by key."),
+            setting_words: r.infos(
+                "strait_setting_info",
+                "Effective settings of few words by key, with the value as a label; always 1.",
+                &["key", "value"],
+            ),
             start_time: r.start_time(
                 "strait_start_time_seconds",
                 "When the process started, in seconds since 1970-01-01 UTC.",
@@ -145,6 +152,14 @@ impl Metrics {
     /// Tells an effective setting. Keys are those of the configuration, with their unit as suffix.
     pub fn set_setting(&self, key: &'static str, value: f64) {
         self.settings.with_label_values(&[key]).set(value);
+    }
+
+    /// Tells the effective settings that are words, all of them: what one had before is shown no more.
+    pub fn set_setting_words<'a>(&self, words: impl IntoIterator<Item = (&'static str, &'a str)>) {
+        self.setting_words.reset();
+        for (key, value) in words {
+            self.setting_words.with_label_values(&[key, value]).set(1);
+        }
     }
 
     /// All metrics in Prometheus's text format, version 0.0.4.

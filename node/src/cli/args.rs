@@ -241,6 +241,13 @@ pub enum ClientCommand {
     },
     /// The node at a glance
     Status,
+    /// What the node runs with; change what changes while it runs
+    #[command(after_help = examples::SETTINGS)]
+    Settings {
+        /// What to do; without it the settings are listed
+        #[command(subcommand)]
+        command: Option<SettingsCommand>,
+    },
     /// What happened, one event a line
     #[command(after_help = examples::EVENTS)]
     Events(EventsArgs),
@@ -427,6 +434,20 @@ pub enum RecoverCommand {
         /// Key and dry run.
         #[command(flatten)]
         money: MoneyArgs,
+    },
+}
+
+/// `strait settings`
+#[derive(Debug, Subcommand)]
+pub enum SettingsCommand {
+    /// What the node runs with, where that came from, and what changes live
+    List,
+    /// Change a setting until the next start
+    Set {
+        /// The setting: one that the list shows as live
+        key: String,
+        /// Its new value, as in `--set`
+        value: String,
     },
 }
 

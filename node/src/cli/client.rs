@@ -12,7 +12,7 @@ use super::money::{Intention, intend};
 use super::output::{Form, Output};
 use super::{
     ChannelCommand, CliError, ClientCommand, EventsArgs, Globals, LockCommand, MoneyArgs,
-    PeerCommand, WalletCommand, contract, lock, pay, place, recover,
+    PeerCommand, WalletCommand, contract, lock, pay, place, recover, settings,
 };
 
 /// Asks the node that the flags mean, and writes its answer.
@@ -40,6 +40,9 @@ pub async fn run_client_command(
         ClientCommand::Wallet(command) => wallet(&client, command, &mut output).await,
         ClientCommand::Recover { command } => {
             recover::run(&client, command.as_ref(), &mut output).await
+        }
+        ClientCommand::Settings { command } => {
+            settings::run(&client, command.as_ref(), &mut output).await
         }
         ClientCommand::Status => output.object(&client.status().await?),
         ClientCommand::Events(args) => events(&client, args, &mut output).await,

@@ -5,8 +5,8 @@ Examples:
   strait node --config /etc/strait/node.toml
   strait node --config node.toml --log-level debug --set channel.delay_blocks=288
 
-SIGTERM and SIGINT stop the node. SIGHUP makes it read its configuration again: the log level changes
-at once, and the log names what takes a restart.";
+SIGTERM and SIGINT stop the node. SIGHUP makes it read its configuration again: what `strait settings`
+shows as live changes at once, and the log names what takes a restart.";
 
 pub(super) const DEVNET: &str = "\
 Examples:
@@ -39,6 +39,15 @@ Examples:
 
 `close_brings_sat` in the list is what a close together would bring now, by the peer's ledger. Nothing
 is signed that brings less than approved. docs/recovery.md says which choice suits when.";
+
+pub(super) const SETTINGS: &str = "\
+Examples:
+  strait settings
+  strait settings set log_level debug
+  strait settings set log_level info,strait_net=trace
+
+What is set holds until the next start, or until the node reads its configuration again (SIGHUP) and
+finds another value there than before. Write it into the file as well if it is to stay.";
 
 pub(super) const DEMO: &str = "\
 Examples:

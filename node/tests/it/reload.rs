@@ -1,7 +1,11 @@
-//! SIGHUP: what can change live does, what cannot is named, and a wrong file changes nothing.
+//! Settings that change while the node runs, by SIGHUP and by request: what can does, what cannot is named, and what is
+//! wrong changes nothing.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use strait_api_types::{ChangeSettingsRequest, SettingList, SettingValue};
+use strait_client::ClientError;
 use strait_testkit::TestDevnet;
 
 use crate::nodes::{Backend, Node, until};
@@ -30,7 +34,7 @@ async fn work(devnet: &TestDevnet, folder: &Path) {
     assert!(!node.words().contains(" DEBUG "));
     let level = |level: &str| format!("log_level = \"{level}\"\nrpc_url");
     // The test's configuration names no level: the default is `info`.
-    check(&node, "rpc_url", &level("debug"), &["log level changed", "\"debug\""]).await;
+    check(&node, "rpc_url", &level("debug"), &["settings changed", "\"debug\""]).await;
     node.client().channel(&"00".repeat(32)).await.unwrap_err();
     until("the node tells of refusals", async || node.words().contains(" DEBUG ").then_some(()))
         .await;
@@ -39,12 +43,75 @@ async fn work(devnet: &TestDevnet, folder: &Path) {
     let delay = ["take a restart", "channel.delay_blocks"];
     check(&node, "delay_blocks = 6", "delay_blocks = 7", &wrong).await;
     check(&node, &level("loud"), &level("debug"), &delay).await;
-    let both = ["log level changed", "\"warn\"", "take a restart", "channel.delay_blocks"];
+    let both = ["settings changed", "\"warn\"", "take a restart", "channel.delay_blocks"];
     check(&node, &level("debug"), &level("warn"), &both).await;
+    requests(&node).await;
+    kept(&node, &level("warn"), &level("error")).await;
+}
+
+/// Asks for one setting to be changed.
+async fn set(node: &Node, key: &str, value: SettingValue) -> Result<SettingList, ClientError> {
+    let request = ChangeSettingsRequest(BTreeMap::from([(key.to_owned(), value)]));
+    node.client().change_settings(&request).await
+}
+
+/// The log level that the node runs with, and where it came from.
+async fn level_of(node: &Node) -> (String, String) {
+    let settings = node.client().settings().await.unwrap().settings;
+    let level = settings.into_iter().find(|setting| setting.key == "log_level").unwrap();
+    assert!(level.live);
+    let Some(SettingValue::Text(value)) = level.value else { panic!("{level:?}") };
+    (value, level.source)
+}
+
+/// A request changes what changes live, all of it or nothing, and says what is wrong with the rest.
+async fn requests(node: &Node) {
+    let text = |text: &str| SettingValue::Text(text.to_owned());
+    let changed = set(node, "log_level", text("info")).await.unwrap();
+    assert_eq!(changed.settings.len(), 1);
+    let expect = ("info".to_owned(), "request".to_owned());
+    assert_eq!(level_of(node).await, expect);
+    assert!(node.scrape().contains("strait_setting_info{key=\"log_level\",value=\"info\"} 1"));
+    let rows = [
+        ("log_level", text("loud"), "debug or trace is right"),
+        ("log_levle", text("info"), "log_level was meant"),
+        ("channel.delay_blocks", SettingValue::Number(9), "channel.delay_blocks takes a restart"),
+        ("channel.delay_blocks", SettingValue::Number(2), "from 6 to 2016 is right"),
+        ("metrics_port", SettingValue::Switch(true), "a whole number is right"),
+    ];
+    for (key, value, words) in rows {
+        let both = [(key.to_owned(), value), ("log_level".to_owned(), text("trace"))];
+        let request = ChangeSettingsRequest(both.into_iter().rev().collect());
+        let refused = node.client().change_settings(&request).await.unwrap_err();
+        let ClientError::Refused { status: 400, error } = refused else { panic!("{refused}") };
+        assert!(error.message.contains(words), "{key}: {}", error.message);
+        assert_eq!(level_of(node).await, expect, "nothing was changed");
+    }
+    let shown = node.client().settings().await.unwrap().settings;
+    let delay = shown.iter().find(|setting| setting.key == "channel.delay_blocks").unwrap();
+    // The file has another by now, which takes a restart.
+    assert_eq!((&delay.value, delay.live), (&Some(SettingValue::Number(6)), false));
+}
+
+/// What was asked for outlives a hangup, until the file says something new.
+async fn kept(node: &Node, from: &str, to: &str) {
+    check(node, "delay_blocks = 7", "delay_blocks = 8", &["configuration read again"]).await;
+    assert_eq!(level_of(node).await.0, "info");
+    let config = std::fs::read_to_string(node.config()).unwrap();
+    std::fs::write(node.config(), config.replacen(from, to, 1)).unwrap();
+    signal("HUP", node.process_id());
+    until("the file's level holds", async || {
+        let (level, source) = level_of(node).await;
+        (level == "error" && source.starts_with("file ")).then_some(())
+    })
+    .await;
+    let scrape = node.scrape();
+    assert!(scrape.contains("strait_setting_info{key=\"log_level\",value=\"error\"} 1"));
+    assert!(!scrape.contains("value=\"info\""), "one level at a time");
 }
 
 #[test]
-fn a_hangup_changes_the_log_level_and_names_what_takes_a_restart() {
+fn a_hangup_or_a_request_changes_what_is_live_and_names_what_takes_a_restart() {
     // The chain has a runtime of its own, which may be neither made nor ended within another.
     let devnet = TestDevnet::start();
     let folder = tempfile::tempdir().unwrap();

@@ -88,6 +88,11 @@ impl Registrar {
         self.keep(GaugeVec::new(Opts::new(name, help), &["key"]).expect(VALID))
     }
 
+    /// Registers gauges whose labels are the message; the caller bounds them.
+    pub(super) fn infos(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.keep(IntGaugeVec::new(Opts::new(name, help), labels).expect(VALID))
+    }
+
     pub(super) fn start_time(&self, name: &str, help: &str) -> Gauge {
         self.keep(Gauge::new(name, help).expect(VALID))
     }

@@ -74,6 +74,10 @@ fn every_change_shows_in_its_line() {
         |m| m.set_setting("reconnect_ms_max", 60_000.0),
         "strait_setting{key=\"reconnect_ms_max\"} 60000",
     );
+    check(
+        |m| m.set_setting_words([("log_level", "info")]),
+        "strait_setting_info{key=\"log_level\",value=\"info\"} 1",
+    );
 }
 
 #[test]
@@ -173,7 +177,7 @@ fn every_series_is_there_from_the_start_except_settings_and_requests() {
     for label in ["direction=\"received\"", "state=\"closing\"", "kind=\"bad_answer\"", "side="] {
         assert!(text.contains(label), "{label}");
     }
-    for absent in ["strait_setting", "strait_api_requests_total"] {
+    for absent in ["strait_setting", "strait_setting_info", "strait_api_requests_total"] {
         assert!(!families.contains(absent), "{absent} has no series before it is told");
     }
     // Each of the 9 histograms has three names.

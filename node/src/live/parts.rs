@@ -1,0 +1,88 @@
+//! What changes while the node runs: the table of its parts that take new settings.
+//!
+//! To make a key live, give [`Handles`] what changes the part it belongs to, and [`PARTS`] a row: the keys, and how the part
+//! takes a configuration. Checks, `SIGHUP`, the REST interface, the command line and the gauges follow from the table.
+
+use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle};
+use thiserror::Error;
+
+use crate::config::Config;
+
+/// What changes the running parts.
+#[derive(Debug)]
+pub(crate) struct Handles {
+    /// The logs.
+    pub(crate) logs: LogLevelHandle,
+}
+
+/// Why a part did not take its new settings.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The log level is no filter.
+    #[error("log_level is wrong")]
+    LogLevel(#[source] LogFilterError),
+    /// The logs take no other level.
+    #[error("the log level cannot be changed")]
+    Logs(#[source] LogError),
+}
+
+/// A part of the node that takes new settings while it runs.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Its keys. They change together.
+    pub(super) keys: &'static [&'static str],
+    /// When it takes them.
+    pub(super) renewal: Renewal,
+    /// Lets it take them. The configuration is checked; a part that fails keeps what it has.
+    pub(super) apply: fn(&Handles, &Config) -> Result<(), ApplyError>,
+}
+
+/// When a part takes its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Renewal {
+    /// When one of them has changed.
+    OnChange,
+    /// At every `SIGHUP` as well: they name files, whose content may have changed.
+    OnHangup,
+}
+
+/// All of them.
+pub(super) const PARTS: &[Part] =
+    &[Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level }];
+
+/// The part that a key belongs to, if the key is live.
+pub(super) fn part_of(key: &str) -> Option<&'static Part> {
+    PARTS.iter().find(|part| part.keys.contains(&key))
+}
+
+/// Every live key.
+pub(super) fn live_keys() -> Vec<&'static str> {
+    PARTS.iter().flat_map(|part| part.keys.iter().copied()).collect()
+}
+
+fn change_log_level(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    let filter: LogFilter = config.log_level.parse().map_err(ApplyError::LogLevel)?;
+    handles.logs.change(&filter).map_err(ApplyError::Logs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn every_live_key_is_a_setting_and_belongs_to_one_part() {
+        let least =
+            "rpc_url = \"http://127.0.0.1:1\"\ndata_dir = \"/d\"\nchain.network = \"regtest\"";
+        let file = Some(("node.toml".into(), least.to_owned()));
+        let loaded = config::from_texts(file, [], &[]).unwrap();
+        let known: BTreeSet<&str> = loaded.effective().iter().map(|setting| setting.key).collect();
+        let live = live_keys();
+        let once: BTreeSet<&str> = live.iter().copied().collect();
+        assert_eq!(once.len(), live.len(), "twice: {live:?}");
+        assert!(once.is_subset(&known), "{live:?}");
+    }
+}

@@ -7,7 +7,9 @@
 //! **Invariant:** whatever happened, a run ends with the two nodes' balances being what was acknowledged, to the
 //! millisatoshi; otherwise it fails.
 
+mod alerts;
 mod backend;
+mod faults;
 mod figures;
 mod ledger;
 mod machine;
@@ -46,6 +48,8 @@ struct Arguments {
 enum Run {
     /// Steady traffic for a long time; fails if memory, file handles or the log grow without a reason.
     Soak(soak::Soak),
+    /// Things go wrong one after the other; fails if a node does not recover, or something is lost.
+    Faults(faults::Faults),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     match &arguments.run {
         Run::Soak(soak) => runtime.block_on(soak.run(&backend, &arguments.strait, &arguments.into)),
+        Run::Faults(faults) => {
+            runtime.block_on(faults.run(&backend, &arguments.strait, &arguments.into))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A chain, two funded nodes, and a channel between them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -33,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct World<'a> {
     /// The chain.
     pub(crate) backend: &'a Backend,
+    /// Where everything of it lies.
+    pub(crate) folder: PathBuf,
     /// Between alice and the chain.
     pub(crate) to_chain: Relay,
     /// Between alice and bob.
@@ -80,7 +82,8 @@ impl<'a> World<'a> {
         fund(backend, &[alice.client()?, bob.client()?]).await?;
         let agreed = Agreed { alice_msat: 0, bob_msat: 0 };
         let channel_id = String::new();
-        let mut world = Self { backend, to_chain, to_peer, alice, bob, channel_id, agreed };
+        let folder = folder.to_owned();
+        let mut world = Self { backend, folder, to_chain, to_peer, alice, bob, channel_id, agreed };
         world.open().await?;
         Ok(world)
     }
@@ -100,6 +103,11 @@ impl<'a> World<'a> {
         };
         let opened = alice.open_channel(&key("open"), &request).await?;
         self.channel_id = opened.channel_id;
+        // The answer comes when the funding transaction is on its way, not when it is there.
+        wait_for("the funding transaction", async || {
+            Ok((self.backend.waiting().await? > 0).then_some(()))
+        })
+        .await?;
         self.backend.mine(DEPTH_BLOCKS).await?;
         for client in [&alice, &bob] {
             is_open(client, &self.channel_id).await?;

@@ -37,8 +37,6 @@ pub(crate) struct World<'a> {
     pub(crate) folder: PathBuf,
     /// Between alice and the chain.
     pub(crate) to_chain: Relay,
-    /// Between alice and bob.
-    pub(crate) to_peer: Relay,
     /// Who opened the channel.
     pub(crate) alice: Machine,
     /// The other.
@@ -78,12 +76,11 @@ impl<'a> World<'a> {
         let mut alice = Machine::new(plan("alice", to_chain.address().to_string()))?;
         let mut bob = Machine::new(plan("bob", backend.address()))?;
         tokio::try_join!(alice.start(), bob.start())?;
-        let to_peer = Relay::start(format!("127.0.0.1:{}", bob.ports().p2p)).await?;
         fund(backend, &[alice.client()?, bob.client()?]).await?;
         let agreed = Agreed { alice_msat: 0, bob_msat: 0 };
         let channel_id = String::new();
         let folder = folder.to_owned();
-        let mut world = Self { backend, folder, to_chain, to_peer, alice, bob, channel_id, agreed };
+        let mut world = Self { backend, folder, to_chain, alice, bob, channel_id, agreed };
         world.open().await?;
         Ok(world)
     }
@@ -92,7 +89,7 @@ impl<'a> World<'a> {
     async fn open(&mut self) -> Result<()> {
         let (alice, bob) = (self.alice.client()?, self.bob.client()?);
         let bobs_id = bob.status().await?.node_id;
-        let address = format!("/ip4/127.0.0.1/tcp/{}", self.to_peer.port());
+        let address = format!("/ip4/127.0.0.1/tcp/{}", self.bob.ports().p2p);
         let known = ConnectPeerRequest { node_id: bobs_id.clone(), address: address.clone() };
         alice.connect_peer(&known).await?;
         let request = OpenChannelRequest {

@@ -21,7 +21,7 @@ const FLOOR_MIB: u64 = 128;
 const LOW_MIB: u64 = 64;
 /// The file that takes the room.
 const FILLER: &str = "somebody-elses-file";
-/// How long a full disk may take to be noticed: the node writes little when it begins nothing new.
+/// How long a full disk may take to be noticed.
 const NOTICED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A small file system; unmounted when dropped.
@@ -67,6 +67,8 @@ pub(super) async fn happen(scene: &mut Scene<'_>) -> Result<()> {
     .await?;
     scene.watch(scene.lasts).await?;
     fill(&filler, 0).await?;
+    // The chain goes on, and the node must write that down.
+    scene.world.backend.mine(1).await?;
     let ended = tokio::time::timeout(NOTICED_WITHIN, scene.world.alice.ended()).await;
     let end = match ended {
         Ok(ended) => format!("ends with {}", ended?),

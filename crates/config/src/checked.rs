@@ -1,5 +1,7 @@
 //! The configuration as the node uses it: every value in bounds, every unit in its type.
 
+mod ship;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 
+pub use self::ship::ShipConfig;
 use crate::error::{Problem, Problems};
 use crate::raw::{
     OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
@@ -48,6 +51,8 @@ pub struct Config {
     pub net: NetConfig,
     /// `[store]`
     pub store: StoreConfig,
+    /// `[ship]`
+    pub ship: ShipConfig,
 }
 
 /// `[api]`: the REST interface.
@@ -281,6 +286,7 @@ impl TryFrom<RawConfig> for Config {
             wallet: check.wallet(raw.wallet, &data_dir),
             net: check.net(&raw.net),
             store: check.store(&raw.store),
+            ship: check.ship(raw.ship, &data_dir),
             data_dir,
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }

@@ -73,6 +73,9 @@ pub(crate) const KEYS: &[Key] = &[
     key("store.snapshot_every_events", Kind::Number),
     key("store.history_bytes_max", Kind::Number),
     key("store.free_bytes_min", Kind::Number),
+    key("ship.folder", Kind::Text),
+    key("ship.every_ms", Kind::Number),
+    key("ship.recipients", Kind::List),
     key("metrics.address", Kind::Text),
 ];
 

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod backup_script;
 mod bad_input;
 mod chain_faults;
 mod demo;
@@ -18,4 +19,5 @@ mod nodes;
 mod processes;
 mod real_chain;
 mod reload;
+mod shipped;
 mod starting;

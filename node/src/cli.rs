@@ -21,14 +21,15 @@ mod recover;
 mod settings;
 
 pub use args::{
-    BackupArgs, ChannelCommand, Cli, ClientCommand, Command, ConfigCommand, ContractCommand,
-    DemoArgs, DevnetArgs, EventsArgs, Globals, LockCommand, MoneyArgs, NodeArgs, PayArgs,
-    PeerCommand, RecoverCommand, SettingArgs, SettingsCommand, StopArgs, WalletCommand,
+    BackupArgs, BackupCommand, ChannelCommand, Cli, ClientCommand, Command, ConfigCommand,
+    ContractCommand, DemoArgs, DevnetArgs, EventsArgs, Globals, KeyArgs, LockCommand, LogCommand,
+    MoneyArgs, NodeArgs, PayArgs, PeerCommand, RecoverCommand, RestoreArgs, SettingArgs,
+    SettingsCommand, StopArgs, WalletCommand,
 };
-pub use backup::{run_backup, run_restore};
+pub use backup::{run_backup, run_log_command, run_restore};
 pub use client::run_client_command;
 pub use config_command::run_config_command;
-pub use error::{CliError, Exit};
+pub use error::{BackupError, CliError, Exit};
 
 #[cfg(test)]
 mod tests;

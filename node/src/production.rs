@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
 use strait_api::{HealthServer, Listen, Server};
+use strait_backup::note_node_id;
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -37,11 +38,13 @@ use crate::config::{
 };
 use crate::live::{Handles, LiveSettings};
 use crate::module_files::ModuleFiles;
+use crate::production::copies::Copies;
 use crate::production::missing_modules::MissingModules;
 use crate::production::servers::Servers;
 use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
 
+mod copies;
 mod error;
 mod free_space;
 mod missing_modules;
@@ -69,6 +72,8 @@ pub struct Node {
     servers: Servers,
     /// Looks for modules whose files are missing.
     modules: JoinHandle<()>,
+    /// Ships the log, and tells of copies.
+    copies: Copies,
     settings: Arc<LiveSettings>,
     /// Written out when dropped.
     _logs: Logs,
@@ -138,6 +143,9 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     servers.run(NETWORK, |stop| service.run(stop));
 
     let reader = store.reader();
+    note_node_id(&config.data_dir, &id.to_string())
+        .map_err(|source| InitError::Folder { path: config.data_dir.clone(), source })?;
+    let copies = Copies::start(&config, reader.clone(), Arc::clone(&metrics), Arc::clone(&health));
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,
@@ -180,7 +188,19 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let modules = tokio::spawn(missing_modules.watch());
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
     let metrics = metrics_address;
-    Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, settings, _logs: logs })
+    Ok(Node {
+        id,
+        api,
+        metrics,
+        p2p,
+        runtime,
+        health,
+        servers,
+        modules,
+        copies,
+        settings,
+        _logs: logs,
+    })
 }
 
 impl Node {
@@ -240,6 +260,7 @@ impl Node {
         self.servers.stop(API).await;
         self.servers.stop(NETWORK).await;
         self.runtime.stop().await;
+        self.copies.stop().await;
         self.servers.stop(HEALTH).await;
         tracing::info!("stopped");
     }

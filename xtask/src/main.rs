@@ -12,6 +12,7 @@ mod deny;
 mod fuzz;
 mod layers;
 mod mutate;
+mod operations;
 mod process;
 mod replay;
 mod sight;
@@ -77,6 +78,8 @@ enum Chore {
         #[arg(default_value = "")]
         name: String,
     },
+    /// Checks what deploys the node: chart, image, workflows, scripts, units, rules of Prometheus.
+    Operations,
     /// Steps through a run of the simulated world in words.
     Replay(replay::Replay),
     /// Checks that alerts, dashboard and runbooks speak of metrics and pages that exist, and runs the alerts' cases.
@@ -131,6 +134,12 @@ fn perform(chore: &Chore) -> Result<()> {
         }
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
+        Chore::Operations => {
+            for what in operations::run(&Workspace::load()?)? {
+                process::say(&format!("left out: {what}"));
+            }
+            Ok(())
+        }
         Chore::Replay(replay) => replay::run(&Workspace::load()?.root, replay),
         Chore::Sight { live } => {
             let depth = if *live { sight::Depth::Live } else { sight::Depth::Files };

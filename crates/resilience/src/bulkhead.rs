@@ -90,6 +90,7 @@ impl Bulkhead {
         &self.tally
     }
 
+    #[inline]
     fn take(&self) -> Option<usize> {
         let slots = self.slots.get(..self.limit())?;
         let last = LAST.get();
@@ -105,6 +106,7 @@ impl Bulkhead {
 }
 
 impl Slot {
+    #[inline]
     fn take(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
             && self.0.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()

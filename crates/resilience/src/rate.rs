@@ -56,6 +56,7 @@ impl Rate {
     ///
     /// # Errors
     /// How long until there is one.
+    #[inline]
     pub fn take(&self, bucket: &Bucket, now: Moment) -> Result<(), Duration> {
         let (each_ns, burst) = unpack(self.word.load(Ordering::Relaxed));
         if each_ns == 0 {
@@ -86,6 +87,7 @@ const fn unpack(word: u64) -> (u64, u64) {
 }
 
 impl Bucket {
+    #[inline]
     fn take(&self, each_ns: u64, ahead_max_ns: u64, now_ns: u64) -> Result<(), Duration> {
         let latest = now_ns.saturating_add(ahead_max_ns);
         loop {

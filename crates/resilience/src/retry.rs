@@ -102,6 +102,7 @@ impl Retry {
     }
 
     /// Begins a call.
+    #[inline]
     pub fn begin(&self) -> Attempts {
         self.tally.count(Decision::Admitted);
         Attempts { failures: 0 }
@@ -109,6 +110,7 @@ impl Retry {
 
     /// Decides after an attempt: how long to wait before the next; `None` if the call is over.
     #[must_use = "the call is over, or made again"]
+    #[inline]
     pub fn after(&self, attempts: &mut Attempts, outcome: Class) -> Option<Duration> {
         match outcome {
             Class::Success | Class::Permanent | Class::Refused => None,

@@ -34,6 +34,7 @@ impl Drop for Lease {
 }
 
 /// This thread's seat, below [`SEATS`].
+#[inline]
 pub(crate) fn seat() -> usize {
     match SEAT.get() {
         NONE => take(),

@@ -67,6 +67,7 @@ impl Default for Tally {
 
 impl Tally {
     /// Counts one decision.
+    #[inline]
     pub fn count(&self, decision: Decision) {
         let seat = seat();
         let Some(cell) = self.0.get(seat).and_then(|cells| cells.0.get(decision.index())) else {

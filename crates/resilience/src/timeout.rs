@@ -29,6 +29,7 @@ impl Timeout {
 
     /// Begins a call: how long it may take.
     #[must_use]
+    #[inline]
     pub fn admit(&self) -> Option<Duration> {
         self.tally.count(Decision::Admitted);
         self.limit()
@@ -36,6 +37,7 @@ impl Timeout {
 
     /// The limit now.
     #[must_use]
+    #[inline]
     pub fn limit(&self) -> Option<Duration> {
         let limit_ms = self.limit_ms.load(Ordering::Relaxed);
         (limit_ms > 0).then(|| Duration::from_millis(limit_ms))

@@ -27,7 +27,7 @@ use strait_runtime::{Halt, Runtime, known_blocks};
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler};
+use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler, Traces};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
@@ -113,13 +113,15 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     // Before anything is written there, so that a second process leaves no trace.
     let lock = DirectoryLock::take(&config.data_dir).map_err(InitError::Store)?;
     let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
-    let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
+    let started = now();
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
+    let endpoint = config.telemetry.otlp_endpoint.as_deref();
+    let traces = Traces::to(endpoint, &metrics).map_err(InitError::Traces)?;
+    let logs = Logs::start(&config.data_dir, &filter, traces).map_err(InitError::Logs)?;
     for variable in &loaded.ignored_variables {
         tracing::warn!(variable, "names no setting and is ignored");
     }
     open_files::raise_limit(&config);
-    let started = now();
-    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
     let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
     let handles = Handles { logs: logs.level(), sampler: Arc::clone(&sampler) };
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));

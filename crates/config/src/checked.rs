@@ -11,6 +11,7 @@ use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 
 pub use self::ship::ShipConfig;
 use crate::error::{Problem, Problems};
+use crate::network::Network;
 use crate::raw::{
     OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
     RawTelemetry, RawWallet,
@@ -69,19 +70,6 @@ pub struct ApiConfig {
     /// `answer_within_ms`: 1,000 to 600,000, default 60,000. Shorter makes callers ask again more often, longer keeps
     /// more connections waiting; the work itself has no limit. Since 0.1.
     pub answer_within: Duration,
-}
-
-/// The Bitcoin network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Network {
-    /// Real money.
-    Mainnet,
-    /// The fourth public test network.
-    Testnet4,
-    /// A test network with signed blocks.
-    Signet,
-    /// A private chain that makes blocks on demand.
-    Regtest,
 }
 
 /// `[chain]`: the view of the chain.
@@ -233,22 +221,6 @@ pub struct TelemetryConfig {
     /// `trace_sample_permille`: 0 to 1,000, default 10: how many of a thousand requests and rounds are traced. More costs
     /// time and the collector's disk, 0 leaves nothing to look at. Live. Since 0.1.
     pub trace_sample_permille: u32,
-}
-
-impl Network {
-    /// All networks.
-    const ALL: [Self; 4] = [Self::Mainnet, Self::Testnet4, Self::Signet, Self::Regtest];
-
-    /// The network as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mainnet => "mainnet",
-            Self::Testnet4 => "testnet4",
-            Self::Signet => "signet",
-            Self::Regtest => "regtest",
-        }
-    }
 }
 
 impl Config {

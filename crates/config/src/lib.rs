@@ -12,6 +12,7 @@ mod error;
 mod keys;
 mod layers;
 mod nearest;
+mod network;
 mod raw;
 mod shape;
 mod shown;
@@ -25,6 +26,7 @@ pub use checked::{
 };
 pub use error::{ConfigError, Problem, Problems};
 pub use layers::{Change, NewValue, Setting, Source};
+pub use network::Network;
 pub use shown::Effective;
 
 use layers::Layers;

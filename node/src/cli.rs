@@ -18,17 +18,21 @@ mod output;
 mod pay;
 mod place;
 mod recover;
+mod seed;
 mod settings;
+mod token;
 
 pub use args::{
     BackupArgs, ChannelCommand, Cli, ClientCommand, Command, ConfigCommand, ContractCommand,
     DemoArgs, DevnetArgs, EventsArgs, Globals, LockCommand, MoneyArgs, NodeArgs, PayArgs,
-    PeerCommand, RecoverCommand, SettingArgs, SettingsCommand, StopArgs, WalletCommand,
+    PeerCommand, RecoverCommand, SeedCommand, SettingArgs, SettingsCommand, StopArgs, TokenCommand,
+    WalletCommand,
 };
 pub use backup::{run_backup, run_restore};
 pub use client::run_client_command;
 pub use config_command::run_config_command;
 pub use error::{CliError, Exit};
+pub use seed::run_seed;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
-use strait_api::{HealthServer, Listen, Server};
+use strait_api::{AuditLog, HealthServer, Listen, Server};
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -23,6 +23,7 @@ use strait_primitives::{
     BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, NodeId, Timestamp,
 };
 use strait_runtime::{Halt, Runtime, known_blocks};
+use strait_seal::Passphrase;
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
@@ -31,7 +32,7 @@ use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
 
-use crate::backend::NodeBackend;
+use crate::backend::{NodeBackend, TokenTable};
 use crate::config::{
     self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting,
 };
@@ -115,10 +116,11 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
-    let handles = Handles { logs: logs.level() };
+    let audit = AuditLog::open(&config.api.audit_file, now).map_err(InitError::Audit)?;
+    let handles = Handles { logs: logs.level(), audit: audit.clone() };
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
-    let api_options = api_options(&config, &metrics, &health)?;
+    let api_options = api_options(&config, audit, &metrics, &health)?;
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
     let vitals = vitals::of(&metrics, &health);
@@ -137,9 +139,11 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     servers.run(NETWORK, |stop| service.run(stop));
 
     let reader = store.reader();
+    let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,
+        tokens,
         contracts: Arc::clone(&contracts),
         files,
         reader,
@@ -308,7 +312,11 @@ fn recover(
     // Asked before there is a seed: one that a failed start leaves behind would count as old, and its whole past would
     // be searched.
     let recent = recent_block(source.as_mut(), network).map_err(InitError::Chain)?;
-    let (seed, origin) = seed_file::load_or_create(&config.wallet.seed_file, network, log)?;
+    let passphrase = config.wallet.seed_passphrase_file.as_deref();
+    let passphrase = passphrase.map(Passphrase::from_file).transpose()?;
+    let (seed, origin) =
+        seed_file::load_or_create(&config.wallet.seed_file, passphrase.as_ref(), network, log)?;
+    drop(passphrase);
     let vm = Arc::new(Vm::start(&strait_vm::Options::default()).map_err(InitError::Vm)?);
     health.started(Component::Contracts);
     let files = ModuleFiles::new(&config.data_dir);
@@ -452,6 +460,7 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
 
 fn api_options(
     config: &Config,
+    audit: AuditLog,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
 ) -> Result<strait_api::Options, InitError> {
@@ -465,6 +474,7 @@ fn api_options(
     let mut options = strait_api::Options::new(listen, token);
     options.answer_within = config.api.answer_within;
     options.on_answer = vitals::on_answer(metrics, health);
+    options.audit = Some(audit);
     Ok(options)
 }
 

@@ -1,11 +1,15 @@
 //! The accept loop both servers share: bounded connections, bounded patience, an orderly end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +20,27 @@ use crate::limits::{DRAIN_WITHIN, HEAD_WITHIN};
 
 /// Pause after the system refused a connection, so that a full file table does not spin the loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where a request comes from, for who asks along its way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client(pub(crate) SocketAddr);
+
+/// The routes, for requests of one connection.
+struct Tagged {
+    inner: TowerToHyperService<Router>,
+    client: SocketAddr,
+}
+
+impl Service<Request<Incoming>> for Tagged {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(Client(self.client));
+        self.inner.call(request)
+    }
+}
 
 /// Serves `app` until `shutdown`, over at most `connections_max` connections at a time; more wait in the backlog.
 pub(crate) async fn serve(
@@ -48,8 +73,9 @@ async fn accept(
     loop {
         let slot = Arc::clone(slots).acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
-            Ok((stream, _peer)) => {
-                tokio::spawn(connection(stream, app.clone(), slot, stopping.subscribe()));
+            Ok((stream, client)) => {
+                let service = Tagged { inner: TowerToHyperService::new(app.clone()), client };
+                tokio::spawn(connection(stream, service, slot, stopping.subscribe()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -61,11 +87,11 @@ async fn accept(
 
 async fn connection(
     stream: TcpStream,
-    app: Router,
+    service: Tagged,
     slot: OwnedSemaphorePermit,
     mut stopping: watch::Receiver<bool>,
 ) {
-    if let Err(error) = serve_one(stream, app, &mut stopping).await {
+    if let Err(error) = serve_one(stream, service, &mut stopping).await {
         tracing::debug!(%error, "a connection broke");
     }
     drop(slot);
@@ -73,7 +99,7 @@ async fn connection(
 
 async fn serve_one(
     stream: TcpStream,
-    app: Router,
+    service: Tagged,
     stopping: &mut watch::Receiver<bool>,
 ) -> io::Result<()> {
     // Answers are small and awaited: waiting to fill a segment would cost every caller 40 ms.
@@ -81,7 +107,7 @@ async fn serve_one(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended.map_err(io::Error::other),

@@ -16,6 +16,7 @@ mod events;
 mod key;
 mod locks;
 mod sse;
+mod tokens;
 
 pub use client::Client;
 pub use error::{ClientError, Outcome};

@@ -57,6 +57,9 @@ pub struct ApiConfig {
     pub listen: SocketAddr,
     /// `token_file`: default `data_dir/api.token`, made when missing. Whoever reads it spends the money. Since 0.1.
     pub token_file: PathBuf,
+    /// `audit_file`: default `data_dir/audit.log`: a line for every call that changes something. Where it cannot be written,
+    /// nothing is changed: give it a place with room. Since 0.2.
+    pub audit_file: PathBuf,
     /// `allow_remote`: default false. True sends the token unencrypted over the network: put TLS in front. Since 0.1.
     pub allow_remote: bool,
     /// `answer_within_ms`: 1,000 to 600,000, default 60,000. Shorter makes callers ask again more often, longer keeps
@@ -182,6 +185,9 @@ pub struct ContractsConfig {
 pub struct WalletConfig {
     /// `seed_file`: default `data_dir/seed`, made when missing. It is all the money: keep a copy elsewhere. Since 0.1.
     pub seed_file: PathBuf,
+    /// `seed_passphrase_file`: default none: the seed lies in its file as it is. With it the seed is encrypted: who reads the disk
+    /// alone has nothing, who loses the passphrase has nothing either. Since 0.2.
+    pub seed_passphrase_file: Option<PathBuf>,
     /// `fee_rate_fallback_sat_per_kvb`: 1,000 to the maximum below, default 5,000: used when the chain gives no estimate, but no
     /// less than its node's mempool takes. Too low and transactions wait, too high and they waste. Since 0.1.
     pub fee_rate_fallback: FeeRate,
@@ -308,6 +314,7 @@ impl Checker {
         ApiConfig {
             listen,
             token_file: self.path_or("api.token_file", raw.token_file, data_dir.join("api.token")),
+            audit_file: self.path_or("api.audit_file", raw.audit_file, data_dir.join("audit.log")),
             allow_remote: raw.allow_remote,
             answer_within: self.millis(
                 "api.answer_within_ms",
@@ -424,6 +431,9 @@ impl Checker {
         let most = raw.fee_rate_sat_per_kvb_max;
         WalletConfig {
             seed_file: self.path_or("wallet.seed_file", raw.seed_file, data_dir.join("seed")),
+            seed_passphrase_file: raw
+                .seed_passphrase_file
+                .map(|path| self.path("wallet.seed_passphrase_file", path)),
             fee_rate_fallback: FeeRate::from_sat_per_kvb(self.number(
                 "wallet.fee_rate_fallback_sat_per_kvb",
                 raw.fee_rate_fallback_sat_per_kvb,

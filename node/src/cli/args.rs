@@ -1,6 +1,8 @@
 //! What the command line looks like. Nothing here does anything.
 
 mod lock;
+mod seed;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::lock::LockCommand;
+pub use self::seed::SeedCommand;
+pub use self::token::TokenCommand;
 use super::examples;
 use crate::config::Setting;
 
@@ -77,6 +81,9 @@ pub enum Command {
     /// Make the log of a node that has none out of a backup
     #[command(after_help = examples::RESTORE)]
     Restore(BackupArgs),
+    /// Encrypt the seed file, or change or remove its passphrase; the node must not run
+    #[command(subcommand)]
+    Seed(SeedCommand),
     /// Everything that asks a running node
     #[command(flatten)]
     Client(ClientCommand),
@@ -239,6 +246,9 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: Option<RecoverCommand>,
     },
+    /// Let others look, pay or operate
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// The node at a glance
     Status,
     /// What the node runs with; change what changes while it runs

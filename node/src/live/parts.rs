@@ -3,6 +3,7 @@
 //! To make a key live, give [`Handles`] what changes the part it belongs to, and [`PARTS`] a row: the keys, and how the part
 //! takes a configuration. Checks, `SIGHUP`, the REST interface, the command line and the gauges follow from the table.
 
+use strait_api::{AuditError, AuditLog};
 use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle};
 use thiserror::Error;
 
@@ -13,6 +14,8 @@ use crate::config::Config;
 pub(crate) struct Handles {
     /// The logs.
     pub(crate) logs: LogLevelHandle,
+    /// The audit log.
+    pub(crate) audit: AuditLog,
 }
 
 /// Why a part did not take its new settings.
@@ -25,6 +28,9 @@ pub enum ApplyError {
     /// The logs take no other level.
     #[error("the log level cannot be changed")]
     Logs(#[source] LogError),
+    /// The audit log cannot be opened.
+    #[error("the audit log stays where it was")]
+    Audit(#[source] AuditError),
 }
 
 /// A part of the node that takes new settings while it runs.
@@ -48,8 +54,10 @@ pub(super) enum Renewal {
 }
 
 /// All of them.
-pub(super) const PARTS: &[Part] =
-    &[Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level }];
+pub(super) const PARTS: &[Part] = &[
+    Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level },
+    Part { keys: &["api.audit_file"], renewal: Renewal::OnHangup, apply: reopen_audit },
+];
 
 /// The part that a key belongs to, if the key is live.
 pub(super) fn part_of(key: &str) -> Option<&'static Part> {
@@ -64,6 +72,10 @@ pub(super) fn live_keys() -> Vec<&'static str> {
 fn change_log_level(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
     let filter: LogFilter = config.log_level.parse().map_err(ApplyError::LogLevel)?;
     handles.logs.change(&filter).map_err(ApplyError::Logs)
+}
+
+fn reopen_audit(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.audit.reopen(&config.api.audit_file).map_err(ApplyError::Audit)
 }
 
 #[cfg(test)]

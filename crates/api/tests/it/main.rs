@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod audit;
 mod events;
 mod golden;
 mod health;
@@ -13,3 +14,4 @@ mod http;
 mod locks;
 mod money;
 mod refusals;
+mod tokens;

@@ -51,7 +51,7 @@ pub(super) const fn spender(standing: Standing) -> FundingSpender {
 }
 
 /// What is asked.
-pub(crate) const fn command_name(command: &Command) -> CommandName {
+pub(crate) fn command_name(command: &Command) -> CommandName {
     match command {
         Command::Status => CommandName::Status,
         Command::Peers => CommandName::Peers,
@@ -78,5 +78,9 @@ pub(crate) const fn command_name(command: &Command) -> CommandName {
         Command::Wallet => CommandName::Wallet,
         Command::NewAddress => CommandName::NewAddress,
         Command::SendCoins { .. } => CommandName::SendCoins,
+        Command::Tokens => CommandName::Tokens,
+        Command::IssueToken(_) => CommandName::IssueToken,
+        Command::RevokeToken(_) => CommandName::RevokeToken,
+        Command::UnderToken { command, .. } => command_name(command),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
-use strait_api::{AuditLog, HealthServer, Listen, Server};
+use strait_api::{AuditLog, HealthServer, Listen, Server, Tls, TlsFiles};
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 
 use crate::backend::{NodeBackend, TokenTable};
 use crate::config::{
-    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting,
+    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting, TlsConfig,
 };
 use crate::live::{Handles, LiveSettings};
 use crate::module_files::ModuleFiles;
@@ -117,13 +117,16 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
     let audit = AuditLog::open(&config.api.audit_file, now).map_err(InitError::Audit)?;
-    let handles = Handles { logs: logs.level(), audit: audit.clone() };
+    let tls = config.api.tls.as_ref().map(|tls| Tls::load(&tls_files(tls)));
+    let tls = tls.transpose().map_err(InitError::Tls)?;
+    let handles = Handles { logs: logs.level(), audit: audit.clone(), tls: tls.clone() };
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
-    let api_options = api_options(&config, audit, &metrics, &health)?;
+    let mut api_options = api_options(&config, audit, &metrics, &health)?;
+    api_options.tls.clone_from(&tls);
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
-    let vitals = vitals::of(&metrics, &health);
+    let vitals = vitals::of(&metrics, &health, tls);
     let health_server =
         HealthServer::bind(config.metrics, vitals).await.map_err(InitError::HealthServer)?;
     let metrics_address = health_server.local_addr();
@@ -456,6 +459,12 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
             .min(config.peers_max),
         ..strait_net::Limits::default()
     }
+}
+
+/// Where certificate and key lie.
+pub(crate) fn tls_files(config: &TlsConfig) -> TlsFiles {
+    let TlsConfig { certificate_file, key_file, client_ca_file } = config.clone();
+    TlsFiles { certificate: certificate_file, key: key_file, client_ca: client_ca_file }
 }
 
 fn api_options(

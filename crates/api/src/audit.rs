@@ -17,12 +17,22 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, Method};
+use axum::response::Response;
 use serde::Serialize;
+use strait_api_types::ErrorCode;
 use strait_primitives::Timestamp;
 use thiserror::Error;
 
+use crate::caller::Caller;
+use crate::connections::Client;
+
 /// Bytes after which the file is moved aside: some two hundred thousand calls.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What stands for the code of a call whose caller went away before its answer: what was begun goes on.
+const CALLER_LEFT: &str = "CALLER_LEFT";
 
 /// Files that were moved aside and are kept: `audit.log.1` is the newest.
 const FILES_KEPT: u32 = 10;
@@ -55,31 +65,95 @@ struct State {
 
 /// One call.
 #[derive(Debug, Serialize)]
-pub(crate) struct Line<'a> {
+struct Line<'a> {
     /// When it was answered.
-    pub(crate) at_ms: u64,
+    at_ms: u64,
     /// `root`, or the id of a token that was made.
-    pub(crate) token_id: &'a str,
+    token_id: &'a str,
     /// The token's label.
-    pub(crate) label: &'a str,
+    label: &'a str,
     /// Where the call came from; nothing if that is not known.
-    pub(crate) client: Option<SocketAddr>,
+    client: Option<SocketAddr>,
     /// `POST` and the like.
-    pub(crate) method: &'a str,
+    method: &'a str,
     /// The route, and not the path: ids are in `target`.
-    pub(crate) route: &'a str,
+    route: &'a str,
     /// As the caller sent it.
-    pub(crate) idempotency_key: Option<&'a str>,
+    idempotency_key: Option<&'a str>,
     /// How much, as far as the call itself says.
-    pub(crate) amount_msat: Option<u64>,
+    amount_msat: Option<u64>,
     /// A channel, contract, lock, peer, token or address.
-    pub(crate) target: Option<&'a str>,
+    target: Option<&'a str>,
     /// `OK`, or the error's code.
-    pub(crate) code: &'a str,
+    code: &'a str,
     /// The status of the answer.
-    pub(crate) status: u16,
+    status: u16,
     /// From the call to its answer.
-    pub(crate) duration_ms: u64,
+    duration_ms: u64,
+}
+
+/// A call under way. It leaves its line when it is answered; if its caller goes away before that, then.
+pub(crate) struct Call {
+    log: AuditLog,
+    caller: Caller,
+    begun: Timestamp,
+    client: Option<SocketAddr>,
+    method: Method,
+    route: Option<MatchedPath>,
+    key: Option<HeaderValue>,
+    told: bool,
+}
+
+impl Call {
+    /// A call begins.
+    pub(crate) fn new(log: AuditLog, caller: Caller, request: &Request) -> Self {
+        let extensions = request.extensions();
+        Self {
+            begun: log.now(),
+            log,
+            caller,
+            client: extensions.get::<Client>().map(|client| client.0),
+            method: request.method().clone(),
+            route: extensions.get::<MatchedPath>().cloned(),
+            key: request.headers().get("idempotency-key").cloned(),
+            told: false,
+        }
+    }
+
+    /// This answer is about to leave.
+    pub(crate) fn answered(mut self, response: &Response) {
+        let refusal = response.extensions().get::<ErrorCode>();
+        self.tell(refusal.map_or("OK", |code| code.as_str()), response.status().as_u16());
+    }
+
+    fn tell(&mut self, code: &str, status: u16) {
+        self.told = true;
+        let now = self.log.now();
+        let (token, note) = (self.caller.token(), self.caller.noted());
+        let id = token.map(|token| token.id.to_string());
+        self.log.write(&Line {
+            at_ms: now.to_unix_ms(),
+            token_id: id.as_deref().unwrap_or("root"),
+            label: token.map_or("", |token| token.label.as_str()),
+            client: self.client,
+            method: self.method.as_str(),
+            route: self.route.as_ref().map_or("none", MatchedPath::as_str),
+            idempotency_key: self.key.as_ref().and_then(|key| key.to_str().ok()),
+            amount_msat: note.and_then(|note| note.amount_msat),
+            target: note.map(|note| note.target.as_str()),
+            code,
+            status,
+            duration_ms: now.since(self.begun).0,
+        });
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.told {
+            self.tell(CALLER_LEFT, 0);
+        }
+    }
 }
 
 impl AuditLog {
@@ -120,12 +194,12 @@ impl AuditLog {
     }
 
     /// It is this time.
-    pub(crate) fn now(&self) -> Timestamp {
+    fn now(&self) -> Timestamp {
         (self.now)()
     }
 
     /// Writes a line. A failure is the log's business and the next call's, not this one's: its work is done.
-    pub(crate) fn write(&self, line: &Line<'_>) {
+    fn write(&self, line: &Line<'_>) {
         let mut text = serde_json::to_vec(line).expect("a line has only strings and numbers");
         text.push(b'\n');
         let mut state = self.lock();

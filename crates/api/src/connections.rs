@@ -12,11 +12,14 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
-use crate::limits::{DRAIN_WITHIN, HEAD_WITHIN};
+use crate::Tls;
+use crate::limits::{DRAIN_WITHIN, HEAD_BYTES_MAX, HEAD_WITHIN, HEADERS_MAX};
 
 /// Pause after the system refused a connection, so that a full file table does not spin the loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -46,6 +49,7 @@ impl Service<Request<Incoming>> for Tagged {
 pub(crate) async fn serve(
     listener: TcpListener,
     app: Router,
+    tls: Option<Tls>,
     connections_max: u32,
     shutdown: impl Future<Output = ()>,
     stopping: watch::Sender<bool>,
@@ -54,7 +58,7 @@ pub(crate) async fn serve(
     let slots = Arc::new(Semaphore::new(slots));
     tokio::select! {
         () = shutdown => {}
-        () = accept(&listener, &app, &slots, &stopping) => {}
+        () = accept(&listener, &app, tls.as_ref(), &slots, &stopping) => {}
     }
     drop(listener);
     stopping.send_replace(true);
@@ -67,6 +71,7 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     app: &Router,
+    tls: Option<&Tls>,
     slots: &Arc<Semaphore>,
     stopping: &watch::Sender<bool>,
 ) {
@@ -75,7 +80,9 @@ async fn accept(
         match listener.accept().await {
             Ok((stream, client)) => {
                 let service = Tagged { inner: TowerToHyperService::new(app.clone()), client };
-                tokio::spawn(connection(stream, service, slot, stopping.subscribe()));
+                let acceptor = tls.map(Tls::acceptor);
+                let stopping = stopping.subscribe();
+                tokio::spawn(connection(stream, acceptor, service, slot, stopping));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -87,26 +94,57 @@ async fn accept(
 
 async fn connection(
     stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
     service: Tagged,
     slot: OwnedSemaphorePermit,
     mut stopping: watch::Receiver<bool>,
 ) {
-    if let Err(error) = serve_one(stream, service, &mut stopping).await {
+    let served = match acceptor {
+        None => serve_plain(stream, service, &mut stopping).await,
+        Some(acceptor) => serve_encrypted(stream, &acceptor, service, &mut stopping).await,
+    };
+    if let Err(error) = served {
         tracing::debug!(%error, "a connection broke");
     }
     drop(slot);
 }
 
-async fn serve_one(
+async fn serve_plain(
     stream: TcpStream,
     service: Tagged,
     stopping: &mut watch::Receiver<bool>,
 ) -> io::Result<()> {
     // Answers are small and awaited: waiting to fill a segment would cost every caller 40 ms.
     stream.set_nodelay(true)?;
+    serve_one(stream, service, stopping).await
+}
+
+/// A handshake has as long as a request's head: whoever drips holds a place no longer.
+async fn serve_encrypted(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    service: Tagged,
+    stopping: &mut watch::Receiver<bool>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = tokio::select! {
+        done = timeout(HEAD_WITHIN, acceptor.accept(stream)) => done??,
+        _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+    };
+    // On the heap: the state of a session is larger than all the rest.
+    Box::pin(serve_one(stream, service, stopping)).await
+}
+
+async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    service: Tagged,
+    stopping: &mut watch::Receiver<bool>,
+) -> io::Result<()> {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

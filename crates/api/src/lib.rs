@@ -32,6 +32,7 @@ mod routes;
 #[cfg(any(test, feature = "test-util"))]
 pub mod scripted;
 mod server;
+mod tls;
 pub mod token;
 mod waiting;
 
@@ -49,3 +50,4 @@ pub use request::{
     SendHowMuch,
 };
 pub use server::{Listen, Options, Server, ServerError};
+pub use tls::{Tls, TlsError, TlsFiles};

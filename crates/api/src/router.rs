@@ -13,9 +13,8 @@ use strait_api_types::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
-use crate::audit::Line;
+use crate::audit::Call;
 use crate::caller::{self, Caller, unauthorized};
-use crate::connections::Client;
 use crate::idempotency::Asked;
 use crate::limits::{CALLERS_MAX, LAST_ANSWERS_WITHIN, QUESTIONS_MAX, STREAMS_MAX, WAITING_MAX};
 use crate::routes::{
@@ -254,31 +253,9 @@ async fn audited(audit: &AuditLog, caller: Caller, request: Request, next: Next)
         );
         return refusal.with_cause(&error).into_response();
     }
-    let begun = audit.now();
-    let method = request.method().clone();
-    let extensions = request.extensions();
-    let client = extensions.get::<Client>().map(|client| client.0);
-    let route = extensions.get::<MatchedPath>().cloned();
-    let key = request.headers().get("idempotency-key").cloned();
+    let call = Call::new(audit.clone(), caller.clone(), &request);
     let response = checked(&caller, request, next).await;
-    let now = audit.now();
-    let (token, note) = (caller.token(), caller.noted());
-    let refusal = response.extensions().get::<ErrorCode>();
-    let id = token.map(|token| token.id.to_string());
-    audit.write(&Line {
-        at_ms: now.to_unix_ms(),
-        token_id: id.as_deref().unwrap_or("root"),
-        label: token.map_or("", |token| token.label.as_str()),
-        client,
-        method: method.as_str(),
-        route: route.as_ref().map_or("none", MatchedPath::as_str),
-        idempotency_key: key.as_ref().and_then(|key| key.to_str().ok()),
-        amount_msat: note.and_then(|note| note.amount_msat),
-        target: note.map(|note| note.target.as_str()),
-        code: refusal.map_or("OK", |code| code.as_str()),
-        status: response.status().as_u16(),
-        duration_ms: now.since(begun).0,
-    });
+    call.answered(&response);
     response
 }
 

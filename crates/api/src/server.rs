@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::limits::{ANSWER_WITHIN, CONNECTIONS_MAX};
 use crate::router::{Shared, router};
 use crate::token::Token;
-use crate::{AuditLog, Backend, OnAnswer, connections};
+use crate::{AuditLog, Backend, OnAnswer, Tls, connections};
 
 /// An address the interface may listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Listen {
         }
     }
 
-    /// Takes any address. There is no TLS here: put a proxy or a private network in front.
+    /// Takes any address: with TLS, or with something in front that has it.
     #[must_use]
     pub const fn remote(address: SocketAddr) -> Self {
         Self(address)
@@ -80,6 +80,8 @@ pub struct Options {
     pub on_answer: OnAnswer,
     /// Where calls that change something are told; nowhere in tests of other things.
     pub audit: Option<AuditLog>,
+    /// With what connections are encrypted; plain without.
+    pub tls: Option<Tls>,
 }
 
 impl Options {
@@ -92,6 +94,7 @@ impl Options {
             answer_within: ANSWER_WITHIN,
             on_answer: OnAnswer::nobody(),
             audit: None,
+            tls: None,
         }
     }
 }
@@ -124,10 +127,10 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown`, then lets the requests that are under way end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
-        let Options { listen: _, token, answer_within, on_answer, audit } = self.options;
+        let Options { listen: _, token, answer_within, on_answer, audit, tls } = self.options;
         let shared = Shared::new(self.backend, token, answer_within, audit, stopping);
         let app = router(Arc::new(shared), on_answer);
-        connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
+        connections::serve(self.listener, app, tls, CONNECTIONS_MAX, shutdown, stop).await;
     }
 }
 

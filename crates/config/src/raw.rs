@@ -68,6 +68,10 @@ section! {
         token_file: Option<String> = None,
         audit_file: Option<String> = None,
         allow_remote: bool = false,
+        allow_remote_without_tls: bool = false,
+        tls_certificate_file: Option<String> = None,
+        tls_key_file: Option<String> = None,
+        tls_client_ca_file: Option<String> = None,
         answer_within_ms: u64 = 60_000,
     }
 }

@@ -246,6 +246,9 @@ fn every_key_is_named_in_every_place() {
     let mut full = RawConfig { rpc_url: text(), data_dir: text(), ..RawConfig::default() };
     full.api.token_file = Some(String::new());
     full.api.audit_file = Some(String::new());
+    full.api.tls_certificate_file = Some(String::new());
+    full.api.tls_key_file = Some(String::new());
+    full.api.tls_client_ca_file = Some(String::new());
     full.chain.network = Some(String::new());
     full.chain.cookie_file = Some(String::new());
     full.wallet.seed_file = Some(String::new());

@@ -14,6 +14,7 @@ mod metrics;
 pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
-    CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
-    FundingSpender, LockPhase, LockReturn, Metrics, NetTotals, Queue, WalletBalance,
+    ApiRefusal, CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind,
+    ForceCloseReason, FundingSpender, LockPhase, LockReturn, Metrics, NetTotals, Queue,
+    WalletBalance,
 };

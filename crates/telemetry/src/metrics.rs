@@ -6,6 +6,7 @@
 //! `docs/metrics.md` explains every name; a test of the node compares.
 
 mod channels;
+mod edges;
 mod labels;
 mod locks;
 mod network;
@@ -23,6 +24,8 @@ use prometheus::{
 use strait_primitives::{BlockHeight, Timestamp};
 
 use self::channels::ChannelMetrics;
+pub use self::edges::ApiRefusal;
+use self::edges::EdgeMetrics;
 use self::labels::Label;
 pub use self::labels::{
     CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
@@ -48,6 +51,7 @@ pub struct Metrics {
     of_locks: LockMetrics,
     of_network: NetworkMetrics,
     of_requests: RequestMetrics,
+    of_edges: EdgeMetrics,
     of_storage: StorageMetrics,
     signatures_verified: IntCounter,
     signatures_made: IntCounter,
@@ -81,6 +85,7 @@ impl Metrics {
             of_locks: LockMetrics::register(r),
             of_network: NetworkMetrics::register(r),
             of_requests: RequestMetrics::register(r),
+            of_edges: EdgeMetrics::register(r),
             of_storage: StorageMetrics::register(r),
             signatures_verified: r
                 .counter("strait_signatures_verified_total", "Signatures of peers verified."),

@@ -55,6 +55,15 @@ pub struct Globals {
         hide_env_values = true
     )]
     pub token_file: Option<PathBuf>,
+    /// Authority that signed the node's certificate, in PEM, for https
+    #[arg(long, global = true, value_name = "FILE", env = "STRAIT_CA", hide_env_values = true)]
+    pub ca: Option<PathBuf>,
+    /// This caller's own certificate in PEM, for a node that asks for one
+    #[arg(long, global = true, value_name = "FILE", requires = "client_key")]
+    pub client_certificate: Option<PathBuf>,
+    /// Its key in PEM
+    #[arg(long, global = true, value_name = "FILE", requires = "client_certificate")]
+    pub client_key: Option<PathBuf>,
     /// Print JSON on stdout
     #[arg(long, global = true)]
     pub json: bool,

@@ -3,7 +3,7 @@
 //! To make a key live, give [`Handles`] what changes the part it belongs to, and [`PARTS`] a row: the keys, and how the part
 //! takes a configuration. Checks, `SIGHUP`, the REST interface, the command line and the gauges follow from the table.
 
-use strait_api::{AuditError, AuditLog};
+use strait_api::{AuditError, AuditLog, Tls, TlsError};
 use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle};
 use thiserror::Error;
 
@@ -16,6 +16,8 @@ pub(crate) struct Handles {
     pub(crate) logs: LogLevelHandle,
     /// The audit log.
     pub(crate) audit: AuditLog,
+    /// TLS of the interface, if it speaks it.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// Why a part did not take its new settings.
@@ -31,6 +33,12 @@ pub enum ApplyError {
     /// The audit log cannot be opened.
     #[error("the audit log stays where it was")]
     Audit(#[source] AuditError),
+    /// A new certificate is wrong.
+    #[error("the old certificate stays")]
+    Tls(#[source] TlsError),
+    /// A server that speaks TLS does not stop to, or the other way round.
+    #[error("TLS is turned on and off by a restart")]
+    TlsRestart,
 }
 
 /// A part of the node that takes new settings while it runs.
@@ -57,6 +65,11 @@ pub(super) enum Renewal {
 pub(super) const PARTS: &[Part] = &[
     Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level },
     Part { keys: &["api.audit_file"], renewal: Renewal::OnHangup, apply: reopen_audit },
+    Part {
+        keys: &["api.tls_certificate_file", "api.tls_key_file", "api.tls_client_ca_file"],
+        renewal: Renewal::OnHangup,
+        apply: renew_tls,
+    },
 ];
 
 /// The part that a key belongs to, if the key is live.
@@ -76,6 +89,16 @@ fn change_log_level(handles: &Handles, config: &Config) -> Result<(), ApplyError
 
 fn reopen_audit(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
     handles.audit.reopen(&config.api.audit_file).map_err(ApplyError::Audit)
+}
+
+fn renew_tls(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    match (&handles.tls, &config.api.tls) {
+        (Some(tls), Some(files)) => {
+            tls.renew(&crate::production::tls_files(files)).map_err(ApplyError::Tls)
+        }
+        (None, None) => Ok(()),
+        (Some(_), None) | (None, Some(_)) => Err(ApplyError::TlsRestart),
+    }
 }
 
 #[cfg(test)]

@@ -14,4 +14,5 @@ mod http;
 mod locks;
 mod money;
 mod refusals;
+mod tls;
 mod tokens;

@@ -27,7 +27,7 @@ use strait_runtime::{Halt, Runtime, known_blocks};
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics};
+use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
@@ -120,7 +120,8 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
-    let handles = Handles { logs: logs.level() };
+    let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
+    let handles = Handles { logs: logs.level(), sampler: Arc::clone(&sampler) };
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
     let api_options = api_options(&config, &metrics, &health)?;
@@ -175,7 +176,9 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         disk: free_space::disk(&config),
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
+        sampler: Arc::clone(&sampler),
     })?;
+    let api_options = strait_api::Options { sampler, ..api_options };
     let server = Server::bind(api_options, Arc::new(backend(runtime.handle())))
         .await
         .map_err(InitError::ApiServer)?;
@@ -319,6 +322,7 @@ fn recover(
     let begun = clock();
     let Replayed { state, head, folded } = replay(&store)?;
     metrics.derived(folded, begun.elapsed());
+    metrics.set_log_head(head);
     metrics.set_event_log_size(store.size_bytes().unwrap_or_default());
     health.started(Component::Store);
     tracing::info!(%head, folded, "log read");

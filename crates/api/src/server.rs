@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strait_telemetry::Sampler;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -78,13 +79,21 @@ pub struct Options {
     pub answer_within: Duration,
     /// Who hears of every answered request.
     pub on_answer: OnAnswer,
+    /// What says which requests are traced.
+    pub sampler: Arc<Sampler>,
 }
 
 impl Options {
     /// The usual options.
     #[must_use]
     pub fn new(listen: Listen, token: Token) -> Self {
-        Self { listen, token, answer_within: ANSWER_WITHIN, on_answer: OnAnswer::nobody() }
+        Self {
+            listen,
+            token,
+            answer_within: ANSWER_WITHIN,
+            on_answer: OnAnswer::nobody(),
+            sampler: Arc::new(Sampler::new(0)),
+        }
     }
 }
 
@@ -116,9 +125,9 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown`, then lets the requests that are under way end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
-        let Options { listen: _, token, answer_within, on_answer } = self.options;
+        let Options { listen: _, token, answer_within, on_answer, sampler } = self.options;
         let shared = Shared::new(self.backend, token, answer_within, stopping);
-        let app = router(Arc::new(shared), on_answer);
+        let app = router(Arc::new(shared), on_answer, sampler);
         connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
     }
 }

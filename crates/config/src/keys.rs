@@ -77,6 +77,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("ship.every_ms", Kind::Number),
     key("ship.recipients", Kind::List),
     key("metrics.address", Kind::Text),
+    key("telemetry.otlp_endpoint", Kind::Text),
+    key("telemetry.trace_sample_permille", Kind::Number),
 ];
 
 /// Finds a key by its full name.

@@ -3,7 +3,9 @@
 //! To make a key live, give [`Handles`] what changes the part it belongs to, and [`PARTS`] a row: the keys, and how the part
 //! takes a configuration. Checks, `SIGHUP`, the REST interface, the command line and the gauges follow from the table.
 
-use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle};
+use std::sync::Arc;
+
+use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle, Sampler};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -13,6 +15,8 @@ use crate::config::Config;
 pub(crate) struct Handles {
     /// The logs.
     pub(crate) logs: LogLevelHandle,
+    /// What says which requests and rounds are traced.
+    pub(crate) sampler: Arc<Sampler>,
 }
 
 /// Why a part did not take its new settings.
@@ -48,8 +52,14 @@ pub(super) enum Renewal {
 }
 
 /// All of them.
-pub(super) const PARTS: &[Part] =
-    &[Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level }];
+pub(super) const PARTS: &[Part] = &[
+    Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level },
+    Part {
+        keys: &["telemetry.trace_sample_permille"],
+        renewal: Renewal::OnChange,
+        apply: change_sampling,
+    },
+];
 
 /// The part that a key belongs to, if the key is live.
 pub(super) fn part_of(key: &str) -> Option<&'static Part> {
@@ -64,6 +74,12 @@ pub(super) fn live_keys() -> Vec<&'static str> {
 fn change_log_level(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
     let filter: LogFilter = config.log_level.parse().map_err(ApplyError::LogLevel)?;
     handles.logs.change(&filter).map_err(ApplyError::Logs)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other parts may fail")]
+fn change_sampling(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.sampler.change(config.telemetry.trace_sample_permille);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -10,9 +10,13 @@ use super::now;
 
 /// Joins both.
 pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>) -> Vitals {
-    let metrics = Arc::clone(metrics);
+    let (metrics, judged) = (Arc::clone(metrics), Arc::clone(health));
+    let render = move || {
+        metrics.set_health(&judged, now());
+        metrics.render()
+    };
     Vitals {
-        metrics: Box::new(move || metrics.render()),
+        metrics: Box::new(render),
         live: judge(health, Health::live),
         ready: judge(health, Health::ready),
         startup: judge(health, Health::startup),

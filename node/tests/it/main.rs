@@ -8,6 +8,7 @@
 
 mod backup_script;
 mod bad_input;
+mod book;
 mod chain_faults;
 mod demo;
 mod devnet;

@@ -170,11 +170,7 @@ fn take_the_course(folder: &Path) -> String {
             script.push_str(&with_waits(&command, &examples));
         }
     }
-    let script = place
-        .put(&script)
-        .replace("cargo run --example pay_per_call --", &program(&examples, "pay_per_call"));
-    let script =
-        script.replace("cargo run --example pay_and_call --", &program(&examples, "pay_and_call"));
+    let script = place.put(&script);
     let file = folder.join("course.sh");
     fs::write(&file, script).unwrap();
     let path = format!("{}:{}", strait.parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -192,14 +188,10 @@ fn take_the_course(folder: &Path) -> String {
     said
 }
 
-fn program(examples: &Path, name: &str) -> String {
-    examples.join(name).display().to_string()
-}
-
 /// What the commands that begin so printed, one after the other.
 fn answers<'a>(said: &'a str, command: &str) -> Vec<&'a str> {
     let answers = said.split("\n$ ").filter(|block| block.starts_with(command));
-    answers.map(|block| block.split_once('\n').map_or("", |(_, answer)| answer)).collect()
+    answers.map(|block| block.split_once('\n').map_or("", |(_, answer)| answer.trim())).collect()
 }
 
 #[test]

@@ -16,9 +16,9 @@ mod traces;
 pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
-    CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind, Direction,
-    EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn, Metrics,
-    NetTotals, OpeningStep, Queue, SpanFate, WalletBalance,
+    ApiRefusal, CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind,
+    Direction, EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn,
+    Metrics, NetTotals, OpeningStep, Queue, SpanFate, WalletBalance,
 };
 pub use spans::{Sampler, TARGET, TraceParent, TraceParentError};
 pub use traces::{Traces, TracesError, continue_trace};

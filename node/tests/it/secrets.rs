@@ -225,7 +225,7 @@ async fn work(devnet: TestDevnetRef, folder: TempDir) {
     let mut told = String::new();
     for node in [alice, bob] {
         let asked = answers_of(node).await;
-        until("traces are in the log", async || node.words().contains("decide").then_some(()))
+        until("traces are in the log", async || node.words().contains(":send{").then_some(()))
             .await;
         node.stop().await;
         told.push_str(&told_by(node, &asked));

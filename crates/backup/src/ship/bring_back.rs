@@ -95,6 +95,8 @@ pub fn restore_shipped(
         .map_err(|error| RestoreError::Copy(strait_store_sqlite::OpenError::Store(error).into()))?;
     let mut files = named_files(plain.path())?;
     files.extend(modules_of(from, key));
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    files.dedup_by(|one, other| one.name == other.name);
     let data_dir = lock.data_dir();
     let modules = modules::put(data_dir, &files).map_err(failed)?;
     let waiting = Vec::new().into_iter();

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
 use strait_api::{HealthServer, Listen, Server};
@@ -38,6 +38,7 @@ use crate::config::{
 use crate::live::{Handles, LiveSettings};
 use crate::module_files::ModuleFiles;
 use crate::production::missing_modules::MissingModules;
+use crate::production::policies::Policies;
 use crate::production::servers::Servers;
 use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
@@ -46,13 +47,11 @@ mod error;
 mod free_space;
 mod missing_modules;
 mod open_files;
+pub(crate) mod policies;
 mod servers;
 mod vitals;
 
 pub use error::InitError;
-
-/// How long one question to the chain may take.
-const CHAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How far below the tip a new node begins: a day of blocks, the deepest reorganisation it can follow from the start.
 const BIRTHDAY_DEPTH: BlockDelta = BlockDelta::new(144);
@@ -115,19 +114,20 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
-    let handles = Handles { logs: logs.level() };
+    let policies = Policies::new(&config, jitter_seed()?);
+    let handles = Handles { logs: logs.level(), policies: policies.clone() };
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
-    let api_options = api_options(&config, &metrics, &health)?;
+    let api_options = api_options(&config, &metrics, &health, &policies)?;
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
-    let vitals = vitals::of(&metrics, &health);
+    let vitals = vitals::of(&metrics, &health, policies.clone());
     let health_server =
         HealthServer::bind(config.metrics, vitals).await.map_err(InitError::HealthServer)?;
     let metrics_address = health_server.local_addr();
     servers.run(HEALTH, |stop| health_server.run(stop));
 
-    let parts = recover_apart(&config, lock, &metrics, &health).await?;
+    let parts = recover_apart(&config, lock, &metrics, &health, &policies).await?;
     let Recovered { engine, first, last_snapshot, store, source, follower, vm, key, .. } = parts;
     let (files, missing_modules) = (parts.files, parts.missing_modules);
     let id = key.node_id();
@@ -161,6 +161,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         net: net.clone(),
         events,
         poll_interval: config.chain.poll_interval,
+        chain_policies: policies.chain,
         unready_after: config.chain.unready_after,
         snapshot_every: config.store.snapshot_every_events,
         last_snapshot,
@@ -276,9 +277,11 @@ async fn recover_apart(
     lock: DirectoryLock,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
+    policies: &Policies,
 ) -> Result<Recovered, InitError> {
     let (config, metrics, health) = (config.clone(), Arc::clone(metrics), Arc::clone(health));
-    tokio::task::spawn_blocking(move || recover(&config, lock, &metrics, &health))
+    let policies = policies.clone();
+    tokio::task::spawn_blocking(move || recover(&config, lock, &metrics, &health, &policies))
         .await
         .map_err(|_| InitError::Recovery)?
 }
@@ -288,6 +291,7 @@ fn recover(
     lock: DirectoryLock,
     metrics: &Metrics,
     health: &Arc<Health>,
+    policies: &Policies,
 ) -> Result<Recovered, InitError> {
     let network = bitcoin_network(config.chain.network);
     let options = strait_store_sqlite::Options {
@@ -302,7 +306,7 @@ fn recover(
     health.started(Component::Store);
     tracing::info!(%head, folded, "log read");
     let log = if head.to_u64() == 0 { LogState::Empty } else { LogState::Present };
-    let mut source = chain_source(config, network)?;
+    let mut source = chain_source(config, network, policies)?;
     // That it answers does not make it a chain that was followed: the runtime tells when it is.
     source.self_test().map_err(InitError::Chain)?;
     // Asked before there is a seed: one that a failed start leaves behind would count as old, and its whole past would
@@ -397,15 +401,21 @@ fn genesis_block(network: bitcoin::Network) -> BlockPoint {
     BlockPoint { height: BlockHeight::new(0), hash }
 }
 
+/// Where the jitter of waits begins: nodes that lost the same backend do not return to it as one.
+fn jitter_seed() -> Result<u64, InitError> {
+    getrandom::u64().map_err(InitError::Entropy)
+}
+
 fn chain_source(
     config: &Config,
     network: bitcoin::Network,
+    policies: &Policies,
 ) -> Result<Box<dyn ChainSource>, InitError> {
     let source = BitcoindSource::new(&strait_chain_bitcoind::Options {
         rpc_url: config.rpc_url.clone(),
         auth: config.chain.cookie_file.clone().map(Auth::CookieFile),
         network,
-        timeout: CHAIN_TIMEOUT,
+        policies: Arc::clone(&policies.chain),
     })
     .map_err(InitError::ChainOptions)?;
     Ok(Box::new(source))
@@ -454,6 +464,7 @@ fn api_options(
     config: &Config,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
+    policies: &Policies,
 ) -> Result<strait_api::Options, InitError> {
     let listen = if config.api.allow_remote {
         Listen::remote(config.api.listen)
@@ -465,6 +476,7 @@ fn api_options(
     let mut options = strait_api::Options::new(listen, token);
     options.answer_within = config.api.answer_within;
     options.on_answer = vitals::on_answer(metrics, health);
+    options.admission = Arc::clone(&policies.api);
     Ok(options)
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::limits::{DRAIN_WITHIN, HEAD_WITHIN};
+use crate::rate::{Client, FromClient};
 
 /// Pause after the system refused a connection, so that a full file table does not spin the loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -78,10 +79,14 @@ async fn serve_one(
 ) -> io::Result<()> {
     // Answers are small and awaited: waiting to fill a segment would cost every caller 40 ms.
     stream.set_nodelay(true)?;
+    let client = Client(stream.peer_addr()?.ip());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        .serve_connection(
+            TokioIo::new(stream),
+            TowerToHyperService::new(FromClient { app, client }),
+        );
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended.map_err(io::Error::other),

@@ -23,6 +23,7 @@ mod health;
 mod idempotency;
 mod limits;
 mod openapi;
+mod rate;
 mod request;
 mod router;
 mod routes;
@@ -37,6 +38,7 @@ pub use backend::{Backend, Follow};
 pub use error::ApiError;
 pub use health::{Cause, HealthServer, Verdict, Vitals};
 pub use openapi::openapi_json;
+pub use rate::{Admission, AdmissionSettings};
 pub use request::lock::{LockQuery, OfferLock};
 pub use request::{
     ConnectPeer, ContractTerms, OpenChannel, OpenContract, Pay, Payment, Recover, SendCoins,

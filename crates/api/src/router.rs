@@ -10,11 +10,13 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use strait_api_types::ErrorCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use strait_resilience::{Bulkhead, Permit};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::idempotency::Asked;
-use crate::limits::{CALLERS_MAX, LAST_ANSWERS_WITHIN, QUESTIONS_MAX, STREAMS_MAX, WAITING_MAX};
+use crate::limits::{LAST_ANSWERS_WITHIN, WAITING_MAX};
+use crate::rate::{self, Admission};
 use crate::routes::{
     channels, contracts, events, locks, node, payments, recovery, settings, wallet,
 };
@@ -30,12 +32,8 @@ pub(crate) struct Shared<B> {
     token: Token,
     /// How long a caller waits for an answer; the work itself has no limit.
     answer_within: Duration,
-    /// One permit for each question under way.
-    questions: Arc<Semaphore>,
-    /// One permit for each caller who waits for work.
-    work: Arc<Semaphore>,
-    /// One permit for each event stream.
-    streams: Arc<Semaphore>,
+    /// Who is let in, and how much of what may be under way.
+    admission: Arc<Admission>,
     /// Requests with a key that the node works on, those of callers who left included.
     waiting: Arc<Waiting>,
     /// Becomes true when the server stops; event streams end then.
@@ -60,12 +58,11 @@ impl<B: Backend> Shared<B> {
         backend: Arc<B>,
         token: Token,
         answer_within: Duration,
+        admission: Arc<Admission>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let [questions, work, streams] = [QUESTIONS_MAX, CALLERS_MAX, STREAMS_MAX]
-            .map(|permits| Arc::new(Semaphore::new(permits)));
         let waiting = Waiting::new(WAITING_MAX);
-        Self { backend, token, answer_within, questions, work, streams, waiting, stopping }
+        Self { backend, token, answer_within, admission, waiting, stopping }
     }
 
     /// Puts a question to the node in a task of its own, so that a caller who leaves does not break it off in the
@@ -118,16 +115,16 @@ impl<B: Backend> Shared<B> {
     }
 
     /// Takes the room of an event stream, for as long as the stream lives.
-    pub(crate) fn stream_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_full| busy())
+    pub(crate) fn stream_permit(&self) -> Result<Permit<Arc<Bulkhead>>, ApiError> {
+        Bulkhead::enter(Arc::clone(&self.admission.streams)).map_err(|_full| busy())
     }
 
-    fn permit(&self, room: Room) -> Result<OwnedSemaphorePermit, ApiError> {
+    fn permit(&self, room: Room) -> Result<Permit<Arc<Bulkhead>>, ApiError> {
         let room = match room {
-            Room::Questions => &self.questions,
-            Room::Work => &self.work,
+            Room::Questions => &self.admission.questions,
+            Room::Work => &self.admission.work,
         };
-        Arc::clone(room).try_acquire_owned().map_err(|_full| busy())
+        Bulkhead::enter(Arc::clone(room)).map_err(|_full| busy())
     }
 
     /// How long a caller waits: a stopping server has less time for each.
@@ -169,6 +166,7 @@ fn busy() -> ApiError {
 
 /// Builds the routes.
 pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router {
+    let admission = Arc::clone(&shared.admission);
     Router::new()
         .route("/v1/status", get(node::status::<B>))
         .route("/v1/settings", get(settings::settings::<B>).patch(settings::change_settings::<B>))
@@ -198,7 +196,9 @@ pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router 
         .route("/v1/openapi.json", get(node::openapi))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&admission), rate::limit_requests))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
+        .layer(middleware::from_fn_with_state(admission, rate::limit_refusals))
         .layer(middleware::from_fn_with_state(on_answer, answered::tell))
         .with_state(shared)
 }

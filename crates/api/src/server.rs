@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::limits::{ANSWER_WITHIN, CONNECTIONS_MAX};
 use crate::router::{Shared, router};
 use crate::token::Token;
-use crate::{Backend, OnAnswer, connections};
+use crate::{Admission, Backend, OnAnswer, connections};
 
 /// An address the interface may listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,13 +78,21 @@ pub struct Options {
     pub answer_within: Duration,
     /// Who hears of every answered request.
     pub on_answer: OnAnswer,
+    /// Who is let in.
+    pub admission: Arc<Admission>,
 }
 
 impl Options {
     /// The usual options.
     #[must_use]
     pub fn new(listen: Listen, token: Token) -> Self {
-        Self { listen, token, answer_within: ANSWER_WITHIN, on_answer: OnAnswer::nobody() }
+        Self {
+            listen,
+            token,
+            answer_within: ANSWER_WITHIN,
+            on_answer: OnAnswer::nobody(),
+            admission: Arc::default(),
+        }
     }
 }
 
@@ -116,8 +124,8 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown`, then lets the requests that are under way end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
-        let Options { listen: _, token, answer_within, on_answer } = self.options;
-        let shared = Shared::new(self.backend, token, answer_within, stopping);
+        let Options { listen: _, token, answer_within, on_answer, admission } = self.options;
+        let shared = Shared::new(self.backend, token, answer_within, admission, stopping);
         let app = router(Arc::new(shared), on_answer);
         connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
     }

@@ -109,10 +109,7 @@ impl Slot {
     #[inline]
     fn take(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
-            && self
-                .0
-                .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-                .is_ok()
+            && self.0.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -135,10 +132,7 @@ mod tests {
     fn as_many_enter_as_may_and_the_next_when_one_leaves() {
         let bulkhead = Bulkhead::new(3, 8);
         let mut inside: Vec<_> = (0..3).map(|_| Bulkhead::enter(&bulkhead).unwrap()).collect();
-        assert_eq!(
-            Bulkhead::enter(&bulkhead).unwrap_err(),
-            Refusal::BulkheadFull { limit: 3 }
-        );
+        assert_eq!(Bulkhead::enter(&bulkhead).unwrap_err(), Refusal::BulkheadFull { limit: 3 });
         inside.pop();
         inside.push(Bulkhead::enter(&bulkhead).unwrap());
         assert_eq!(bulkhead.under_way(), 3);

@@ -54,9 +54,7 @@ impl RetrySettings {
             u64::try_from(wait.as_millis()).unwrap_or(WAIT_MS_MAX).min(WAIT_MS_MAX)
         };
         let attempts = u64::from(self.attempts_max.max(1));
-        attempts << (2 * WAIT_BITS)
-            | ms(self.backoff.first) << WAIT_BITS
-            | ms(self.backoff.most)
+        attempts << (2 * WAIT_BITS) | ms(self.backoff.first) << WAIT_BITS | ms(self.backoff.most)
     }
 
     fn unpack(word: u64) -> Self {

@@ -48,11 +48,10 @@ impl Row {
         let checksum = Checksum::of(&bytes);
         let (place, decided) = {
             let batch = unpack(&bytes, checksum).ok()?;
-            let continues = batch.first == before.last.next()
-                && batch.previous.0 == before.checksum;
-            continues.then(|| {
-                (Place { last: batch.last, checksum: checksum.0 }, batch.decided_last())
-            })?
+            let continues =
+                batch.first == before.last.next() && batch.previous.0 == before.checksum;
+            continues
+                .then(|| (Place { last: batch.last, checksum: checksum.0 }, batch.decided_last()))?
         };
         Some(Self { place, decided, bytes })
     }
@@ -99,7 +98,10 @@ pub(crate) fn after(
 }
 
 /// The place that ends with this event, if a batch does.
-pub(crate) fn place_at(connection: &Connection, last: EventSeq) -> Result<Option<Place>, StoreError> {
+pub(crate) fn place_at(
+    connection: &Connection,
+    last: EventSeq,
+) -> Result<Option<Place>, StoreError> {
     let removed = base(connection)?;
     if removed.last == last {
         return Ok(Some(Place::of(removed)));
@@ -129,7 +131,8 @@ pub(crate) fn append(
         let checksum = Checksum::of(&bytes);
         let damaged = |what| StoreError::Damaged { near: end.last, what };
         let first = {
-            let batch = unpack(&bytes, checksum).map_err(|_| damaged("a shipped batch is unsound"))?;
+            let batch =
+                unpack(&bytes, checksum).map_err(|_| damaged("a shipped batch is unsound"))?;
             if batch.last <= end.last {
                 continue;
             }

@@ -201,7 +201,8 @@ mod tests {
         for number in 1..=20 {
             whole.apply(&record(number)).unwrap();
             if number % 3 == 0 {
-                halves = Fold::from_snapshot(&encode_snapshot(halves.state(), halves.at())).unwrap();
+                halves =
+                    Fold::from_snapshot(&encode_snapshot(halves.state(), halves.at())).unwrap();
             }
             halves.apply(&record(number)).unwrap();
             assert_eq!(whole.hash(), halves.hash(), "after {number}");
@@ -213,11 +214,7 @@ mod tests {
     fn every_state_has_a_hash_of_its_own_and_it_comes_back_from_its_text() {
         let mut fold = Fold::start();
         let empty = fold.hash();
-        assert_eq!(
-            empty.to_string(),
-            "EMPTY",
-            "the hash of nothing is part of the format"
-        );
+        assert_eq!(empty.to_string(), "EMPTY", "the hash of nothing is part of the format");
         fold.apply(&record(1)).unwrap();
         assert_ne!(fold.hash(), empty);
         assert_eq!(fold.hash().to_string().parse(), Ok(fold.hash()));

@@ -15,5 +15,6 @@ pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
     CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
-    FundingSpender, LockPhase, LockReturn, Metrics, NetTotals, Queue, WalletBalance,
+    FundingSpender, LockPhase, LockReturn, Metrics, NetTotals, PolicyKind, PolicySite, Queue,
+    WalletBalance,
 };

@@ -9,6 +9,7 @@ mod channels;
 mod labels;
 mod locks;
 mod network;
+mod policies;
 mod process;
 mod registry;
 mod requests;
@@ -32,6 +33,8 @@ use self::locks::LockMetrics;
 pub use self::locks::{LockPhase, LockReturn};
 pub use self::network::NetTotals;
 use self::network::NetworkMetrics;
+use self::policies::PolicyMetrics;
+pub use self::policies::{PolicyKind, PolicySite};
 use self::process::ProcessMetrics;
 use self::registry::Registrar;
 use self::requests::RequestMetrics;
@@ -47,6 +50,7 @@ pub struct Metrics {
     of_channels: ChannelMetrics,
     of_locks: LockMetrics,
     of_network: NetworkMetrics,
+    of_policies: PolicyMetrics,
     of_requests: RequestMetrics,
     of_storage: StorageMetrics,
     signatures_verified: IntCounter,
@@ -80,6 +84,7 @@ impl Metrics {
             of_channels: ChannelMetrics::register(r),
             of_locks: LockMetrics::register(r),
             of_network: NetworkMetrics::register(r),
+            of_policies: PolicyMetrics::register(r),
             of_requests: RequestMetrics::register(r),
             of_storage: StorageMetrics::register(r),
             signatures_verified: r

@@ -7,12 +7,15 @@ use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle};
 use thiserror::Error;
 
 use crate::config::Config;
+use crate::production::policies::Policies;
 
 /// What changes the running parts.
 #[derive(Debug)]
 pub(crate) struct Handles {
     /// The logs.
     pub(crate) logs: LogLevelHandle,
+    /// The policies that guard calls.
+    pub(crate) policies: Policies,
 }
 
 /// Why a part did not take its new settings.
@@ -48,8 +51,25 @@ pub(super) enum Renewal {
 }
 
 /// All of them.
-pub(super) const PARTS: &[Part] =
-    &[Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level }];
+pub(super) const PARTS: &[Part] = &[
+    Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level },
+    Part { keys: CHAIN_POLICIES, renewal: Renewal::OnChange, apply: tune_chain },
+    Part { keys: API_POLICIES, renewal: Renewal::OnChange, apply: tune_api },
+];
+
+/// How patient the node is with the chain's source.
+const CHAIN_POLICIES: &[&str] = &[
+    "chain.timeout_ms",
+    "chain.retry_attempts_max",
+    "chain.retry_delay_ms",
+    "chain.retry_delay_max_ms",
+    "chain.breaker_failure_percent",
+    "chain.breaker_calls_min",
+    "chain.breaker_open_ms",
+];
+
+/// How much each client may ask of the REST interface.
+const API_POLICIES: &[&str] = &["api.rate_per_second", "api.burst", "api.refused_per_second"];
 
 /// The part that a key belongs to, if the key is live.
 pub(super) fn part_of(key: &str) -> Option<&'static Part> {
@@ -64,6 +84,16 @@ pub(super) fn live_keys() -> Vec<&'static str> {
 fn change_log_level(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
     let filter: LogFilter = config.log_level.parse().map_err(ApplyError::LogLevel)?;
     handles.logs.change(&filter).map_err(ApplyError::Logs)
+}
+
+fn tune_chain(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.policies.tune_chain(config);
+    Ok(())
+}
+
+fn tune_api(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.policies.tune_api(config);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,12 +7,16 @@ use strait_primitives::Timestamp;
 use strait_telemetry::{Component, ErrorKind, Health, Metrics, Outcome};
 
 use super::now;
+use super::policies::Policies;
 
 /// Joins both.
-pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>) -> Vitals {
+pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>, policies: Policies) -> Vitals {
     let metrics = Arc::clone(metrics);
     Vitals {
-        metrics: Box::new(move || metrics.render()),
+        metrics: Box::new(move || {
+            policies.tell(&metrics);
+            metrics.render()
+        }),
         live: judge(health, Health::live),
         ready: judge(health, Health::ready),
         startup: judge(health, Health::startup),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use strait_api::scripted::ScriptedNode;
 use strait_api::token::Token;
-use strait_api::{Answered, Listen, OnAnswer, Options, Server};
+use strait_api::{Admission, AdmissionSettings, Answered, Listen, OnAnswer, Options, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -21,6 +21,7 @@ pub(crate) struct Running {
     pub(crate) node: Arc<ScriptedNode>,
     pub(crate) address: SocketAddr,
     pub(crate) told: Arc<Mutex<Vec<String>>>,
+    pub(crate) admission: Arc<Admission>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -39,9 +40,18 @@ impl Running {
     }
 
     pub(crate) async fn start_with(answer_within: Duration) -> Self {
+        Self::start_admitting(answer_within, AdmissionSettings::default()).await
+    }
+
+    pub(crate) async fn start_admitting(
+        answer_within: Duration,
+        settings: AdmissionSettings,
+    ) -> Self {
         let listen = Listen::loopback((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let mut options = Options::new(listen, Token::parse(TOKEN).unwrap());
         options.answer_within = answer_within;
+        let admission = Arc::new(Admission::new(settings));
+        options.admission = Arc::clone(&admission);
         let told = Arc::new(Mutex::new(Vec::new()));
         let ledger = Arc::clone(&told);
         options.on_answer = OnAnswer::new(move |answered| {
@@ -55,7 +65,7 @@ impl Running {
         let task = tokio::spawn(server.run(async move {
             stopped.await.unwrap();
         }));
-        Self { node, address, told, stop, task }
+        Self { node, address, told, admission, stop, task }
     }
 
     pub(crate) async fn stop(self) {

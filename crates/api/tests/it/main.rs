@@ -12,4 +12,5 @@ mod health;
 mod http;
 mod locks;
 mod money;
+mod rates;
 mod refusals;

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn each_client_has_its_own_bucket() {
-        let (limit, clock) = (ClientLimit::new(SLOW, ClientSlots::default()), SteppedClock::default());
+        let (limit, clock) =
+            (ClientLimit::new(SLOW, ClientSlots::default()), SteppedClock::default());
         for client in 1..5_000 {
             assert_eq!(admitted(&limit, client, &clock), 3, "client {client}");
         }
@@ -145,7 +146,8 @@ mod tests {
     #[test]
     fn no_limit_is_no_limit() {
         let off = RateSettings { per_second: 0, burst: 1 };
-        let (limit, clock) = (ClientLimit::new(off, ClientSlots::default()), SteppedClock::default());
+        let (limit, clock) =
+            (ClientLimit::new(off, ClientSlots::default()), SteppedClock::default());
         assert_eq!(admitted(&limit, 1, &clock), 10);
         limit.tune(SLOW);
         assert_eq!(admitted(&limit, 1, &clock), 3, "and it can be set while running");

@@ -78,7 +78,8 @@ impl Model {
 
     /// The era of the call, or how long to wait.
     fn call(&mut self) -> Result<u64, Duration> {
-        let (is_off, probes) = (self.settings.failure_percent == 0, u32::from(self.settings.probes));
+        let (is_off, probes) =
+            (self.settings.failure_percent == 0, u32::from(self.settings.probes));
         match &mut self.era {
             Era::Closed { .. } => {}
             Era::Open { .. } if is_off => self.close(),

@@ -135,8 +135,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<u32, Fault>> + Send>>;
 fn call(policies: &Arc<Policies>, callee: &Scripted, clock: &Arc<SteppedClock>) -> Answer {
     let policies = || Arc::clone(policies);
     let stack = TimeoutLayer::new(ThisTimeout(policies())).layer(callee.clone());
-    let stack =
-        BreakerLayer::new(ThisBreaker(policies()), class, Arc::clone(clock)).layer(stack);
+    let stack = BreakerLayer::new(ThisBreaker(policies()), class, Arc::clone(clock)).layer(stack);
     let stack = RetryLayer::new(ThisRetry(policies()), class).layer(stack);
     let stack = BulkheadLayer::new(ThisBulkhead(policies())).layer(stack);
     let mut stack = RateLimitLayer::new(ThisRate(policies()), CoarseClock).layer(stack);

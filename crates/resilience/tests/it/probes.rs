@@ -7,8 +7,7 @@ use strait_resilience::{Breaker, BreakerSettings, BreakerState, Class, Clock, St
 
 fn open(probes: u8, clock: &SteppedClock) -> Breaker {
     let open_for = Duration::from_secs(1);
-    let breaker =
-        Breaker::new(BreakerSettings { failure_percent: 1, calls: 1, probes, open_for });
+    let breaker = Breaker::new(BreakerSettings { failure_percent: 1, calls: 1, probes, open_for });
     Breaker::admit(&breaker, clock).unwrap().record(Class::Transient, clock);
     assert_eq!(breaker.state(), BreakerState::Open);
     breaker
@@ -31,7 +30,11 @@ impl Crowd {
 
 /// Lets eight threads call, each until it was let through and refused often enough; answers the largest crowd. A probe
 /// ends as `end` says, before it counts as gone.
-fn largest_crowd(breaker: &Breaker, clock: &(impl Clock + Sync), end: fn(u32) -> Option<Class>) -> u32 {
+fn largest_crowd(
+    breaker: &Breaker,
+    clock: &(impl Clock + Sync),
+    end: fn(u32) -> Option<Class>,
+) -> u32 {
     let crowd = Crowd::default();
     std::thread::scope(|scope| {
         for thread in 0..8_u32 {

@@ -64,6 +64,11 @@ impl Registrar {
         self.keep(gauges)
     }
 
+    /// Registers gauges whose series appear when they are first told; the caller bounds the labels.
+    pub(super) fn gauges_by(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.keep(IntGaugeVec::new(Opts::new(name, help), labels).expect(VALID))
+    }
+
     pub(super) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
         let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.keep(Histogram::with_opts(opts).expect(VALID))

@@ -109,10 +109,15 @@ struct Till {
 }
 
 impl Till {
-    fn open(path: PathBuf, price_msat: u64) -> Result<Self> {
-        let book = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).context("the book cannot be read")?,
-            Err(_) => Book::default(),
+    /// Opens the book; a new one counts what is paid from now on.
+    async fn open(path: PathBuf, price_msat: u64, client: &Client) -> Result<Self> {
+        let book = if path.exists() {
+            serde_json::from_slice(&fs::read(&path)?).context("the book cannot be read")?
+        } else {
+            let head = client.status().await?.log.head_seq;
+            let book = Book { next_from: head.saturating_add(1), ..Book::default() };
+            replace(&path, &serde_json::to_vec(&book)?)?;
+            book
         };
         Ok(Self { path, price_msat, book: Mutex::new(book) })
     }
@@ -202,7 +207,7 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     let token = fs::read_to_string(&options.token_file).context("the token cannot be read")?;
     let client = Client::new(&options.node, token.trim())?;
-    let till = Arc::new(Till::open(options.book, options.price_msat)?);
+    let till = Arc::new(Till::open(options.book, options.price_msat, &client).await?);
     let listener = TcpListener::bind(options.listen).await?;
     tokio::select! {
         ended = collect(client, Arc::clone(&till)) => ended,

@@ -26,7 +26,7 @@ use strait_runtime::{Halt, Runtime, known_blocks};
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics};
+use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
@@ -106,30 +106,25 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     create_folder(&config.data_dir)?;
     // Before anything is written there, so that a second process leaves no trace.
     let lock = DirectoryLock::take(&config.data_dir).map_err(InitError::Store)?;
-    let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
-    let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
-    for variable in &loaded.ignored_variables {
-        tracing::warn!(variable, "names no setting and is ignored");
-    }
+    let logs = open_logs(&loaded)?;
     open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
     let policies = Policies::new(&config, jitter_seed()?);
-    let handles = Handles { logs: logs.level(), policies: policies.clone() };
+    let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
+    let handles =
+        Handles { logs: logs.level(), policies: policies.clone(), sampler: Arc::clone(&sampler) };
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
-    let api_options = api_options(&config, &metrics, &health, &policies)?;
+    let mut api_options = api_options(&config, &metrics, &health, &policies)?;
+    api_options.sampler = Arc::clone(&sampler);
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
     let vitals = vitals::of(&metrics, &health, policies.clone());
-    let health_server =
-        HealthServer::bind(config.metrics, vitals).await.map_err(InitError::HealthServer)?;
-    let metrics_address = health_server.local_addr();
-    servers.run(HEALTH, |stop| health_server.run(stop));
+    let metrics_address = serve_health(&mut servers, config.metrics, vitals).await?;
 
     let parts = recover_apart(&config, lock, &metrics, &health, &policies).await?;
     let Recovered { engine, first, last_snapshot, store, source, follower, vm, key, .. } = parts;
-    let (files, missing_modules) = (parts.files, parts.missing_modules);
     let id = key.node_id();
     let (net, service, events) = bind_net(&config, &key).await?;
     health.started(Component::Network);
@@ -141,7 +136,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let backend = |handle| NodeBackend {
         handle,
         contracts: Arc::clone(&contracts),
-        files,
+        files: parts.files,
         reader,
         net: net.clone(),
         health: Arc::clone(&health),
@@ -168,6 +163,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         disk: free_space::disk(&config),
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
+        sampler,
     })?;
     let server = Server::bind(api_options, Arc::new(backend(runtime.handle())))
         .await
@@ -175,10 +171,32 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let api = server.local_addr();
     servers.run(API, |stop| server.run(stop));
     health.started(Component::Api);
-    let modules = tokio::spawn(missing_modules.watch());
+    let modules = tokio::spawn(parts.missing_modules.watch());
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
     let metrics = metrics_address;
     Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, settings, _logs: logs })
+}
+
+/// Opens the logs, and names in them the variables that are no setting.
+fn open_logs(loaded: &Loaded) -> Result<Logs, InitError> {
+    let filter: LogFilter = loaded.config.log_level.parse().map_err(InitError::LogLevel)?;
+    let logs = Logs::start(&loaded.config.data_dir, &filter).map_err(InitError::Logs)?;
+    for variable in &loaded.ignored_variables {
+        tracing::warn!(variable, "names no setting and is ignored");
+    }
+    Ok(logs)
+}
+
+/// Lets metrics and health be asked for; gives back where.
+async fn serve_health(
+    servers: &mut Servers,
+    address: std::net::SocketAddr,
+    vitals: strait_api::Vitals,
+) -> Result<std::net::SocketAddr, InitError> {
+    let server = HealthServer::bind(address, vitals).await.map_err(InitError::HealthServer)?;
+    let bound = server.local_addr();
+    servers.run(HEALTH, |stop| server.run(stop));
+    Ok(bound)
 }
 
 impl Node {
@@ -302,6 +320,7 @@ fn recover(
     let begun = clock();
     let Replayed { state, head, folded } = replay(&store)?;
     metrics.derived(folded, begun.elapsed());
+    metrics.set_log_head(head);
     metrics.set_event_log_size(store.size_bytes().unwrap_or_default());
     health.started(Component::Store);
     tracing::info!(%head, folded, "log read");

@@ -31,6 +31,7 @@ mod routes;
 pub mod scripted;
 mod server;
 pub mod token;
+mod traced;
 mod waiting;
 
 pub use answered::{Answered, OnAnswer};

@@ -11,8 +11,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use strait_api_types::ErrorCode;
 use strait_resilience::{Bulkhead, Permit};
+use strait_telemetry::Sampler;
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tracing::Instrument;
 
 use crate::idempotency::Asked;
 use crate::limits::{LAST_ANSWERS_WITHIN, WAITING_MAX};
@@ -22,7 +24,7 @@ use crate::routes::{
 };
 use crate::token::Token;
 use crate::waiting::{Crowded, Waiting};
-use crate::{ApiError, Backend, OnAnswer, answered};
+use crate::{ApiError, Backend, OnAnswer, answered, traced};
 
 /// What the handlers share.
 pub(crate) struct Shared<B> {
@@ -75,14 +77,15 @@ impl<B: Backend> Shared<B> {
     {
         let permit = self.permit(room)?;
         let (answer, patience) = (question(Arc::clone(&self.backend)), self.patience());
-        let task = tokio::spawn(async move {
+        let work = async move {
             let answer = tokio::select! {
                 answer = answer => Some(answer),
                 () = patience => None,
             };
             drop(permit);
             answer
-        });
+        };
+        let task = tokio::spawn(work.in_current_span());
         match task.await {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(self.still_running()),
@@ -165,7 +168,11 @@ fn busy() -> ApiError {
 }
 
 /// Builds the routes.
-pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router {
+pub(crate) fn router<B: Backend>(
+    shared: Api<B>,
+    on_answer: OnAnswer,
+    sampler: Arc<Sampler>,
+) -> Router {
     let admission = Arc::clone(&shared.admission);
     Router::new()
         .route("/v1/status", get(node::status::<B>))
@@ -197,6 +204,7 @@ pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router 
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&admission), rate::limit_requests))
+        .layer(middleware::from_fn_with_state(sampler, traced::trace))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
         .layer(middleware::from_fn_with_state(admission, rate::limit_refusals))
         .layer(middleware::from_fn_with_state(on_answer, answered::tell))

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strait_telemetry::Sampler;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -80,6 +81,8 @@ pub struct Options {
     pub on_answer: OnAnswer,
     /// Who is let in.
     pub admission: Arc<Admission>,
+    /// What says which requests are traced.
+    pub sampler: Arc<Sampler>,
 }
 
 impl Options {
@@ -92,6 +95,7 @@ impl Options {
             answer_within: ANSWER_WITHIN,
             on_answer: OnAnswer::nobody(),
             admission: Arc::default(),
+            sampler: Arc::new(Sampler::new(0)),
         }
     }
 }
@@ -124,9 +128,10 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown`, then lets the requests that are under way end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
-        let Options { listen: _, token, answer_within, on_answer, admission } = self.options;
+        let Options { listen: _, token, answer_within, on_answer, admission, sampler } =
+            self.options;
         let shared = Shared::new(self.backend, token, answer_within, admission, stopping);
-        let app = router(Arc::new(shared), on_answer);
+        let app = router(Arc::new(shared), on_answer, sampler);
         connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
     }
 }

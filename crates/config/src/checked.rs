@@ -10,7 +10,7 @@ use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 use crate::error::{Problem, Problems};
 use crate::raw::{
     OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
-    RawWallet,
+    RawTelemetry, RawWallet,
 };
 use crate::{Source, shape};
 
@@ -48,6 +48,8 @@ pub struct Config {
     pub net: NetConfig,
     /// `[store]`
     pub store: StoreConfig,
+    /// `[telemetry]`
+    pub telemetry: TelemetryConfig,
 }
 
 /// `[api]`: the REST interface.
@@ -241,6 +243,18 @@ pub struct StoreConfig {
     pub free_bytes_min: u64,
 }
 
+/// `[telemetry]`: traces of requests and rounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TelemetryConfig {
+    /// `otlp_endpoint`: where an OpenTelemetry collector takes traces, `http://HOST:PORT`; default none, then they show only
+    /// as the context of lines at `debug`. Needs a program built with the feature `otel`. Whoever reads them learns
+    /// who was paid when. Since 0.1.
+    pub otlp_endpoint: Option<String>,
+    /// `trace_sample_permille`: 0 to 1,000, default 10: how many of a thousand requests and rounds are traced. More costs
+    /// time and the collector's disk, 0 leaves nothing to look at. Live. Since 0.1.
+    pub trace_sample_permille: u32,
+}
+
 impl Network {
     /// All networks.
     const ALL: [Self; 4] = [Self::Mainnet, Self::Testnet4, Self::Signet, Self::Regtest];
@@ -306,6 +320,7 @@ impl TryFrom<RawConfig> for Config {
             wallet: check.wallet(raw.wallet, &data_dir),
             net: check.net(&raw.net),
             store: check.store(&raw.store),
+            telemetry: check.telemetry(raw.telemetry),
             data_dir,
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
@@ -522,6 +537,21 @@ impl Checker {
                 0..=PIB,
             ),
             free_bytes_min: self.number("store.free_bytes_min", raw.free_bytes_min, 0..=PIB),
+        }
+    }
+
+    fn telemetry(&mut self, raw: RawTelemetry) -> TelemetryConfig {
+        let otlp_endpoint = raw
+            .otlp_endpoint
+            .map(|url| self.text("telemetry.otlp_endpoint", url, shape::otlp_endpoint));
+        let permille = raw.trace_sample_permille;
+        TelemetryConfig {
+            otlp_endpoint,
+            trace_sample_permille: self.number(
+                "telemetry.trace_sample_permille",
+                permille,
+                0..=1_000,
+            ),
         }
     }
 

@@ -84,6 +84,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("store.history_bytes_max", Kind::Number),
     key("store.free_bytes_min", Kind::Number),
     key("metrics.address", Kind::Text),
+    key("telemetry.otlp_endpoint", Kind::Text),
+    key("telemetry.trace_sample_permille", Kind::Number),
 ];
 
 /// Finds a key by its full name.

@@ -58,6 +58,7 @@ section! {
         net: RawNet = RawNet::default(),
         store: RawStore = RawStore::default(),
         metrics: RawMetrics = RawMetrics::default(),
+        telemetry: RawTelemetry = RawTelemetry::default(),
     }
 }
 
@@ -163,5 +164,13 @@ section! {
     /// `[metrics]`
     RawMetrics {
         address: String = "127.0.0.1".into(),
+    }
+}
+
+section! {
+    /// `[telemetry]`
+    RawTelemetry {
+        otlp_endpoint: Option<String> = None,
+        trace_sample_permille: u64 = 10,
     }
 }

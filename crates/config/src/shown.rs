@@ -9,7 +9,8 @@ use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config { api, chain, channel, locks, contracts, wallet, net, store, .. } = config;
+    let Config { api, chain, channel, locks, contracts, wallet, net, store, telemetry, .. } =
+        config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
     let texts = |texts: &[String]| Some(Value::from(texts.to_vec()));
     let millis =
@@ -71,6 +72,8 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("store.history_bytes_max", number(store.history_bytes_max)),
         ("store.free_bytes_min", number(store.free_bytes_min)),
         ("metrics.address", Some(Value::from(config.metrics.ip().to_string()))),
+        ("telemetry.otlp_endpoint", telemetry.otlp_endpoint.as_deref().map(Value::from)),
+        ("telemetry.trace_sample_permille", number(telemetry.trace_sample_permille.into())),
     ]
 }
 

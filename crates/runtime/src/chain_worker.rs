@@ -168,21 +168,19 @@ impl ChainWorker {
 
     /// How long after a look that failed to look again.
     fn back_off(&mut self, error: &ChainError) -> Duration {
-        let retry = &self.policies.retry;
-        match error {
-            ChainError::BreakerOpen { retry_after, .. } => (*retry_after).max(self.poll_interval),
-            error if error.is_transient() => {
-                retry.after(&mut self.attempts, Class::Transient).unwrap_or_else(|| {
-                    tracing::warn!(
-                        "the chain source stays away; it is asked less often from now on"
-                    );
-                    self.attempts = retry.begin();
-                    retry.settings().backoff.most
-                })
-            }
-            // What is wrong stays wrong until somebody mends it: there is no herd to spare.
-            _ => self.poll_interval,
+        if let ChainError::BreakerOpen { retry_after, .. } = error {
+            return (*retry_after).max(self.poll_interval);
         }
+        if !error.is_transient() {
+            // What is wrong stays wrong until somebody mends it: there is no herd to spare.
+            return self.poll_interval;
+        }
+        let retry = &self.policies.retry;
+        retry.after(&mut self.attempts, Class::Transient).unwrap_or_else(|| {
+            tracing::warn!("the chain source stays away; it is asked less often from now on");
+            self.attempts = retry.begin();
+            retry.settings().backoff.most
+        })
     }
 
     /// Follows the chain some steps; answers how long there is to wait for the next look.

@@ -10,11 +10,13 @@ mod health;
 mod log_budget;
 mod logs;
 mod metrics;
+mod spans;
 
 pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
-    CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
-    FundingSpender, LockPhase, LockReturn, Metrics, NetTotals, PolicyKind, PolicySite, Queue,
-    WalletBalance,
+    CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind, Direction,
+    EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn, Metrics,
+    NetTotals, OpeningStep, PolicyKind, PolicySite, Queue, WalletBalance,
 };
+pub use spans::{Sampler, TARGET, TraceParent, TraceParentError, continue_trace};

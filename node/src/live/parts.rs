@@ -3,7 +3,9 @@
 //! To make a key live, give [`Handles`] what changes the part it belongs to, and [`PARTS`] a row: the keys, and how the part
 //! takes a configuration. Checks, `SIGHUP`, the REST interface, the command line and the gauges follow from the table.
 
-use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle};
+use std::sync::Arc;
+
+use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle, Sampler};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -16,6 +18,8 @@ pub(crate) struct Handles {
     pub(crate) logs: LogLevelHandle,
     /// The policies that guard calls.
     pub(crate) policies: Policies,
+    /// What says which requests and rounds are traced.
+    pub(crate) sampler: Arc<Sampler>,
 }
 
 /// Why a part did not take its new settings.
@@ -53,6 +57,11 @@ pub(super) enum Renewal {
 /// All of them.
 pub(super) const PARTS: &[Part] = &[
     Part { keys: &["log_level"], renewal: Renewal::OnChange, apply: change_log_level },
+    Part {
+        keys: &["telemetry.trace_sample_permille"],
+        renewal: Renewal::OnChange,
+        apply: change_sampling,
+    },
     Part { keys: CHAIN_POLICIES, renewal: Renewal::OnChange, apply: tune_chain },
     Part { keys: API_POLICIES, renewal: Renewal::OnChange, apply: tune_api },
 ];
@@ -93,6 +102,12 @@ fn tune_chain(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
 
 fn tune_api(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
     handles.policies.tune_api(config);
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other parts may fail")]
+fn change_sampling(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.sampler.change(config.telemetry.trace_sample_permille);
     Ok(())
 }
 

@@ -11,12 +11,14 @@ use super::policies::Policies;
 
 /// Joins both.
 pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>, policies: Policies) -> Vitals {
-    let metrics = Arc::clone(metrics);
+    let (metrics, judged) = (Arc::clone(metrics), Arc::clone(health));
+    let render = move || {
+        policies.tell(&metrics);
+        metrics.set_health(&judged, now());
+        metrics.render()
+    };
     Vitals {
-        metrics: Box::new(move || {
-            policies.tell(&metrics);
-            metrics.render()
-        }),
+        metrics: Box::new(render),
         live: judge(health, Health::live),
         ready: judge(health, Health::ready),
         startup: judge(health, Health::startup),

@@ -13,4 +13,5 @@ mod http;
 mod locks;
 mod money;
 mod rates;
+mod reference;
 mod refusals;

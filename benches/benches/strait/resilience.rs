@@ -36,6 +36,9 @@ impl Service<u64> for Bare {
     }
 }
 
+/// Tells outcomes apart.
+type Tell = fn(&Result<u64, Refusal>) -> Class;
+
 fn class(outcome: &Result<u64, Refusal>) -> Class {
     match outcome {
         Ok(_) => Class::Success,
@@ -58,11 +61,11 @@ fn bulkhead() -> BulkheadLayer<&'static Bulkhead> {
     BulkheadLayer::new(leaked(Bulkhead::new(64, 64)))
 }
 
-fn retry() -> RetryLayer<&'static Retry, fn(&Result<u64, Refusal>) -> Class> {
+fn retry() -> RetryLayer<&'static Retry, Tell> {
     RetryLayer::new(leaked(Retry::new(RetrySettings::default(), 7)), class)
 }
 
-fn breaker() -> BreakerLayer<&'static Breaker, fn(&Result<u64, Refusal>) -> Class, CoarseClock> {
+fn breaker() -> BreakerLayer<&'static Breaker, Tell, CoarseClock> {
     BreakerLayer::new(leaked(Breaker::new(BreakerSettings::default())), class, CoarseClock)
 }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
-use strait_api::{HealthServer, Listen, Server};
+use strait_api::{AuditLog, HealthServer, Listen, Server, Tls, TlsFiles};
+use strait_backup::note_node_id;
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -23,6 +24,7 @@ use strait_primitives::{
     BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, NodeId, Timestamp,
 };
 use strait_runtime::{Halt, Runtime, known_blocks};
+use strait_seal::Passphrase;
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
@@ -31,18 +33,20 @@ use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
 
-use crate::backend::NodeBackend;
+use crate::backend::{NodeBackend, TokenTable};
 use crate::config::{
-    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting,
+    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting, TlsConfig,
 };
 use crate::live::{Handles, LiveSettings};
 use crate::module_files::ModuleFiles;
+use crate::production::copies::Copies;
 use crate::production::missing_modules::MissingModules;
 use crate::production::policies::Policies;
 use crate::production::servers::Servers;
 use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
 
+mod copies;
 mod error;
 mod free_space;
 mod missing_modules;
@@ -68,6 +72,8 @@ pub struct Node {
     servers: Servers,
     /// Looks for modules whose files are missing.
     modules: JoinHandle<()>,
+    /// Ships the log, and tells of copies.
+    copies: Copies,
     settings: Arc<LiveSettings>,
     /// Written out when dropped.
     _logs: Logs,
@@ -112,15 +118,25 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
     let policies = Policies::new(&config, jitter_seed()?);
     let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
-    let handles =
-        Handles { logs: logs.level(), policies: policies.clone(), sampler: Arc::clone(&sampler) };
+    let audit = AuditLog::open(&config.api.audit_file, now).map_err(InitError::Audit)?;
+    let tls = config.api.tls.as_ref().map(|tls| Tls::load(&tls_files(tls)));
+    let tls = tls.transpose().map_err(InitError::Tls)?;
+    let handles = Handles {
+        logs: logs.level(),
+        policies: policies.clone(),
+        sampler: Arc::clone(&sampler),
+        audit: audit.clone(),
+        tls: tls.clone(),
+    };
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
-    let mut api_options = api_options(&config, &metrics, &health, &policies)?;
+    let mut api_options = api_options(&config, audit, &metrics, &health)?;
+    api_options.admission = Arc::clone(&policies.api);
     api_options.sampler = Arc::clone(&sampler);
+    api_options.tls.clone_from(&tls);
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
-    let vitals = vitals::of(&metrics, &health, policies.clone());
+    let vitals = vitals::of(&metrics, &health, policies.clone(), tls);
     let metrics_address = serve_health(&mut servers, config.metrics, vitals).await?;
 
     let parts = recover_apart(&config, lock, &metrics, &health, &policies).await?;
@@ -132,9 +148,14 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     servers.run(NETWORK, |stop| service.run(stop));
 
     let reader = store.reader();
+    note_node_id(&config.data_dir, &id.to_string())
+        .map_err(|source| InitError::Folder { path: config.data_dir.clone(), source })?;
+    let copies = Copies::start(&config, reader.clone(), Arc::clone(&metrics), Arc::clone(&health));
+    let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,
+        tokens,
         contracts: Arc::clone(&contracts),
         files: parts.files,
         reader,
@@ -174,7 +195,19 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let modules = tokio::spawn(parts.missing_modules.watch());
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
     let metrics = metrics_address;
-    Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, settings, _logs: logs })
+    Ok(Node {
+        id,
+        api,
+        metrics,
+        p2p,
+        runtime,
+        health,
+        servers,
+        modules,
+        copies,
+        settings,
+        _logs: logs,
+    })
 }
 
 /// Opens the logs, and names in them the variables that are no setting.
@@ -256,6 +289,7 @@ impl Node {
         self.servers.stop(API).await;
         self.servers.stop(NETWORK).await;
         self.runtime.stop().await;
+        self.copies.stop().await;
         self.servers.stop(HEALTH).await;
         tracing::info!("stopped");
     }
@@ -331,7 +365,11 @@ fn recover(
     // Asked before there is a seed: one that a failed start leaves behind would count as old, and its whole past would
     // be searched.
     let recent = recent_block(source.as_mut(), network).map_err(InitError::Chain)?;
-    let (seed, origin) = seed_file::load_or_create(&config.wallet.seed_file, network, log)?;
+    let passphrase = config.wallet.seed_passphrase_file.as_deref();
+    let passphrase = passphrase.map(Passphrase::from_file).transpose()?;
+    let (seed, origin) =
+        seed_file::load_or_create(&config.wallet.seed_file, passphrase.as_ref(), network, log)?;
+    drop(passphrase);
     let vm = Arc::new(Vm::start(&strait_vm::Options::default()).map_err(InitError::Vm)?);
     health.started(Component::Contracts);
     let files = ModuleFiles::new(&config.data_dir);
@@ -479,11 +517,17 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
     }
 }
 
+/// Where certificate and key lie.
+pub(crate) fn tls_files(config: &TlsConfig) -> TlsFiles {
+    let TlsConfig { certificate_file, key_file, client_ca_file } = config.clone();
+    TlsFiles { certificate: certificate_file, key: key_file, client_ca: client_ca_file }
+}
+
 fn api_options(
     config: &Config,
+    audit: AuditLog,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
-    policies: &Policies,
 ) -> Result<strait_api::Options, InitError> {
     let listen = if config.api.allow_remote {
         Listen::remote(config.api.listen)
@@ -495,7 +539,7 @@ fn api_options(
     let mut options = strait_api::Options::new(listen, token);
     options.answer_within = config.api.answer_within;
     options.on_answer = vitals::on_answer(metrics, health);
-    options.admission = Arc::clone(&policies.api);
+    options.audit = Some(audit);
     Ok(options)
 }
 

@@ -9,24 +9,20 @@
 //! **Invariant:** a request that shows no token takes no token of an honest client's bucket; what is kept of clients has a
 //! fixed size however many there are.
 
-use core::convert::Infallible;
 use core::net::{IpAddr, Ipv6Addr};
-use core::task::{Context, Poll};
 use core::time::Duration;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hyper::body::Incoming;
 use strait_api_types::ErrorCode;
 use strait_resilience::{Bulkhead, ClientLimit, ClientSlots, CoarseClock, RateSettings, Refusal};
-use tower_service::Service;
 
 use crate::ApiError;
+use crate::connections::Client;
 use crate::limits::{CALLERS_MAX, QUESTIONS_MAX, STREAMS_MAX};
 
 /// What an operator sets.
@@ -99,7 +95,7 @@ impl Admission {
 
     /// The client's number. Whoever has an address of the sixth version has 2^64 of them.
     fn number_of(&self, client: Client) -> u64 {
-        let address = match client.0.to_canonical() {
+        let address = match client.0.ip().to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
@@ -107,32 +103,6 @@ impl Admission {
             address @ IpAddr::V4(_) => address,
         };
         self.secret.hash_one(address)
-    }
-}
-
-/// Where a request comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Client(pub(crate) IpAddr);
-
-/// The routes for one connection: every request says where it comes from.
-#[derive(Clone)]
-pub(crate) struct FromClient {
-    pub(crate) app: Router,
-    pub(crate) client: Client,
-}
-
-impl Service<hyper::Request<Incoming>> for FromClient {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = <Router as Service<hyper::Request<Incoming>>>::Future;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: hyper::Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.client);
-        Service::call(&mut self.app, request)
     }
 }
 
@@ -201,13 +171,14 @@ mod tests {
     #[test]
     fn addresses_of_one_network_of_the_sixth_version_are_one_client() {
         let admission = Admission::default();
-        let number = |address: &str| admission.number_of(Client(address.parse().unwrap()));
+        let client = |address: &str| Client((address.parse::<IpAddr>().unwrap(), 7).into());
+        let number = |address| admission.number_of(client(address));
         assert_eq!(number("2001:db8:1:2::1"), number("2001:db8:1:2:ffff::9"));
         assert_ne!(number("2001:db8:1:2::1"), number("2001:db8:1:3::1"));
         assert_eq!(number("::ffff:10.0.0.1"), number("10.0.0.1"));
         assert_ne!(number("10.0.0.1"), number("10.0.0.2"));
         let other = Admission::default();
-        let address = Client("10.0.0.1".parse().unwrap());
+        let address = client("10.0.0.1");
         assert_ne!(
             other.number_of(address),
             admission.number_of(address),

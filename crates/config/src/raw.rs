@@ -57,6 +57,7 @@ section! {
         wallet: RawWallet = RawWallet::default(),
         net: RawNet = RawNet::default(),
         store: RawStore = RawStore::default(),
+        ship: RawShip = RawShip::default(),
         metrics: RawMetrics = RawMetrics::default(),
         telemetry: RawTelemetry = RawTelemetry::default(),
     }
@@ -67,7 +68,12 @@ section! {
     RawApi {
         listen: String = "127.0.0.1:9737".into(),
         token_file: Option<String> = None,
+        audit_file: Option<String> = None,
         allow_remote: bool = false,
+        allow_remote_without_tls: bool = false,
+        tls_certificate_file: Option<String> = None,
+        tls_key_file: Option<String> = None,
+        tls_client_ca_file: Option<String> = None,
         answer_within_ms: u64 = 60_000,
         rate_per_second: u64 = 50_000,
         burst: u64 = 100_000,
@@ -137,6 +143,7 @@ section! {
     /// `[wallet]`
     RawWallet {
         seed_file: Option<String> = None,
+        seed_passphrase_file: Option<String> = None,
         fee_rate_fallback_sat_per_kvb: u64 = 5_000,
         fee_rate_sat_per_kvb_max: u64 = 500_000,
     }
@@ -157,6 +164,15 @@ section! {
         snapshot_every_events: u64 = 100_000,
         history_bytes_max: u64 = 4 * 1_024 * 1_024 * 1_024,
         free_bytes_min: u64 = 1_024 * 1_024 * 1_024,
+    }
+}
+
+section! {
+    /// `[ship]`
+    RawShip {
+        folder: Option<String> = None,
+        every_ms: u64 = 200,
+        recipients: OneOrMore = OneOrMore::More(Vec::new()),
     }
 }
 

@@ -4,14 +4,18 @@ use std::fmt::Write;
 
 use toml::Value;
 
-use crate::checked::{Config, ContractPolicy};
+use crate::checked::{Config, ContractPolicy, TlsConfig};
 use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config { api, chain, channel, locks, contracts, wallet, net, store, telemetry, .. } =
-        config;
+    let Config {
+        api, chain, channel, locks, contracts, wallet, net, store, ship, telemetry, ..
+    } = config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
+    let tls = |file: fn(&TlsConfig) -> Option<&std::path::PathBuf>| {
+        api.tls.as_ref().and_then(file).and_then(|file| path(file))
+    };
     let texts = |texts: &[String]| Some(Value::from(texts.to_vec()));
     let millis =
         |span: std::time::Duration| number(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
@@ -23,7 +27,12 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("metrics_port", number(config.metrics.port().into())),
         ("api.listen", Some(Value::from(api.listen.to_string()))),
         ("api.token_file", path(&api.token_file)),
+        ("api.audit_file", path(&api.audit_file)),
         ("api.allow_remote", Some(Value::from(api.allow_remote))),
+        ("api.allow_remote_without_tls", Some(Value::from(api.allow_remote_without_tls))),
+        ("api.tls_certificate_file", tls(|tls| Some(&tls.certificate_file))),
+        ("api.tls_key_file", tls(|tls| Some(&tls.key_file))),
+        ("api.tls_client_ca_file", tls(|tls| tls.client_ca_file.as_ref())),
         ("api.answer_within_ms", millis(api.answer_within)),
         ("api.rate_per_second", number(api.rate_per_second.into())),
         ("api.burst", number(api.burst.into())),
@@ -63,6 +72,7 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("contracts.allow", Some(policy(&contracts.allow))),
         ("contracts.collateral_sat_max", number(contracts.collateral_max.to_sat())),
         ("wallet.seed_file", path(&wallet.seed_file)),
+        ("wallet.seed_passphrase_file", wallet.seed_passphrase_file.as_deref().and_then(path)),
         ("wallet.fee_rate_fallback_sat_per_kvb", number(wallet.fee_rate_fallback.to_sat_per_kvb())),
         ("wallet.fee_rate_sat_per_kvb_max", number(wallet.fee_rate_max.to_sat_per_kvb())),
         ("net.peers_max", number(net.peers_max.into())),
@@ -71,6 +81,9 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("store.snapshot_every_events", number(store.snapshot_every_events)),
         ("store.history_bytes_max", number(store.history_bytes_max)),
         ("store.free_bytes_min", number(store.free_bytes_min)),
+        ("ship.folder", ship.folder.as_deref().and_then(path)),
+        ("ship.every_ms", millis(ship.every)),
+        ("ship.recipients", texts(&ship.recipients)),
         ("metrics.address", Some(Value::from(config.metrics.ip().to_string()))),
         ("telemetry.otlp_endpoint", telemetry.otlp_endpoint.as_deref().map(Value::from)),
         ("telemetry.trace_sample_permille", number(telemetry.trace_sample_permille.into())),

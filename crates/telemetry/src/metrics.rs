@@ -6,6 +6,8 @@
 //! `docs/metrics.md` explains every name; a test of the node compares.
 
 mod channels;
+mod copies;
+mod edges;
 mod labels;
 mod locks;
 mod network;
@@ -26,6 +28,9 @@ use prometheus::{
 use strait_primitives::{BlockHeight, Timestamp};
 
 use self::channels::ChannelMetrics;
+use self::copies::CopyMetrics;
+pub use self::edges::ApiRefusal;
+use self::edges::EdgeMetrics;
 use self::labels::Label;
 pub use self::labels::{
     CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, EffectKind, ErrorKind,
@@ -53,11 +58,13 @@ const CALL_SECONDS: [f64; 9] = [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2, 
 pub struct Metrics {
     registry: Registry,
     of_channels: ChannelMetrics,
+    of_copies: CopyMetrics,
     of_locks: LockMetrics,
     of_network: NetworkMetrics,
     of_policies: PolicyMetrics,
     of_progress: ProgressMetrics,
     of_requests: RequestMetrics,
+    of_edges: EdgeMetrics,
     of_storage: StorageMetrics,
     of_vitals: VitalMetrics,
     signatures_verified: IntCounter,
@@ -89,11 +96,13 @@ impl Metrics {
         Self {
             registry: r.registry(),
             of_channels: ChannelMetrics::register(r),
+            of_copies: CopyMetrics::register(r),
             of_locks: LockMetrics::register(r),
             of_network: NetworkMetrics::register(r),
             of_policies: PolicyMetrics::register(r),
             of_progress: ProgressMetrics::register(r),
             of_requests: RequestMetrics::register(r),
+            of_edges: EdgeMetrics::register(r),
             of_storage: StorageMetrics::register(r),
             of_vitals: VitalMetrics::register(r),
             signatures_verified: r

@@ -2,18 +2,27 @@
 
 use std::sync::Arc;
 
-use strait_api::{Cause, OnAnswer, Verdict, Vitals};
+use strait_api::{Cause, OnAnswer, Tls, Verdict, Vitals};
+use strait_api_types::ErrorCode;
 use strait_primitives::Timestamp;
-use strait_telemetry::{Component, ErrorKind, Health, Metrics, Outcome};
+use strait_telemetry::{ApiRefusal, Component, ErrorKind, Health, Metrics, Outcome};
 
 use super::now;
 use super::policies::Policies;
 
 /// Joins both.
-pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>, policies: Policies) -> Vitals {
+pub(super) fn of(
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+    policies: Policies,
+    tls: Option<Tls>,
+) -> Vitals {
     let (metrics, judged) = (Arc::clone(metrics), Arc::clone(health));
     let render = move || {
         policies.tell(&metrics);
+        if let Some(tls) = &tls {
+            metrics.set_tls_expiry(tls.expires());
+        }
         metrics.set_health(&judged, now());
         metrics.render()
     };
@@ -33,9 +42,25 @@ pub(super) fn on_answer(metrics: &Arc<Metrics>, health: &Arc<Health>) -> OnAnswe
         let outcome = if answered.status == 500 { Outcome::Failure } else { Outcome::Success };
         health.record(Component::Api, outcome, now());
         metrics.api_answered(answered.route, answered.method, answered.status);
+        if let Some(reason) = answered.refusal.and_then(reason_of) {
+            metrics.api_refused(reason);
+        }
         if answered.status >= 500 {
             metrics.error(ErrorKind::Api);
         }
+    })
+}
+
+/// Why the interface let a request go no further, if that is what it did.
+const fn reason_of(code: ErrorCode) -> Option<ApiRefusal> {
+    Some(match code {
+        ErrorCode::Unauthorized => ApiRefusal::Unauthorized,
+        ErrorCode::NotAllowed => ApiRefusal::Forbidden,
+        ErrorCode::TokenExpired => ApiRefusal::Expired,
+        ErrorCode::BudgetExceeded => ApiRefusal::Budget,
+        ErrorCode::RateLimited => ApiRefusal::RateLimited,
+        ErrorCode::BodyTooLarge => ApiRefusal::TooLarge,
+        _ => return None,
     })
 }
 

@@ -18,7 +18,9 @@ fn shared(answer_within: Duration) -> (Arc<Shared<ScriptedNode>>, Arc<ScriptedNo
     // A dropped sender would count as a stop.
     core::mem::forget(stop);
     let token = Token::parse(&"t".repeat(32)).unwrap();
-    (Arc::new(Shared::new(Arc::clone(&node), token, answer_within, Arc::default(), stopping)), node)
+    let admission = Arc::default();
+    let shared = Shared::new(Arc::clone(&node), token, answer_within, None, admission, stopping);
+    (Arc::new(shared), node)
 }
 
 /// A payment under the key with this number.
@@ -28,7 +30,7 @@ async fn pay(shared: &Shared<ScriptedNode>, number: usize) -> Result<(), ErrorCo
     let key = RequestKey::from_bytes(key);
     let amount = MilliSats::from_const(1);
     let payments = vec![Payment { amount, reference: None }];
-    let request = Pay { channel: CHANNEL, payments, total: amount };
+    let request = Pay { payer: None, channel: CHANNEL, payments, total: amount };
     let asked = Asked::new(key, &[b"pay 1"]);
     let paid =
         shared.ask_once(Room::Work, asked, |node| async move { node.pay(key, request).await });
@@ -80,7 +82,8 @@ async fn a_stopping_server_tells_those_who_wait_before_it_cuts_them_off() {
     node.set_answers(Answers::HeldBack);
     let (stop, stopping) = watch::channel(false);
     let token = Token::parse(&"t".repeat(32)).unwrap();
-    let shared = Shared::new(node, token, Duration::from_secs(600), Arc::default(), stopping);
+    let (patience, admission) = (Duration::from_secs(600), Arc::default());
+    let shared = Shared::new(node, token, patience, None, admission, stopping);
     let began = tokio::time::Instant::now();
     let mut waiting = pay(&shared, 1).boxed();
     assert_eq!(poll!(&mut waiting), Poll::Pending);

@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use strait_api::scripted::ScriptedNode;
 use strait_api::token::Token;
-use strait_api::{Admission, AdmissionSettings, Answered, Listen, OnAnswer, Options, Server};
+use strait_api::{
+    Admission, AdmissionSettings, Answered, AuditLog, Listen, OnAnswer, Options, Server,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -39,23 +41,34 @@ impl Running {
         Self::start_with(Duration::from_secs(20)).await
     }
 
-    pub(crate) async fn start_with(answer_within: Duration) -> Self {
-        Self::start_admitting(answer_within, AdmissionSettings::default()).await
+    /// With an audit log.
+    pub(crate) async fn start_audited(log: AuditLog) -> Self {
+        Self::begin(Duration::from_secs(20), AdmissionSettings::default(), Some(log)).await
     }
 
-    pub(crate) async fn start_admitting(
+    pub(crate) async fn start_with(answer_within: Duration) -> Self {
+        Self::begin(answer_within, AdmissionSettings::default(), None).await
+    }
+
+    pub(crate) async fn start_admitting(settings: AdmissionSettings) -> Self {
+        Self::begin(Duration::from_secs(20), settings, None).await
+    }
+
+    async fn begin(
         answer_within: Duration,
         settings: AdmissionSettings,
+        audit: Option<AuditLog>,
     ) -> Self {
         let listen = Listen::loopback((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let mut options = Options::new(listen, Token::parse(TOKEN).unwrap());
         options.answer_within = answer_within;
         let admission = Arc::new(Admission::new(settings));
         options.admission = Arc::clone(&admission);
+        options.audit = audit;
         let told = Arc::new(Mutex::new(Vec::new()));
         let ledger = Arc::clone(&told);
         options.on_answer = OnAnswer::new(move |answered| {
-            let Answered { route, method, status } = answered;
+            let Answered { route, method, status, refusal: _ } = answered;
             ledger.lock().unwrap().push(format!("{method} {route} {status}"));
         });
         let node = Arc::new(ScriptedNode::default());

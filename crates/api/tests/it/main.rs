@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod audit;
 mod events;
 mod golden;
 mod health;
@@ -15,3 +16,5 @@ mod money;
 mod rates;
 mod reference;
 mod refusals;
+mod tls;
+mod tokens;

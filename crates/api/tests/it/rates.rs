@@ -1,7 +1,5 @@
 //! A client that asks too much is told when to come back; one that sends garbage harms nobody else.
 
-use std::time::Duration;
-
 use strait_api::AdmissionSettings;
 use strait_resilience::{Decision, RateSettings};
 
@@ -13,7 +11,7 @@ const MANY: usize = 10_000;
 async fn start(per_second: u32, refused_per_second: u32) -> Running {
     let requests = RateSettings { per_second, burst: 5 };
     let settings = AdmissionSettings { requests, refused_per_second };
-    Running::start_admitting(Duration::from_secs(20), settings).await
+    Running::start_admitting(settings).await
 }
 
 fn is_limited(answer: &Answer) -> bool {

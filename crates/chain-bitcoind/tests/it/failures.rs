@@ -159,7 +159,7 @@ fn a_server_without_peers_agrees_with_nobody() {
         let parrot = Parrot::start(answers.to_vec());
         let rpc_url = parrot.url.replace("http://", "http://u:p@");
         let policies = patient(Duration::from_secs(5));
-        let options = Options { rpc_url, auth: None, network: Network::Bitcoin, timeout };
+        let options = Options { rpc_url, auth: None, network: Network::Bitcoin, policies };
         assert_eq!(BitcoindSource::new(&options).unwrap().download().unwrap(), expect);
     };
     check(r#""version":310000,"connections":0"#, Download::Alone);

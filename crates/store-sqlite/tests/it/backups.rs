@@ -91,7 +91,7 @@ fn whoever_opens_a_backup_learns_that_it_is_one_until_something_is_appended() {
     // A backup of it is as old as it.
     let second = copy.path().join("second.db");
     let later = Timestamp::from_unix_ms(NOW.to_unix_ms() + 1);
-    assert_eq!(back_up(copy.path(), &second, later, &[]).unwrap().taken, NOW, &[]);
+    assert_eq!(back_up(copy.path(), &second, later, &[]).unwrap().taken, NOW);
     let mut store = open(&copy);
     store.append_batch(&restored(11)).unwrap();
     assert_eq!(store.backup_taken(), None);
@@ -99,7 +99,7 @@ fn whoever_opens_a_backup_learns_that_it_is_one_until_something_is_appended() {
     drop(store);
     assert_eq!(open(&copy).backup_taken(), None);
     let third = copy.path().join("third.db");
-    assert_eq!(back_up(copy.path(), &third, later).unwrap().taken, later, &[]);
+    assert_eq!(back_up(copy.path(), &third, later, &[]).unwrap().taken, later);
 }
 
 #[test]

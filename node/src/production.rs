@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
-use strait_api::{AuditLog, HealthServer, Listen, Server, Tls, TlsFiles};
+use strait_api::{HealthServer, Listen, Server};
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -27,22 +27,23 @@ use strait_seal::Passphrase;
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics};
+use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
 
 use crate::backend::{NodeBackend, TokenTable};
 use crate::config::{
-    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting, TlsConfig,
+    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting,
 };
-use crate::live::{Handles, LiveSettings};
+use crate::live::LiveSettings;
 use crate::module_files::ModuleFiles;
 use crate::production::missing_modules::MissingModules;
 use crate::production::servers::Servers;
 use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
 
+mod edge;
 mod error;
 mod free_space;
 mod missing_modules;
@@ -50,6 +51,8 @@ mod open_files;
 mod servers;
 mod vitals;
 
+use edge::Edge;
+pub(crate) use edge::tls_files;
 pub use error::InitError;
 
 /// How long one question to the chain may take.
@@ -99,6 +102,28 @@ pub async fn init_with(file: Option<&Path>, flags: &[Setting]) -> Result<Node, I
     start(loaded).await
 }
 
+/// Serves metrics and health, and says where.
+async fn serve_health(
+    servers: &mut Servers,
+    address: std::net::SocketAddr,
+    vitals: strait_api::Vitals,
+) -> Result<std::net::SocketAddr, InitError> {
+    let server = HealthServer::bind(address, vitals).await.map_err(InitError::HealthServer)?;
+    let address = server.local_addr();
+    servers.run(HEALTH, |stop| server.run(stop));
+    Ok(address)
+}
+
+/// Opens the node's logs, and names there what is no setting.
+fn open_logs(loaded: &Loaded) -> Result<Logs, InitError> {
+    let filter: LogFilter = loaded.config.log_level.parse().map_err(InitError::LogLevel)?;
+    let logs = Logs::start(&loaded.config.data_dir, &filter).map_err(InitError::Logs)?;
+    for variable in &loaded.ignored_variables {
+        tracing::warn!(variable, "names no setting and is ignored");
+    }
+    Ok(logs)
+}
+
 /// Starts a node on a checked configuration, and names in its log the variables that are no setting.
 ///
 /// # Errors
@@ -108,29 +133,20 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     create_folder(&config.data_dir)?;
     // Before anything is written there, so that a second process leaves no trace.
     let lock = DirectoryLock::take(&config.data_dir).map_err(InitError::Store)?;
-    let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
-    let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
-    for variable in &loaded.ignored_variables {
-        tracing::warn!(variable, "names no setting and is ignored");
-    }
+    let logs = open_logs(&loaded)?;
     open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
-    let audit = AuditLog::open(&config.api.audit_file, now).map_err(InitError::Audit)?;
-    let tls = config.api.tls.as_ref().map(|tls| Tls::load(&tls_files(tls)));
-    let tls = tls.transpose().map_err(InitError::Tls)?;
-    let handles = Handles { logs: logs.level(), audit: audit.clone(), tls: tls.clone() };
+    let edge = Edge::open(&config)?;
+    let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
+    let handles = edge.handles(&logs, &sampler);
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
-    let mut api_options = api_options(&config, audit, &metrics, &health)?;
-    api_options.tls.clone_from(&tls);
+    let vitals = vitals::of(&metrics, &health, edge.tls.clone());
+    let api_options = api_options(&config, edge, &sampler, &metrics, &health)?;
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
-    let vitals = vitals::of(&metrics, &health, tls);
-    let health_server =
-        HealthServer::bind(config.metrics, vitals).await.map_err(InitError::HealthServer)?;
-    let metrics_address = health_server.local_addr();
-    servers.run(HEALTH, |stop| health_server.run(stop));
+    let metrics_address = serve_health(&mut servers, config.metrics, vitals).await?;
 
     let parts = recover_apart(&config, lock, &metrics, &health).await?;
     let Recovered { engine, first, last_snapshot, store, source, follower, vm, key, .. } = parts;
@@ -174,10 +190,10 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         disk: free_space::disk(&config),
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
+        sampler,
     })?;
-    let server = Server::bind(api_options, Arc::new(backend(runtime.handle())))
-        .await
-        .map_err(InitError::ApiServer)?;
+    let backend = Arc::new(backend(runtime.handle()));
+    let server = Server::bind(api_options, backend).await.map_err(InitError::ApiServer)?;
     let api = server.local_addr();
     servers.run(API, |stop| server.run(stop));
     health.started(Component::Api);
@@ -305,6 +321,7 @@ fn recover(
     let begun = clock();
     let Replayed { state, head, folded } = replay(&store)?;
     metrics.derived(folded, begun.elapsed());
+    metrics.set_log_head(head);
     metrics.set_event_log_size(store.size_bytes().unwrap_or_default());
     health.started(Component::Store);
     tracing::info!(%head, folded, "log read");
@@ -461,19 +478,14 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
     }
 }
 
-/// Where certificate and key lie.
-pub(crate) fn tls_files(config: &TlsConfig) -> TlsFiles {
-    let TlsConfig { certificate_file, key_file, client_ca_file } = config.clone();
-    TlsFiles { certificate: certificate_file, key: key_file, client_ca: client_ca_file }
-}
-
 fn api_options(
     config: &Config,
-    audit: AuditLog,
+    edge: Edge,
+    sampler: &Arc<Sampler>,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
 ) -> Result<strait_api::Options, InitError> {
-    let listen = if config.api.allow_remote {
+    let listen = if config.api.tls.is_some() || config.api.allow_remote_without_tls {
         Listen::remote(config.api.listen)
     } else {
         Listen::loopback(config.api.listen).map_err(InitError::ApiServer)?
@@ -483,7 +495,9 @@ fn api_options(
     let mut options = strait_api::Options::new(listen, token);
     options.answer_within = config.api.answer_within;
     options.on_answer = vitals::on_answer(metrics, health);
-    options.audit = Some(audit);
+    options.audit = Some(edge.audit);
+    options.tls = edge.tls;
+    options.sampler = Arc::clone(sampler);
     Ok(options)
 }
 

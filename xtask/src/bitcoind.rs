@@ -102,7 +102,10 @@ fn remove_directory(path: &Path) -> Result<()> {
 }
 
 /// `$XDG_CACHE_HOME/strait`, or `~/.cache/strait` where that is unset or relative.
-fn cache_directory() -> Result<PathBuf> {
+///
+/// # Errors
+/// If neither variable says where.
+pub(crate) fn cache_directory() -> Result<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

@@ -12,8 +12,10 @@ mod deny;
 mod fuzz;
 mod layers;
 mod mutate;
+mod operations;
 mod process;
 mod replay;
+mod sight;
 mod test;
 mod tidy;
 mod workspace;
@@ -76,8 +78,16 @@ enum Chore {
         #[arg(default_value = "")]
         name: String,
     },
+    /// Checks what deploys the node: chart, image, workflows, scripts, units, rules of Prometheus.
+    Operations,
     /// Steps through a run of the simulated world in words.
     Replay(replay::Replay),
+    /// Checks that alerts, dashboard and runbooks speak of metrics and pages that exist, and runs the alerts' cases.
+    Sight {
+        /// Asks every expression of running nodes too, through a Prometheus that it starts.
+        #[arg(long)]
+        live: bool,
+    },
     /// Checks the parts of the style that are cheap to check.
     Tidy,
 }
@@ -96,7 +106,11 @@ fn main() -> ExitCode {
 fn perform(chore: &Chore) -> Result<()> {
     match chore {
         Chore::Test => test::run(&Workspace::load()?),
-        Chore::Audit => audit::check(&Workspace::load()?),
+        Chore::Audit => {
+            let workspace = Workspace::load()?;
+            audit::check(&workspace)?;
+            sight::check(&workspace)
+        }
         Chore::Bitcoind => {
             let found = bitcoind::locate()?;
             writeln!(io::stdout(), "{}", found.exe.display())?;
@@ -120,7 +134,17 @@ fn perform(chore: &Chore) -> Result<()> {
         }
         Chore::Layers => layers::check(&Workspace::load()?),
         Chore::Mutate { name } => mutate::run(&Workspace::load()?.root, name),
+        Chore::Operations => {
+            for what in operations::run(&Workspace::load()?)? {
+                process::say(&format!("left out: {what}"));
+            }
+            Ok(())
+        }
         Chore::Replay(replay) => replay::run(&Workspace::load()?.root, replay),
+        Chore::Sight { live } => {
+            let depth = if *live { sight::Depth::Live } else { sight::Depth::Files };
+            sight::run(&Workspace::load()?, depth)
+        }
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }
 }

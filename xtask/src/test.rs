@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::bitcoind::{self, Origin};
 use crate::process::{self, Stopwatch, say};
 use crate::workspace::Workspace;
-use crate::{audit, contracts, deny, fuzz, layers, tidy};
+use crate::{audit, contracts, deny, fuzz, layers, operations, sight, tidy};
 
 /// How long each fuzzer searches.
 const FUZZ_TIME: Duration = Duration::from_secs(10);
@@ -38,6 +38,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     steps.step("layers", || layers::check(workspace))?;
     steps.step("tidy", || tidy::check(&workspace.root))?;
     steps.step("audit", || audit::check(workspace))?;
+    steps.step("sight", || sight::check(workspace))?;
     let denied = steps.step("dependencies", || deny::run(workspace, deny::Scope::Change))?;
     if let deny::Outcome::LeftOut(why) = denied {
         steps
@@ -62,6 +63,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
             .push(format!("the contracts' modules were not compared with their source: {why}"));
     }
     steps.step("tests", || process::run(test_command(workspace).env("BITCOIND_EXE", &bitcoind)))?;
+    // After the tests, which leave the binary that judges the settings.
+    let left_out = steps.step("operations", || operations::run(workspace))?;
+    steps.left_out.extend(left_out);
     steps.step("documentation tests", || {
         process::run(cargo(workspace).args(["test", "--locked", "--workspace", "--doc"]))
     })?;

@@ -27,13 +27,13 @@ pub struct ErrorDetail {
 /// Defines the codes with their text and HTTP status in one place, so neither can be forgotten. The text is a `tt`: the
 /// derived schema does not see into a `literal`.
 macro_rules! error_codes {
-    ($($(#[$meta:meta])* $name:ident = $text:tt, $status:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:tt, $status:literal;)+) => {
         /// Names a failure for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[non_exhaustive]
         pub enum ErrorCode {
-            $($(#[$meta])* #[serde(rename = $text)] $name,)+
+            $($(#[doc = $doc])+ #[serde(rename = $text)] $name,)+
             /// A code this version does not know; never sent.
             #[serde(other, rename = "UNKNOWN")]
             Unknown,
@@ -58,6 +58,15 @@ macro_rules! error_codes {
                 match self {
                     $(Self::$name => $status,)+
                     Self::Unknown => 500,
+                }
+            }
+
+            /// What the code means, in a sentence or two, for people.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_ascii(),)+
+                    Self::Unknown => "A code this version does not know; never sent.",
                 }
             }
         }

@@ -67,7 +67,8 @@ pub(crate) async fn tell(
     response
 }
 
-fn method_name(method: &Method) -> &'static str {
+/// A method's name, out of a bounded set.
+pub(crate) fn method_name(method: &Method) -> &'static str {
     if *method == Method::GET {
         "GET"
     } else if *method == Method::POST {

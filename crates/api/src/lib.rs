@@ -34,6 +34,7 @@ pub mod scripted;
 mod server;
 mod tls;
 pub mod token;
+mod traced;
 mod waiting;
 
 pub use answered::{Answered, OnAnswer};

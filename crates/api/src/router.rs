@@ -10,8 +10,10 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use strait_api_types::ErrorCode;
+use strait_telemetry::Sampler;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
+use tracing::Instrument;
 
 use crate::audit::Call;
 use crate::caller::{self, Caller, unauthorized};
@@ -22,7 +24,7 @@ use crate::routes::{
 };
 use crate::token::Token;
 use crate::waiting::{Crowded, Waiting};
-use crate::{ApiError, AuditLog, Backend, OnAnswer, answered};
+use crate::{ApiError, AuditLog, Backend, OnAnswer, answered, traced};
 
 /// What the handlers share.
 pub(crate) struct Shared<B> {
@@ -83,14 +85,15 @@ impl<B: Backend> Shared<B> {
     {
         let permit = self.permit(room)?;
         let (answer, patience) = (question(Arc::clone(&self.backend)), self.patience());
-        let task = tokio::spawn(async move {
+        let work = async move {
             let answer = tokio::select! {
                 answer = answer => Some(answer),
                 () = patience => None,
             };
             drop(permit);
             answer
-        });
+        };
+        let task = tokio::spawn(work.in_current_span());
         match task.await {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(self.still_running()),
@@ -173,7 +176,11 @@ fn busy() -> ApiError {
 }
 
 /// Builds the routes.
-pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router {
+pub(crate) fn router<B: Backend>(
+    shared: Api<B>,
+    on_answer: OnAnswer,
+    sampler: Arc<Sampler>,
+) -> Router {
     Router::new()
         .route("/v1/status", get(node::status::<B>))
         .route("/v1/settings", get(settings::settings::<B>).patch(settings::change_settings::<B>))
@@ -205,6 +212,7 @@ pub(crate) fn router<B: Backend>(shared: Api<B>, on_answer: OnAnswer) -> Router 
         .route("/v1/openapi.json", get(node::openapi))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(sampler, traced::trace))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
         .layer(middleware::from_fn_with_state(on_answer, answered::tell))
         .with_state(shared)

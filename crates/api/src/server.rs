@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strait_telemetry::Sampler;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -24,7 +25,7 @@ pub struct Listen(SocketAddr);
 pub enum ServerError {
     /// The address can be reached from other machines, and nobody allowed that.
     #[error(
-        "{address} can be reached from other machines: set api.allow_remote = true if that is meant"
+        "{address} can be reached from other machines: it takes TLS, or api.allow_remote_without_tls = true behind a proxy that has it"
     )]
     NotLoopback {
         /// The address.
@@ -82,6 +83,8 @@ pub struct Options {
     pub audit: Option<AuditLog>,
     /// With what connections are encrypted; plain without.
     pub tls: Option<Tls>,
+    /// What says which requests are traced.
+    pub sampler: Arc<Sampler>,
 }
 
 impl Options {
@@ -95,6 +98,7 @@ impl Options {
             on_answer: OnAnswer::nobody(),
             audit: None,
             tls: None,
+            sampler: Arc::new(Sampler::new(0)),
         }
     }
 }
@@ -127,9 +131,10 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown`, then lets the requests that are under way end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
-        let Options { listen: _, token, answer_within, on_answer, audit, tls } = self.options;
+        let Options { listen: _, token, answer_within, on_answer, audit, tls, sampler } =
+            self.options;
         let shared = Shared::new(self.backend, token, answer_within, audit, stopping);
-        let app = router(Arc::new(shared), on_answer);
+        let app = router(Arc::new(shared), on_answer, sampler);
         connections::serve(self.listener, app, tls, CONNECTIONS_MAX, shutdown, stop).await;
     }
 }

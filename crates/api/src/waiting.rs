@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use strait_primitives::RequestKey;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tracing::Instrument;
 
 use crate::ApiError;
 use crate::idempotency::Asked;
@@ -145,12 +146,13 @@ impl Waiting {
         let (told, outcome) = watch::channel(None);
         let leaving = Leaving { waiting: Arc::clone(self), age };
         let answer = question();
-        let task = tokio::spawn(async move {
+        let work = async move {
             let answer = answer.await;
             // First off the list: what is on it has no answer yet.
             drop(leaving);
             told.send_replace(Some(answer));
-        });
+        };
+        let task = tokio::spawn(work.in_current_span());
         let present = Arc::new(());
         let caller =
             Caller { outcome: outcome.clone(), _present: Arc::clone(&present), _alone: None };

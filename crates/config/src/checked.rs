@@ -10,7 +10,7 @@ use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 use crate::error::{Problem, Problems};
 use crate::raw::{
     OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
-    RawWallet,
+    RawTelemetry, RawWallet,
 };
 use crate::{Source, shape};
 
@@ -48,20 +48,20 @@ pub struct Config {
     pub net: NetConfig,
     /// `[store]`
     pub store: StoreConfig,
+    /// `[telemetry]`
+    pub telemetry: TelemetryConfig,
 }
 
 /// `[api]`: the REST interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
-    /// `listen`: default `127.0.0.1:9737`; another than a loopback address needs `allow_remote`. Since 0.1.
+    /// `listen`: default `127.0.0.1:9737`; another than a loopback address takes TLS. Since 0.1.
     pub listen: SocketAddr,
     /// `token_file`: default `data_dir/api.token`, made when missing. Whoever reads it spends the money. Since 0.1.
     pub token_file: PathBuf,
     /// `audit_file`: default `data_dir/audit.log`: a line for every call that changes something. Where it cannot be written,
     /// nothing is changed: give it a place with room. Since 0.2.
     pub audit_file: PathBuf,
-    /// `allow_remote`: default false. True lets other machines ask, over TLS. Since 0.1.
-    pub allow_remote: bool,
     /// `allow_remote_without_tls`: default false. True sends tokens as they are over whatever lies between the node and its
     /// callers: only for a proxy with TLS in the same pod or on the same private link. Since 0.2.
     pub allow_remote_without_tls: bool,
@@ -239,6 +239,18 @@ pub struct StoreConfig {
     pub free_bytes_min: u64,
 }
 
+/// `[telemetry]`: traces of requests and rounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TelemetryConfig {
+    /// `otlp_endpoint`: where an OpenTelemetry collector takes traces, `http://HOST:PORT`; default none, then they show only
+    /// as the context of lines at `debug`. Needs a program built with the feature `otel`. Whoever reads them learns
+    /// who was paid when. Since 0.1.
+    pub otlp_endpoint: Option<String>,
+    /// `trace_sample_permille`: 0 to 1,000, default 10: how many of a thousand requests and rounds are traced. More costs
+    /// time and the collector's disk, 0 leaves nothing to look at. Live. Since 0.1.
+    pub trace_sample_permille: u32,
+}
+
 impl Network {
     /// All networks.
     const ALL: [Self; 4] = [Self::Mainnet, Self::Testnet4, Self::Signet, Self::Regtest];
@@ -304,6 +316,7 @@ impl TryFrom<RawConfig> for Config {
             wallet: check.wallet(raw.wallet, &data_dir),
             net: check.net(&raw.net),
             store: check.store(&raw.store),
+            telemetry: check.telemetry(raw.telemetry),
             data_dir,
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
@@ -350,29 +363,17 @@ impl Checker {
             .parsed("api.listen", &raw.listen, "ADDRESS:PORT is right: 127.0.0.1:9737")
             .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
         let tls = self.tls(&raw);
-        if !listen.ip().is_loopback() && !raw.allow_remote {
+        if !listen.ip().is_loopback() && tls.is_none() && !raw.allow_remote_without_tls {
             self.wrong(
                 "api.listen",
                 &raw.listen,
-                "this can be reached from other machines: a loopback address is right, or api.allow_remote = true",
-            );
-        }
-        if !listen.ip().is_loopback()
-            && raw.allow_remote
-            && tls.is_none()
-            && !raw.allow_remote_without_tls
-        {
-            self.wrong(
-                "api.listen",
-                &raw.listen,
-                "tokens would cross the network as they are: api.tls_certificate_file and api.tls_key_file are right, or api.allow_remote_without_tls = true behind a proxy that has TLS",
+                "this can be reached from other machines, and tokens would cross the network as they are: a loopback address is right, or api.tls_certificate_file and api.tls_key_file, or api.allow_remote_without_tls = true behind a proxy that has TLS",
             );
         }
         ApiConfig {
             listen,
             token_file: self.path_or("api.token_file", raw.token_file, data_dir.join("api.token")),
             audit_file: self.path_or("api.audit_file", raw.audit_file, data_dir.join("audit.log")),
-            allow_remote: raw.allow_remote,
             allow_remote_without_tls: raw.allow_remote_without_tls,
             tls,
             answer_within: self.millis(
@@ -536,6 +537,21 @@ impl Checker {
                 0..=PIB,
             ),
             free_bytes_min: self.number("store.free_bytes_min", raw.free_bytes_min, 0..=PIB),
+        }
+    }
+
+    fn telemetry(&mut self, raw: RawTelemetry) -> TelemetryConfig {
+        let otlp_endpoint = raw
+            .otlp_endpoint
+            .map(|url| self.text("telemetry.otlp_endpoint", url, shape::otlp_endpoint));
+        let permille = raw.trace_sample_permille;
+        TelemetryConfig {
+            otlp_endpoint,
+            trace_sample_permille: self.number(
+                "telemetry.trace_sample_permille",
+                permille,
+                0..=1_000,
+            ),
         }
     }
 

@@ -36,7 +36,6 @@ pub(crate) const KEYS: &[Key] = &[
     key("api.listen", Kind::Text),
     key("api.token_file", Kind::Text),
     key("api.audit_file", Kind::Text),
-    key("api.allow_remote", Kind::Switch),
     key("api.allow_remote_without_tls", Kind::Switch),
     key("api.tls_certificate_file", Kind::Text),
     key("api.tls_key_file", Kind::Text),
@@ -80,6 +79,8 @@ pub(crate) const KEYS: &[Key] = &[
     key("store.history_bytes_max", Kind::Number),
     key("store.free_bytes_min", Kind::Number),
     key("metrics.address", Kind::Text),
+    key("telemetry.otlp_endpoint", Kind::Text),
+    key("telemetry.trace_sample_permille", Kind::Number),
 ];
 
 /// Finds a key by its full name.

@@ -58,6 +58,7 @@ section! {
         net: RawNet = RawNet::default(),
         store: RawStore = RawStore::default(),
         metrics: RawMetrics = RawMetrics::default(),
+        telemetry: RawTelemetry = RawTelemetry::default(),
     }
 }
 
@@ -67,7 +68,6 @@ section! {
         listen: String = "127.0.0.1:9737".into(),
         token_file: Option<String> = None,
         audit_file: Option<String> = None,
-        allow_remote: bool = false,
         allow_remote_without_tls: bool = false,
         tls_certificate_file: Option<String> = None,
         tls_key_file: Option<String> = None,
@@ -159,5 +159,13 @@ section! {
     /// `[metrics]`
     RawMetrics {
         address: String = "127.0.0.1".into(),
+    }
+}
+
+section! {
+    /// `[telemetry]`
+    RawTelemetry {
+        otlp_endpoint: Option<String> = None,
+        trace_sample_permille: u64 = 10,
     }
 }

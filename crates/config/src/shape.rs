@@ -2,19 +2,29 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Checks `http://HOST:PORT`, with nothing after it and no password in it.
+/// Checks the chain's URL.
 pub(crate) fn rpc_url(text: &str) -> Result<(), &'static str> {
     if text.contains('@') {
         return Err("a password does not belong here: write user:password into chain.cookie_file");
     }
-    let right = Err("http://HOST:PORT is right: http://127.0.0.1:8332");
+    plain_url(text, "http://HOST:PORT is right: http://127.0.0.1:8332")
+}
+
+/// Checks the URL of a collector of traces.
+pub(crate) fn otlp_endpoint(text: &str) -> Result<(), &'static str> {
+    plain_url(text, "http://HOST:PORT is right: http://127.0.0.1:4318")
+}
+
+/// Checks `http://HOST:PORT`, with nothing after it and no password in it.
+fn plain_url(text: &str, right: &'static str) -> Result<(), &'static str> {
+    let right = Err(right);
     let Some(rest) = text.strip_prefix("http://") else {
         return right;
     };
     let Some((host, port)) = rest.trim_end_matches('/').rsplit_once(':') else {
         return right;
     };
-    let named = !host.is_empty() && !host.contains(['/', '?', '#', ' ']);
+    let named = !host.is_empty() && !host.contains(['/', '?', '#', ' ', '@']);
     if named && port.parse::<u16>().is_ok_and(|port| port != 0) { Ok(()) } else { right }
 }
 

@@ -9,7 +9,8 @@ use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config { api, chain, channel, locks, contracts, wallet, net, store, .. } = config;
+    let Config { api, chain, channel, locks, contracts, wallet, net, store, telemetry, .. } =
+        config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
     let tls = |file: fn(&TlsConfig) -> Option<&std::path::PathBuf>| {
         api.tls.as_ref().and_then(file).and_then(|file| path(file))
@@ -26,7 +27,6 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("api.listen", Some(Value::from(api.listen.to_string()))),
         ("api.token_file", path(&api.token_file)),
         ("api.audit_file", path(&api.audit_file)),
-        ("api.allow_remote", Some(Value::from(api.allow_remote))),
         ("api.allow_remote_without_tls", Some(Value::from(api.allow_remote_without_tls))),
         ("api.tls_certificate_file", tls(|tls| Some(&tls.certificate_file))),
         ("api.tls_key_file", tls(|tls| Some(&tls.key_file))),
@@ -70,6 +70,8 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("store.history_bytes_max", number(store.history_bytes_max)),
         ("store.free_bytes_min", number(store.free_bytes_min)),
         ("metrics.address", Some(Value::from(config.metrics.ip().to_string()))),
+        ("telemetry.otlp_endpoint", telemetry.otlp_endpoint.as_deref().map(Value::from)),
+        ("telemetry.trace_sample_permille", number(telemetry.trace_sample_permille.into())),
     ]
 }
 

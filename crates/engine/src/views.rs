@@ -13,6 +13,7 @@ use crate::ended::EndedChannel;
 use crate::engine::Engine;
 use crate::lock_totals::LockTotals;
 use crate::low_disk::DiskRoom;
+use crate::progress::Progress;
 
 /// How the node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct Overview {
     pub claims_pending: usize,
     /// Locks in use.
     pub locks: LockTotals,
+    /// Openings, closes and deadlines.
+    pub progress: Progress,
 }
 
 /// A peer.
@@ -332,6 +335,7 @@ impl Engine {
             wallet: self.wallet_view(),
             claims_pending: self.watchers.values().map(|w| claims_pending(w.state())).sum(),
             locks: self.lock_totals(),
+            progress: self.progress(),
         }
     }
 

@@ -78,6 +78,12 @@ impl Backend {
         self.call("generatetoaddress", json!([blocks, address])).await.map(drop)
     }
 
+    /// How many transactions wait for a block.
+    pub(crate) async fn waiting(&self) -> Result<usize> {
+        let waiting = self.call("getrawmempool", json!([])).await?;
+        Ok(waiting.as_array().map_or(0, Vec::len))
+    }
+
     /// The height of the tip.
     pub(crate) async fn height(&self) -> Result<u32> {
         let height = self.call("getblockcount", json!([])).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -138,6 +138,24 @@ impl Machine {
         let status = ended.with_context(|| format!("{} does not stop", self.plan.name))??;
         ensure!(status.success(), "{} stopped with {status}:\n{}", self.name(), self.tail());
         Ok(())
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("only a running node is killed")?;
+        Ok(process.kill().await?)
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(&mut self) -> Result<ExitStatus> {
+        let status = self.process.as_mut().context("only a running node ends")?.wait().await?;
+        self.process = None;
+        Ok(status)
+    }
+
+    /// Whether it runs, as far as is known.
+    pub(crate) const fn is_running(&self) -> bool {
+        self.process.is_some()
     }
 
     /// A client of its REST interface, once it has run.

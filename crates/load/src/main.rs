@@ -7,7 +7,9 @@
 //! **Invariant:** whatever happened, a run ends with the two nodes' balances being what was acknowledged, to the
 //! millisatoshi; otherwise it fails.
 
+mod alerts;
 mod backend;
+mod faults;
 mod figures;
 mod ledger;
 mod machine;
@@ -22,9 +24,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::backend::Backend;
 
@@ -46,6 +50,8 @@ struct Arguments {
 enum Run {
     /// Steady traffic for a long time; fails if memory, file handles or the log grow without a reason.
     Soak(soak::Soak),
+    /// Things go wrong one after the other; fails if a node does not recover, or something is lost.
+    Faults(faults::Faults),
 }
 
 fn main() -> ExitCode {
@@ -64,9 +70,30 @@ fn run(arguments: &Arguments) -> Result<()> {
     // The chain has threads of its own, which may be neither begun nor ended within the runtime.
     let backend = Backend::start();
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    match &arguments.run {
-        Run::Soak(soak) => runtime.block_on(soak.run(&backend, &arguments.strait, &arguments.into)),
+    let (strait, into) = (&arguments.strait, &arguments.into);
+    runtime.block_on(async {
+        let run = async {
+            match &arguments.run {
+                Run::Soak(soak) => soak.run(&backend, strait, into).await,
+                Run::Faults(faults) => faults.run(&backend, strait, into).await,
+            }
+        };
+        // Whatever was mounted or started is put away by being dropped.
+        tokio::select! {
+            done = run => done,
+            stopped = stopped() => stopped.and_then(|()| bail!("stopped before the end")),
+        }
+    })
+}
+
+/// Waits for Ctrl-C, or for a supervisor's word.
+async fn stopped() -> Result<()> {
+    let mut told = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = ctrl_c() => interrupted?,
+        _ = told.recv() => {}
     }
+    Ok(())
 }
 
 /// Tells the person who waits.

@@ -19,12 +19,8 @@ const PLOT_HEIGHT: u32 = 220;
 /// The font's name within a picture.
 const FONT: &str = "sans-serif";
 /// Colours of lines, told apart also by those who see few.
-const COLOURS: [RGBColor; 4] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-];
+const COLOURS: [RGBColor; 4] =
+    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
 
 static FONTS: Once = Once::new();
 

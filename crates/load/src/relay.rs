@@ -1,6 +1,6 @@
-//! A relay on loopback between two who talk over TCP, whose mood a run can turn.
+//! A relay on loopback in front of a server, whose mood a run can turn.
 //!
-//! It stands between a node and its chain, and between two nodes. What passes is not looked at.
+//! It stands between a node and its chain. What passes is not looked at.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -43,11 +43,6 @@ impl Relay {
             }
         });
         Ok(Self { port, mood, listening })
-    }
-
-    /// The port it listens on.
-    pub(crate) const fn port(&self) -> u16 {
-        self.port
     }
 
     /// Where it listens.

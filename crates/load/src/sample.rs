@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use crate::machine::Machine;
 
@@ -66,6 +67,19 @@ pub(crate) fn value(page: &str, name: &str) -> f64 {
         rest.trim().parse::<f64>().ok()
     });
     values.sum()
+}
+
+/// Parts of a node that a verdict names, each with what is wrong, as far as that is words and no figures.
+pub(crate) fn causes(verdict: &str) -> Vec<String> {
+    let verdict: Value = serde_json::from_str(verdict).unwrap_or_default();
+    let causes = verdict.get("causes").and_then(Value::as_array);
+    let word = |cause: &Value, name: &str| {
+        let text = cause.get(name).and_then(Value::as_str).unwrap_or_default();
+        let end = text.find(|c: char| c.is_ascii_digit() || ",;:(".contains(c));
+        text.get(..end.unwrap_or(text.len())).unwrap_or_default().trim().to_owned()
+    };
+    let named = causes.into_iter().flatten();
+    named.map(|cause| format!("{} {}", word(cause, "component"), word(cause, "message"))).collect()
 }
 
 /// Bytes of all files below a folder.

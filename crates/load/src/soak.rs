@@ -98,9 +98,9 @@ impl Soak {
     /// Looks at the nodes until the time is over.
     async fn watch(&self, world: &World<'_>, ledger: &Ledger) -> Result<Figures> {
         let names = world.machines().map(crate::machine::Machine::name);
-        let of_nodes = names.iter().flat_map(|node| {
-            COLUMNS.iter().map(move |(column, _)| format!("{node}_{column}"))
-        });
+        let of_nodes = names
+            .iter()
+            .flat_map(|node| COLUMNS.iter().map(move |(column, _)| format!("{node}_{column}")));
         let of_traffic = TRAFFIC.iter().map(|column| (*column).to_owned());
         let mut figures = Figures::new(of_nodes.chain(of_traffic));
         let mut looks = interval(Duration::from_secs(self.every));

@@ -193,15 +193,19 @@ impl Ends {
         };
         let offer = self.key("offer", number);
         let asked = self.answer(|| self.payer.offer_lock(&offer, &request)).await;
-        if let Err(error) = asked {
+        let offered = match asked {
+            Ok(offered) => offered.lock_id,
             // Those that stand already take all the room there is, which passes.
-            if is_full(&error) {
+            Err(error) if is_full(&error) => {
                 self.ledger.shed();
                 return Ok(());
             }
-            return Err(error.into());
-        }
-        let held = self.held(&payment_hash).await?;
+            Err(error) => return Err(error.into()),
+        };
+        let Some(held) = self.held(&payment_hash, &offered).await? else {
+            self.ledger.lock_ended(self.way, 0);
+            return Ok(());
+        };
         if number.is_multiple_of(CANCEL_EVERY) {
             let key = self.key("cancel", number);
             self.answer(|| self.payee.cancel_lock(&key, &held)).await?;
@@ -215,8 +219,8 @@ impl Ends {
         Ok(())
     }
 
-    /// Waits until the payee holds the lock; its id there.
-    async fn held(&self, payment_hash: &str) -> Result<String> {
+    /// Waits until the payee holds the lock; its id there. None if the payee's node gives it back by itself.
+    async fn held(&self, payment_hash: &str, offered: &str) -> Result<Option<String>> {
         let filter = LockFilter {
             channel_id: Some(self.channel_id.clone()),
             direction: Some(LockDirection::Received),
@@ -228,7 +232,11 @@ impl Ends {
         while Instant::now() < deadline {
             let list = self.answer(|| self.payee.locks(&filter)).await?;
             if let Some(lock) = list.locks.iter().find(|lock| lock.payment_hash == payment_hash) {
-                return Ok(lock.lock_id.clone());
+                return Ok(Some(lock.lock_id.clone()));
+            }
+            let ours = self.answer(|| self.payer.lock(offered)).await?;
+            if ours.state == LockState::Cancelled {
+                return Ok(None);
             }
             sleep(PAUSE).await;
         }

@@ -1,7 +1,7 @@
 //! A chain, two funded nodes, and a channel between them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -33,10 +33,10 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) struct World<'a> {
     /// The chain.
     pub(crate) backend: &'a Backend,
+    /// Where everything of it lies.
+    pub(crate) folder: PathBuf,
     /// Between alice and the chain.
     pub(crate) to_chain: Relay,
-    /// Between alice and bob.
-    pub(crate) to_peer: Relay,
     /// Who opened the channel.
     pub(crate) alice: Machine,
     /// The other.
@@ -76,11 +76,11 @@ impl<'a> World<'a> {
         let mut alice = Machine::new(plan("alice", to_chain.address().to_string()))?;
         let mut bob = Machine::new(plan("bob", backend.address()))?;
         tokio::try_join!(alice.start(), bob.start())?;
-        let to_peer = Relay::start(format!("127.0.0.1:{}", bob.ports().p2p)).await?;
         fund(backend, &[alice.client()?, bob.client()?]).await?;
         let agreed = Agreed { alice_msat: 0, bob_msat: 0 };
         let channel_id = String::new();
-        let mut world = Self { backend, to_chain, to_peer, alice, bob, channel_id, agreed };
+        let folder = folder.to_owned();
+        let mut world = Self { backend, folder, to_chain, alice, bob, channel_id, agreed };
         world.open().await?;
         Ok(world)
     }
@@ -89,7 +89,7 @@ impl<'a> World<'a> {
     async fn open(&mut self) -> Result<()> {
         let (alice, bob) = (self.alice.client()?, self.bob.client()?);
         let bobs_id = bob.status().await?.node_id;
-        let address = format!("/ip4/127.0.0.1/tcp/{}", self.to_peer.port());
+        let address = format!("/ip4/127.0.0.1/tcp/{}", self.bob.ports().p2p);
         let known = ConnectPeerRequest { node_id: bobs_id.clone(), address: address.clone() };
         alice.connect_peer(&known).await?;
         let request = OpenChannelRequest {
@@ -100,6 +100,11 @@ impl<'a> World<'a> {
         };
         let opened = alice.open_channel(&key("open"), &request).await?;
         self.channel_id = opened.channel_id;
+        // The answer comes when the funding transaction is on its way, not when it is there.
+        wait_for("the funding transaction", async || {
+            Ok((self.backend.waiting().await? > 0).then_some(()))
+        })
+        .await?;
         self.backend.mine(DEPTH_BLOCKS).await?;
         for client in [&alice, &bob] {
             is_open(client, &self.channel_id).await?;

@@ -11,10 +11,12 @@ use strait_log::Unsaved;
 use strait_primitives::{EventSeq, Timestamp};
 use strait_store::encode_snapshot;
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use crate::ends::Guard;
 use crate::inbox::{BATCH_MAX, Queued};
 use crate::observe::Observer;
+use crate::spans::{self, Traced};
 use crate::writer::Batch;
 
 /// What the engine's thread owns.
@@ -46,7 +48,8 @@ impl EngineWorker {
     fn work(mut self) {
         let first = self.first.take();
         let started = self.engine.start(now());
-        if self.pass_on(first.into_iter().chain([started]).collect(), now()).is_err() {
+        let steps = first.into_iter().chain([started]).map(Traced::from).collect();
+        if self.pass_on(steps, now()).is_err() {
             return;
         }
         let mut queued = Vec::with_capacity(BATCH_MAX);
@@ -57,45 +60,56 @@ impl EngineWorker {
             self.observer.inbox(queued.len() + self.inbox.len());
             let at = now();
             let begun = clock();
-            let unsaved = self.decide(queued.drain(..), at);
+            let steps = self.decide(queued.drain(..), at);
             self.observer.decided(begun.elapsed());
-            if self.pass_on(unsaved, at).is_err() {
+            if self.pass_on(steps, at).is_err() {
                 return;
             }
         }
     }
 
-    fn decide(
-        &mut self,
-        inputs: impl Iterator<Item = Queued>,
-        at: Timestamp,
-    ) -> Vec<Unsaved<Event, Effect>> {
-        let mut unsaved = Vec::new();
+    fn decide(&mut self, inputs: impl Iterator<Item = Queued>, at: Timestamp) -> Vec<Traced> {
+        let mut steps = Vec::new();
+        // What the poll brings is the doing of all that came before it; it is told with the first.
+        let mut cause = Span::none();
         for queued in inputs {
-            let (input, room) = match queued {
-                Queued::Input(input, room) => (input, room),
+            let (input, room, span) = match queued {
+                Queued::Input(input, room, span) => (input, room, span),
                 Queued::Stop => continue,
             };
-            let entropy = fresh_entropy();
-            let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };
-            unsaved.push(self.engine.handle(input, &moment));
+            let step = self.step(at, span, |engine, moment| engine.handle(input, moment));
             // Handled, it takes no room any more: its peer may send as much again, or the next block may come.
             drop(room);
+            spans::join(&mut cause, &step.span);
+            steps.push(step);
         }
-        let entropy = fresh_entropy();
-        let moment = Moment { now: at, entropy, contracts: self.contracts.as_ref() };
-        unsaved.push(self.engine.poll(&moment));
-        unsaved.retain(|step| !step.is_empty());
-        unsaved
+        steps.push(self.step(at, cause, |engine, moment| engine.poll(moment)));
+        steps.retain(|step| !step.unsaved.is_empty());
+        steps
+    }
+
+    /// One question to the engine, with entropy of its own.
+    fn step(
+        &mut self,
+        at: Timestamp,
+        span: Span,
+        ask: impl FnOnce(&mut Engine, &Moment<'_>) -> Unsaved<Event, Effect>,
+    ) -> Traced {
+        let decision = spans::decide(&span);
+        let moment =
+            Moment { now: at, entropy: fresh_entropy(), contracts: self.contracts.as_ref() };
+        let unsaved = decision.in_scope(|| ask(&mut self.engine, &moment));
+        spans::decided(&decision, &unsaved);
+        Traced { unsaved, span }
     }
 
     /// Hands decisions to the writer; waits while it has too much to write already.
-    fn pass_on(&mut self, unsaved: Vec<Unsaved<Event, Effect>>, at: Timestamp) -> Result<(), ()> {
+    fn pass_on(&mut self, steps: Vec<Traced>, at: Timestamp) -> Result<(), ()> {
         let head = self.engine.head();
         let events = head.to_u64().saturating_sub(self.last_snapshot.to_u64());
         let bytes = self.written_bytes.load(Ordering::Relaxed);
         let due = is_snapshot_due(events, bytes, self.snapshot_every);
-        if unsaved.is_empty() && !due {
+        if steps.is_empty() && !due {
             return Ok(());
         }
         let snapshot = due.then(|| {
@@ -104,7 +118,7 @@ impl EngineWorker {
             encode_snapshot(&self.engine.state(), head)
         });
         self.observer.passed_on();
-        self.outbox.send(Batch { unsaved, at, snapshot }).map_err(|_| ())
+        self.outbox.send(Batch { steps, at, snapshot }).map_err(|_| ())
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use crate::engine_worker::clock;
 use crate::inbox::{EngineGone, Inbox};
 use crate::observe::command_name;
+use crate::spans;
 
 /// Why a question has no answer.
 #[derive(Debug, Error)]
@@ -127,10 +128,12 @@ impl Handle {
     pub async fn ask(&self, command: Command) -> Result<Answer, AskError> {
         let _asking = Asking::begin(&self.metrics);
         let (name, begun) = (command_name(&command), clock());
+        let span = spans::command(&command);
         let mut place = self.desk.take_place().map_err(|Closed| AskError::Stopping)?;
         let input = Input::Command(place.id, Box::new(command));
-        self.inbox.put(input).await.map_err(|EngineGone| AskError::Stopping)?;
+        self.inbox.put(input, span.clone()).await.map_err(|EngineGone| AskError::Stopping)?;
         let answer = (&mut place.answer).await.map_err(|_| AskError::Unanswered)?;
+        spans::answered(&span, &answer);
         self.metrics.command_answered(name, begun.elapsed());
         if answer.is_err() {
             self.metrics.command_refused(name);

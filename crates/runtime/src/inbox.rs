@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strait_engine::Input;
 use strait_net::Held;
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use crate::block_room::{BlockRoom, Room};
 
@@ -35,8 +36,8 @@ pub(crate) enum Place {
 /// What lies in the queue.
 #[derive(Debug)]
 pub(crate) enum Queued {
-    /// Something for the engine, and the room it takes until the engine has handled it.
-    Input(Input, Place),
+    /// Something for the engine, the room it takes until the engine has handled it, and its span, if it is traced.
+    Input(Input, Place, Span),
     /// The node is to stop.
     Stop,
 }
@@ -58,14 +59,19 @@ impl Inbox {
         (Self { sender, room: Arc::default() }, receiver)
     }
 
-    pub(crate) async fn put(&self, input: Input) -> Result<(), EngineGone> {
-        self.sender.send(Queued::Input(input, Place::Small)).await.map_err(|_| EngineGone)
+    pub(crate) async fn put(&self, input: Input, span: Span) -> Result<(), EngineGone> {
+        self.sender.send(Queued::Input(input, Place::Small, span)).await.map_err(|_| EngineGone)
     }
 
     /// Puts what a peer sent, together with the room it holds.
-    pub(crate) async fn put_held(&self, input: Input, room: Held) -> Result<(), EngineGone> {
+    pub(crate) async fn put_held(
+        &self,
+        input: Input,
+        room: Held,
+        span: Span,
+    ) -> Result<(), EngineGone> {
         let place = Place::OfPeer { _room: room };
-        self.sender.send(Queued::Input(input, place)).await.map_err(|_| EngineGone)
+        self.sender.send(Queued::Input(input, place, span)).await.map_err(|_| EngineGone)
     }
 
     /// Asks the engine to take what lies in the queue, and nothing after it.
@@ -79,17 +85,18 @@ impl Inbox {
 
     /// Puts what is small, if there is room at once; true if it did. For those whom the engine may be waiting for.
     pub(crate) fn try_put(&self, input: Input) -> bool {
-        self.sender.try_send(Queued::Input(input, Place::Small)).is_ok()
+        self.sender.try_send(Queued::Input(input, Place::Small, Span::none())).is_ok()
     }
 
     /// For threads of their own; never from within the asynchronous runtime.
     pub(crate) fn put_blocking(&self, input: Input) -> Result<(), EngineGone> {
-        self.sender.blocking_send(Queued::Input(input, Place::Small)).map_err(|_| EngineGone)
+        let queued = Queued::Input(input, Place::Small, Span::none());
+        self.sender.blocking_send(queued).map_err(|_| EngineGone)
     }
 
     /// Puts a block of so many bytes, and waits until there is room for it; as [`Inbox::put_blocking`].
     pub(crate) fn put_block(&self, input: Input, bytes: usize) -> Result<(), EngineGone> {
         let place = Place::OfBlock { _room: BlockRoom::take(&self.room, bytes) };
-        self.sender.blocking_send(Queued::Input(input, place)).map_err(|_| EngineGone)
+        self.sender.blocking_send(Queued::Input(input, place, Span::none())).map_err(|_| EngineGone)
     }
 }

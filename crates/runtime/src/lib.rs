@@ -29,6 +29,7 @@ mod net_worker;
 mod observe;
 mod orders;
 mod service;
+mod spans;
 mod writer;
 
 pub use disk_room::{Disk, FreeSpace};

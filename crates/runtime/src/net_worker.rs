@@ -5,10 +5,12 @@ use std::time::Duration;
 use strait_engine::Input;
 use strait_net::{Events, Handle as Net, NetEvent};
 use strait_wire::Message;
+use tracing::Span;
 
 use crate::ends::Guard;
 use crate::inbox::Inbox;
 use crate::observe::Observer;
+use crate::spans;
 
 /// How often the engine is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
@@ -22,6 +24,7 @@ pub(crate) async fn run(
     guard: Guard,
 ) {
     while let Some((event, room)) = events.next_held().await {
+        let mut span = Span::none();
         let input = match event {
             NetEvent::Connected { peer, .. } => {
                 tracing::info!(%peer, "connected");
@@ -34,6 +37,7 @@ pub(crate) async fn run(
             NetEvent::Frame { peer, frame } => match Message::from_frame(frame.as_bytes()) {
                 Ok(Some(message)) => {
                     observer.received(&message);
+                    span = spans::receive(&observer.sampler, peer, &message);
                     Input::PeerMessage(peer, Box::new(message))
                 }
                 Ok(None) => continue,
@@ -50,7 +54,7 @@ pub(crate) async fn run(
                 continue;
             }
         };
-        if inbox.put_held(input, room).await.is_err() {
+        if inbox.put_held(input, room, span).await.is_err() {
             return guard.end_in_order();
         }
     }
@@ -63,7 +67,7 @@ pub(crate) async fn tick(inbox: Inbox, net: Net, observer: Observer, guard: Guar
     loop {
         interval.tick().await;
         observer.network(&net);
-        if inbox.put(Input::Tick).await.is_err() {
+        if inbox.put(Input::Tick, Span::none()).await.is_err() {
             return guard.end_in_order();
         }
     }

@@ -2,6 +2,7 @@
 
 mod locks;
 mod names;
+mod progress;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +10,21 @@ use std::time::Duration;
 use strait_chain::ChainError;
 use strait_channel::ChannelEvent;
 use strait_engine::{
-    Answer, CommandError, DiskRoom, Event, NodeView, Overview, Report, WalletView,
+    Answer, CommandError, DiskRoom, Effect, Event, NodeView, Overview, Report, WalletView,
 };
+use strait_log::StoreError;
 use strait_net::{Handle as Net, PeerState};
-use strait_primitives::{BlockHeight, Millis, Side, Timestamp};
+use strait_primitives::{BlockHeight, EventSeq, Millis, Side, Timestamp};
 use strait_telemetry::{
     CallResult, ChainErrorKind, ChannelPhase, Component, Direction, ErrorKind, Health, Metrics,
-    NetTotals, Outcome, Queue, WalletBalance,
+    NetTotals, Outcome, Queue, Sampler, WalletBalance,
 };
 use strait_watcher::{SpendPath, WatchEvent};
 use strait_wire::Message;
 
-use self::names::{force_close_reason, kind_of, spender};
+use self::names::{effect_kind, force_close_reason, kind_of, spender};
 use crate::engine_worker::now;
+use crate::service::Halt;
 
 pub(crate) use self::names::command_name;
 
@@ -32,6 +35,8 @@ pub(crate) struct Observer {
     pub(crate) health: Arc<Health>,
     /// How long after one sign of life of the chain the next is overdue.
     pub(crate) chain_patience: Duration,
+    /// Says which rounds are traced.
+    pub(crate) sampler: Arc<Sampler>,
 }
 
 impl Observer {
@@ -61,8 +66,13 @@ impl Observer {
     }
 
     /// The store failed; the node halts.
-    pub(crate) fn store_failed(&self) {
+    pub(crate) fn store_failed(&self, halt: &Halt) {
         self.metrics.error(ErrorKind::Store);
+        if let Halt::Append(error) = halt
+            && matches!(error.source, StoreError::Fenced { .. })
+        {
+            self.metrics.fenced();
+        }
     }
 
     /// Something could not be told to a peer, or a peer not be kept.
@@ -99,9 +109,15 @@ impl Observer {
         self.metrics.set_network(&totals, queued.sum());
     }
 
-    /// Events reached the disk.
-    pub(crate) fn appended(&self, events: usize, took: Duration) {
+    /// An effect happens.
+    pub(crate) fn performs(&self, effect: &Effect) {
+        self.metrics.effect(effect_kind(effect));
+    }
+
+    /// Events up to this one reached the disk.
+    pub(crate) fn appended(&self, events: usize, head: EventSeq, took: Duration) {
         self.metrics.batch_appended(events as u64, took);
+        self.metrics.set_log_head(head);
         self.health.record(Component::Store, Outcome::Success, now());
     }
 
@@ -226,11 +242,12 @@ impl Observer {
     }
 
     fn overview(&self, overview: &Overview) {
-        let Overview { node, wallet, claims_pending, locks } = overview;
+        let Overview { node, wallet, claims_pending, locks, progress } = overview;
         self.node(node);
         self.wallet(wallet);
         self.metrics.set_claims_pending(*claims_pending as u64);
         locks::totals(&self.metrics, locks);
+        progress::tell(&self.metrics, progress, node.height);
     }
 
     fn node(&self, node: &NodeView) {

@@ -10,7 +10,7 @@ use strait_contract::ContractRuntime;
 use strait_engine::{Engine, RECENT_BLOCKS};
 use strait_log::{AppendError, EventStore, StoreError, Writer};
 use strait_primitives::EventSeq;
-use strait_telemetry::{Health, Metrics};
+use strait_telemetry::{Health, Metrics, Sampler};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
@@ -64,6 +64,8 @@ pub struct Options {
     pub metrics: Arc<Metrics>,
     /// Where components' troubles go.
     pub health: Arc<Health>,
+    /// What says which rounds are traced.
+    pub sampler: Arc<Sampler>,
 }
 
 /// Why a running node stops by itself. The process must end; what was decided and not saved, replay will tell.
@@ -116,8 +118,12 @@ impl Runtime {
     pub fn start(options: Options) -> Result<Self, StartError> {
         let inner = options.contracts;
         let chain_patience = options.poll_interval.saturating_add(options.unready_after);
-        let observer =
-            Observer { metrics: options.metrics, health: options.health, chain_patience };
+        let observer = Observer {
+            metrics: options.metrics,
+            health: options.health,
+            chain_patience,
+            sampler: options.sampler,
+        };
         let contracts = Arc::new(Counted { inner, observer: observer.clone() });
         let (inbox, inputs) = Inbox::new();
         let (orders, taken) = Orders::new();

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
-use strait_engine::{Effect, Event};
-use strait_log::{EventStore, Record, Snapshot, Unsaved, Writer};
+use strait_engine::Effect;
+use strait_log::{EventStore, Record, Snapshot, Writer};
 use strait_net::{Frame, Handle as Net};
 use strait_primitives::{EventSeq, NodeId, Timestamp};
 use strait_store::encode;
 use strait_wire::Message;
 use tokio::sync::watch;
+use tracing::Span;
 
 use crate::disk_room::DiskWatch;
 use crate::ends::Guard;
@@ -19,13 +20,14 @@ use crate::handle::Desk;
 use crate::observe::Observer;
 use crate::orders::Orders;
 use crate::service::Halt;
+use crate::spans::{self, Traced};
 
 /// Batches that go to disk together at the most: what waits longer would wait for nothing.
 const GROUP_MAX: usize = 64;
 
 /// What the engine decided in one go.
 pub(crate) struct Batch {
-    pub(crate) unsaved: Vec<Unsaved<Event, Effect>>,
+    pub(crate) steps: Vec<Traced>,
     pub(crate) at: Timestamp,
     /// The fold up to this batch, if it is time for a snapshot.
     pub(crate) snapshot: Option<Snapshot>,
@@ -81,7 +83,7 @@ impl WriterWorker {
                 group.push(next);
             }
             self.commit(core::mem::take(&mut group))
-                .inspect_err(|_| self.observer.store_failed())?;
+                .inspect_err(|halt| self.observer.store_failed(halt))?;
         }
         Ok(())
     }
@@ -89,10 +91,14 @@ impl WriterWorker {
     /// One fsync for the whole group; then its effects, in the order they were decided.
     fn commit(&mut self, group: Vec<Batch>) -> Result<(), Halt> {
         let records: Vec<Record> = group.iter().flat_map(records_of).collect();
+        let steps = group.iter().flat_map(|batch| &batch.steps);
+        let writes: Vec<Span> =
+            steps.filter_map(|step| spans::append(&step.span, records.len())).collect();
         let begun = clock();
         let receipt = self.writer.append(&records).map_err(Halt::Append)?;
+        spans::appended(writes, receipt.durable());
         if !records.is_empty() {
-            self.observer.appended(records.len(), begun.elapsed());
+            self.observer.appended(records.len(), receipt.durable(), begun.elapsed());
             let bytes = records.iter().map(|record| record.payload.len() as u64).sum();
             self.disk.appended(bytes);
             self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -101,10 +107,10 @@ impl WriterWorker {
         let begun = clock();
         let mut snapshots = Vec::new();
         for batch in group {
-            for unsaved in batch.unsaved {
+            for Traced { unsaved, span } in batch.steps {
                 self.observer.saved(unsaved.events());
                 for effect in unsaved.saved(&receipt) {
-                    self.perform(effect);
+                    spans::effect(&span, &effect).in_scope(|| self.perform(effect));
                 }
             }
             snapshots.extend(batch.snapshot);
@@ -125,6 +131,7 @@ impl WriterWorker {
     }
 
     fn perform(&self, effect: Effect) {
+        self.observer.performs(&effect);
         match effect {
             Effect::Send(peer, message) => self.send(peer, &message),
             Effect::Disconnect(peer) => {
@@ -168,7 +175,7 @@ impl WriterWorker {
 
 fn records_of(batch: &Batch) -> impl Iterator<Item = Record> {
     let at = batch.at;
-    batch.unsaved.iter().flat_map(move |unsaved| {
+    batch.steps.iter().flat_map(move |Traced { unsaved, .. }| {
         let first = unsaved.first();
         let numbered = unsaved.events().iter().zip(0_u64..);
         numbered.map(move |(event, offset)| encode(event, first.advanced(offset), at))

@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use rusqlite::config::DbConfig;
@@ -20,7 +21,7 @@ use crate::inspect::{Holds, inspect};
 use crate::limits::{BUSY_TIMEOUT, PAGE_BYTES};
 use crate::lock::{DirectoryLock, private_file};
 use crate::verify::{Verified, verify_open};
-use crate::{OpenError, mark, schema, walk};
+use crate::{OpenError, mark, rows, schema, walk};
 
 /// What was being done when a copy failed.
 const COPYING: &str = "copy the log";
@@ -64,11 +65,26 @@ pub struct Backup {
     pub verified: Verified,
 }
 
-/// Copies the log in `data_dir`, whose writer may be at work, to a new file. `now` is what the copy will say of its age.
+/// A file that belongs to a log and lies beside it: a contract's module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// Copies the log in `data_dir`, whose writer may be at work, to a new file, and puts files that belong to it inside. `now` is
+/// what the copy will say of its age.
 ///
 /// # Errors
 /// [`BackupError`]; there is no new file then.
-pub fn back_up(data_dir: &Path, file: &Path, now: Timestamp) -> Result<Backup, BackupError> {
+pub fn back_up(
+    data_dir: &Path,
+    file: &Path,
+    now: Timestamp,
+    beside: &[NamedFile],
+) -> Result<Backup, BackupError> {
     let database = database_path(data_dir);
     match inspect(&database, mark::read(data_dir)?)? {
         Holds::Nothing => return Err(BackupError::Nothing { path: database }),
@@ -76,7 +92,26 @@ pub fn back_up(data_dir: &Path, file: &Path, now: Timestamp) -> Result<Backup, B
     }
     // A backup of a backup is as old as that.
     let taken = taken_of(&database)?.unwrap_or(now);
-    copy(&database, file, taken)
+    let mut copy = Copy { source: &database, taken, beside, rows: &mut iter::empty() };
+    copy.make(file)
+}
+
+/// The files that a backup holds beside the log.
+///
+/// # Errors
+/// [`BackupError::Log`] if it cannot be read.
+pub fn named_files(file: &Path) -> Result<Vec<NamedFile>, BackupError> {
+    let read = || {
+        let connection = read_only(file, Tolerance::Strict)?;
+        if !has_table(&connection, "main", "files")? {
+            return Ok(Vec::new());
+        }
+        let mut statement = connection.prepare("SELECT name, bytes FROM files ORDER BY name")?;
+        let files = statement
+            .query_map([], |row| Ok(NamedFile { name: row.get(0)?, bytes: row.get(1)? }))?;
+        files.collect::<Result<_, _>>()
+    };
+    Ok(read().map_err(reading)?)
 }
 
 /// Makes the log of a data directory that has none out of a copy: one that [`back_up`] made, or any other copy of a log.
@@ -84,6 +119,19 @@ pub fn back_up(data_dir: &Path, file: &Path, now: Timestamp) -> Result<Backup, B
 /// # Errors
 /// [`BackupError`]; the directory has no log then.
 pub fn restore(lock: &DirectoryLock, file: &Path) -> Result<Backup, BackupError> {
+    restore_with(lock, file, &mut iter::empty())
+}
+
+/// As [`restore`], with batches behind it that were shipped since: the bytes of [`crate::Row`]s, in order. Those that the copy
+/// has already are passed over.
+///
+/// # Errors
+/// As [`restore`], also if a batch does not continue the log.
+pub fn restore_with(
+    lock: &DirectoryLock,
+    file: &Path,
+    rows: &mut dyn Iterator<Item = Vec<u8>>,
+) -> Result<Backup, BackupError> {
     let database = database_path(lock.data_dir());
     for path in [database.clone(), journal_path(&database), mark::path(lock.data_dir())] {
         if path.exists() {
@@ -98,7 +146,7 @@ pub fn restore(lock: &DirectoryLock, file: &Path) -> Result<Backup, BackupError>
         Some(taken) => taken,
         None => last_written(file)?,
     };
-    copy(file, &database, taken)
+    Copy { source: file, taken, beside: &[], rows }.make(&database)
 }
 
 /// The mark of a log that was never appended to since it was copied. Whatever row there is is a mark, also one that says
@@ -143,44 +191,87 @@ fn has_table(connection: &Connection, database: &str, table: &str) -> Result<boo
     Ok(connection.query_row(&sql, [table], |_| Ok(())).optional()?.is_some())
 }
 
-/// Makes a marked copy under another name, checks it, and gives it its own.
-fn copy(source: &Path, target: &Path, taken: Timestamp) -> Result<Backup, BackupError> {
-    if target.exists() {
-        return Err(BackupError::Exists { path: target.into() });
-    }
-    let mut draft = target.as_os_str().to_owned();
-    draft.push(format!(".{}.draft", std::process::id()));
-    let draft = PathBuf::from(draft);
-    let made = copy_to_draft(source, &draft, taken).and_then(|verified| {
-        let file = |source| BackupError::File { path: target.into(), source };
-        // A link does not replace what is there, as a renaming would.
-        match fs::hard_link(&draft, target) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(BackupError::Exists { path: target.into() });
-            }
-            Err(error) => return Err(file(error)),
-        }
-        sync_folder_of(target).map_err(file)?;
-        Ok(Backup { taken, verified })
-    });
-    // The first failure is the one to tell; the draft may never have been made.
-    let _removed = fs::remove_file(&draft);
-    made
+/// A copy to be made.
+struct Copy<'a> {
+    /// The database to copy.
+    source: &'a Path,
+    /// What its mark says.
+    taken: Timestamp,
+    /// Files that go into it.
+    beside: &'a [NamedFile],
+    /// Batches that go behind what the source holds.
+    rows: &'a mut dyn Iterator<Item = Vec<u8>>,
 }
 
-fn copy_to_draft(source: &Path, draft: &Path, taken: Timestamp) -> Result<Verified, BackupError> {
-    private_file(draft).map_err(|source| BackupError::File { path: draft.into(), source })?;
-    let mut connection = draft_connection(draft).map_err(reading)?;
-    schema::upgrade(&mut connection)?;
-    let mut marking = || {
-        let transaction = connection.transaction()?;
-        set(&transaction, taken)?;
-        transaction.commit()?;
-        copy_tables(&mut connection, source)
-    };
-    marking().map_err(reading)?;
-    Ok(verify_open(&connection).map_err(OpenError::Store)?)
+impl Copy<'_> {
+    /// Makes the marked copy under another name, checks it, and gives it its own.
+    fn make(&mut self, target: &Path) -> Result<Backup, BackupError> {
+        if target.exists() {
+            return Err(BackupError::Exists { path: target.into() });
+        }
+        let mut draft = target.as_os_str().to_owned();
+        draft.push(format!(".{}.draft", std::process::id()));
+        let draft = PathBuf::from(draft);
+        let made = self.make_draft(&draft).and_then(|verified| {
+            let file = |source| BackupError::File { path: target.into(), source };
+            // A link does not replace what is there, as a renaming would.
+            match fs::hard_link(&draft, target) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(BackupError::Exists { path: target.into() });
+                }
+                Err(error) => return Err(file(error)),
+            }
+            sync_folder_of(target).map_err(file)?;
+            Ok(Backup { taken: self.taken, verified })
+        });
+        // The first failure is the one to tell; the draft may never have been made.
+        let _removed = fs::remove_file(&draft);
+        made
+    }
+
+    fn make_draft(&mut self, draft: &Path) -> Result<Verified, BackupError> {
+        private_file(draft).map_err(|source| BackupError::File { path: draft.into(), source })?;
+        let mut connection = draft_connection(draft).map_err(reading)?;
+        schema::upgrade(&mut connection)?;
+        let marking = |connection: &mut Connection, taken| {
+            let transaction = connection.transaction()?;
+            set(&transaction, taken)?;
+            transaction.commit()
+        };
+        marking(&mut connection, self.taken).map_err(reading)?;
+        copy_tables(&mut connection, self.source).map_err(reading)?;
+        put_files(&mut connection, self.beside).map_err(reading)?;
+        self.put_rows(&mut connection)?;
+        Ok(verify_open(&connection).map_err(OpenError::Store)?)
+    }
+
+    /// Puts the batches behind the log. The mark is then as young as the last of them, in the same transaction.
+    fn put_rows(&mut self, connection: &mut Connection) -> Result<(), BackupError> {
+        let transaction = connection.transaction().map_err(reading)?;
+        if let Some(decided) = rows::append(&transaction, self.rows).map_err(OpenError::Store)? {
+            self.taken = self.taken.max(decided);
+            clear(&transaction).and_then(|()| set(&transaction, self.taken)).map_err(reading)?;
+        }
+        Ok(transaction.commit().map_err(reading)?)
+    }
+}
+
+/// Puts files into a table of their own, which only a copy has that was given some.
+fn put_files(connection: &mut Connection, files: &[NamedFile]) -> Result<(), Error> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(
+        "CREATE TABLE files (name TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    )?;
+    for file in files {
+        transaction
+            .prepare_cached("INSERT INTO files (name, bytes) VALUES (?1, ?2)")?
+            .execute((&file.name, &file.bytes))?;
+    }
+    transaction.commit()
 }
 
 /// A new database in one file: no write-ahead file, and every commit synced.

@@ -57,6 +57,8 @@ pub(crate) struct SoundBatch<'a> {
     pub(crate) last: EventSeq,
     /// The writer.
     pub(crate) epoch: Epoch,
+    /// The whole batch as it lies in its row.
+    pub(crate) bytes: &'a [u8],
     /// The records, packed.
     body: &'a [u8],
 }
@@ -117,7 +119,7 @@ pub(crate) fn unpack(bytes: &[u8], checksum: Checksum) -> Result<SoundBatch<'_>,
     let before_last = u64::from(count.checked_sub(1).ok_or(Unsound::Empty)?);
     let last = first.to_u64().checked_add(before_last).ok_or(Unsound::Long)?;
     check_body(rest, count)?;
-    Ok(SoundBatch { previous, first, last: EventSeq::new(last), epoch, body: rest })
+    Ok(SoundBatch { previous, first, last: EventSeq::new(last), epoch, bytes, body: rest })
 }
 
 /// Checks that `body` is `count` records and nothing else.
@@ -157,6 +159,17 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Unsound> {
 }
 
 impl SoundBatch<'_> {
+    /// When the last record was decided.
+    pub(crate) fn decided_last(&self) -> Timestamp {
+        let mut rest = self.body;
+        let mut decided = Timestamp::default();
+        while !rest.is_empty() {
+            let packed = take_record(&mut rest);
+            decided = packed.expect("the body was checked when it was unpacked").at;
+        }
+        decided
+    }
+
     /// Pushes the records from the place `from` on, until `out` holds `limit`.
     pub(crate) fn copy_from(&self, from: EventSeq, limit: usize, out: &mut Vec<Record>) {
         let mut rest = self.body;

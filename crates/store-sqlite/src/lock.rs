@@ -55,7 +55,8 @@ impl DirectoryLock {
     }
 
     /// The directory.
-    pub(crate) fn data_dir(&self) -> &Path {
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 }

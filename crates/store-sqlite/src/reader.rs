@@ -8,7 +8,8 @@ use strait_log::{Record, Snapshot, StoreError};
 use strait_primitives::EventSeq;
 
 use crate::connection::{Tolerance, database_path, read_only, store_error};
-use crate::{compaction, snapshots, walk};
+use crate::rows::{Place, Row};
+use crate::{compaction, rows, snapshots, walk};
 
 /// A read-only view of the log, for the event stream of the API and for projections.
 ///
@@ -35,8 +36,9 @@ impl Reader {
         Self::of_database(&database_path(data_dir))
     }
 
-    /// A reader of this database file.
-    pub(crate) fn of_database(database: &Path) -> Self {
+    /// A reader of this database file: that of a data directory, or a backup.
+    #[must_use]
+    pub fn of_database(database: &Path) -> Self {
         Self { database: database.into(), connection: Mutex::new(None) }
     }
 
@@ -80,6 +82,50 @@ impl Reader {
             let head = walk::tail(connection)?.last;
             snapshots::latest(connection, head)
         })
+    }
+
+    /// All sound snapshots, newest first; there are two at most.
+    ///
+    /// # Errors
+    /// [`StoreError::Medium`] if it cannot read; a damaged snapshot is left out.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>, StoreError> {
+        self.with(|connection| {
+            let head = walk::tail(connection)?.last;
+            snapshots::sound(connection, head)
+        })
+    }
+
+    /// Where the log ends.
+    ///
+    /// # Errors
+    /// As [`Reader::head`].
+    pub fn end(&self) -> Result<Place, StoreError> {
+        self.with(|connection| walk::tail(connection).map(Place::of))
+    }
+
+    /// Where the log begins: what was removed ends there.
+    ///
+    /// # Errors
+    /// As [`Reader::oldest`].
+    pub fn beginning(&self) -> Result<Place, StoreError> {
+        self.with(|connection| compaction::base(connection).map(Place::of))
+    }
+
+    /// The place that ends with this event; `None` if no batch ends there.
+    ///
+    /// # Errors
+    /// As [`Reader::read_from`].
+    pub fn place_at(&self, last: EventSeq) -> Result<Option<Place>, StoreError> {
+        self.with(|connection| rows::place_at(connection, last))
+    }
+
+    /// The batches after a place, byte for byte: at least one if there is one, and then until they are `bytes_max` together.
+    ///
+    /// # Errors
+    /// [`StoreError::Compacted`] if those after it were removed, [`StoreError::Damaged`] if the log does not go on from this
+    /// place, [`StoreError::Medium`] if it cannot read.
+    pub fn rows_after(&self, place: Place, bytes_max: usize) -> Result<Vec<Row>, StoreError> {
+        self.with(|connection| rows::after(connection, place, bytes_max))
     }
 
     /// Runs `read` on this reader's connection.

@@ -55,6 +55,18 @@ pub(crate) fn latest(
     Ok(None)
 }
 
+/// All sound snapshots at or before `head`, newest first.
+pub(crate) fn sound(connection: &Connection, head: EventSeq) -> Result<Vec<Snapshot>, StoreError> {
+    let mut snapshots = Vec::new();
+    for seq in places(connection, head)? {
+        match read(connection, seq, head)? {
+            Found::Sound(snapshot) => snapshots.push(snapshot),
+            Found::Damaged => {}
+        }
+    }
+    Ok(snapshots)
+}
+
 /// How many snapshots are sound, and how many are not.
 pub(crate) fn count(connection: &Connection, head: EventSeq) -> Result<(u32, u32), StoreError> {
     let (mut sound, mut damaged) = (0_u32, 0_u32);

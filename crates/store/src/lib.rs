@@ -8,8 +8,10 @@
 //!
 //! Format: `docs/storage-format.md`, ADR-0003.
 
+mod fold;
 mod record;
 mod replay;
 
+pub use fold::{Fold, LogId, NotAHash, StateHash};
 pub use record::{DecodeError, decode, decode_snapshot, encode, encode_snapshot, kind_name};
 pub use replay::{ReplayError, Replayed, replay};

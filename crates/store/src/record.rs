@@ -6,7 +6,7 @@ use strait_primitives::{EventSeq, Timestamp};
 use thiserror::Error;
 
 /// The layout that this version writes.
-const VERSION: RecordVersion = RecordVersion(1);
+pub(crate) const VERSION: RecordVersion = RecordVersion(1);
 
 /// Why a record or snapshot cannot be read.
 #[derive(Debug, Error)]

@@ -5,7 +5,8 @@ use strait_log::{EventStore, StoreError};
 use strait_primitives::EventSeq;
 use thiserror::Error;
 
-use crate::record::{DecodeError, decode, decode_snapshot};
+use crate::fold::Fold;
+use crate::record::DecodeError;
 
 /// Events read at a time.
 const PAGE: usize = 4_096;
@@ -53,24 +54,22 @@ pub enum ReplayError {
 /// [`ReplayError`]: the node must not start on a log that it cannot read whole.
 pub fn replay(store: &dyn EventStore) -> Result<Replayed, ReplayError> {
     let head = store.head();
-    let (mut state, mut at) = match store.latest_snapshot()? {
-        Some(snapshot) => (decode_snapshot(&snapshot)?, snapshot.seq),
-        None => (NodeState::default(), EventSeq::ZERO),
+    let mut fold = match store.latest_snapshot()? {
+        Some(snapshot) => Fold::from_snapshot(&snapshot)?,
+        None => Fold::start(),
     };
     let mut folded = 0;
-    while at < head {
-        let records = store.read_from(at.next(), PAGE).map_err(no_snapshot)?;
+    while fold.at() < head {
+        let records = store.read_from(fold.at().next(), PAGE).map_err(no_snapshot)?;
         if records.is_empty() {
-            return Err(ReplayError::Short { at, head });
+            return Err(ReplayError::Short { at: fold.at(), head });
         }
         for record in &records {
-            assert_eq!(record.seq, at.next(), "a store gives records without gaps");
-            state.apply(&decode(record)?);
-            at = record.seq;
+            fold.apply(record)?;
             folded += 1;
         }
     }
-    Ok(Replayed { state, head, folded })
+    Ok(Replayed { state: fold.into_state(), head, folded })
 }
 
 /// A log whose beginning was removed is asked for it only where no snapshot can be read.

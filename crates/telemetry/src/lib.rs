@@ -10,11 +10,13 @@ mod health;
 mod log_budget;
 mod logs;
 mod metrics;
+mod spans;
 
 pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
-    ApiRefusal, CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind,
-    ForceCloseReason, FundingSpender, LockPhase, LockReturn, Metrics, NetTotals, Queue,
-    WalletBalance,
+    ApiRefusal, CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind,
+    Direction, EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn,
+    Metrics, NetTotals, OpeningStep, Queue, WalletBalance,
 };
+pub use spans::{Sampler, TARGET, TraceParent, TraceParentError, continue_trace};

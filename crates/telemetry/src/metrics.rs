@@ -11,9 +11,11 @@ mod labels;
 mod locks;
 mod network;
 mod process;
+mod progress;
 mod registry;
 mod requests;
 mod storage;
+mod vitals;
 
 use std::time::Duration;
 
@@ -28,17 +30,20 @@ pub use self::edges::ApiRefusal;
 use self::edges::EdgeMetrics;
 use self::labels::Label;
 pub use self::labels::{
-    CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
-    FundingSpender, Queue, WalletBalance,
+    CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, EffectKind, ErrorKind,
+    ForceCloseReason, FundingSpender, Queue, WalletBalance,
 };
 use self::locks::LockMetrics;
 pub use self::locks::{LockPhase, LockReturn};
 pub use self::network::NetTotals;
 use self::network::NetworkMetrics;
 use self::process::ProcessMetrics;
+use self::progress::ProgressMetrics;
+pub use self::progress::{CloseStep, DeadlineKind, OpeningStep};
 use self::registry::Registrar;
 use self::requests::RequestMetrics;
 use self::storage::StorageMetrics;
+use self::vitals::VitalMetrics;
 
 /// Seconds a contract call may take: 2 µs warm, milliseconds cold.
 const CALL_SECONDS: [f64; 9] = [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2, 1e-1];
@@ -50,9 +55,11 @@ pub struct Metrics {
     of_channels: ChannelMetrics,
     of_locks: LockMetrics,
     of_network: NetworkMetrics,
+    of_progress: ProgressMetrics,
     of_requests: RequestMetrics,
     of_edges: EdgeMetrics,
     of_storage: StorageMetrics,
+    of_vitals: VitalMetrics,
     signatures_verified: IntCounter,
     signatures_made: IntCounter,
     chain_height: IntGauge,
@@ -84,9 +91,11 @@ impl Metrics {
             of_channels: ChannelMetrics::register(r),
             of_locks: LockMetrics::register(r),
             of_network: NetworkMetrics::register(r),
+            of_progress: ProgressMetrics::register(r),
             of_requests: RequestMetrics::register(r),
             of_edges: EdgeMetrics::register(r),
             of_storage: StorageMetrics::register(r),
+            of_vitals: VitalMetrics::register(r),
             signatures_verified: r
                 .counter("strait_signatures_verified_total", "Signatures of peers verified."),
             signatures_made: r.counter("strait_signatures_made_total", "Signatures made."),

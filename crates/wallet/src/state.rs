@@ -241,6 +241,12 @@ impl WalletState {
         }
     }
 
+    /// Whose wallet it is; `None` before its first change.
+    #[must_use]
+    pub const fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
     /// Writes the record.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

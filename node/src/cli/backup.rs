@@ -24,7 +24,7 @@ pub fn run_backup(
     words: &mut (dyn Write + Send),
 ) -> Result<(), CliError> {
     let config = load(globals, args)?;
-    let made = strait_store_sqlite::back_up(&config.data_dir, &args.file, production::now());
+    let made = strait_store_sqlite::back_up(&config.data_dir, &args.file, production::now(), &[]);
     let backup = made.map_err(|source| CliError::Backup { source })?;
     let mut output = output(globals, data, words);
     output.say("the seed is not in it: keep its words apart, and the folder of modules if contracts are open");

@@ -3,8 +3,10 @@
 //! To make a key live, give [`Handles`] what changes the part it belongs to, and [`PARTS`] a row: the keys, and how the part
 //! takes a configuration. Checks, `SIGHUP`, the REST interface, the command line and the gauges follow from the table.
 
+use std::sync::Arc;
+
 use strait_api::{AuditError, AuditLog, Tls, TlsError};
-use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle};
+use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle, Sampler};
 use thiserror::Error;
 
 use crate::config::Config;
@@ -18,6 +20,8 @@ pub(crate) struct Handles {
     pub(crate) audit: AuditLog,
     /// TLS of the interface, if it speaks it.
     pub(crate) tls: Option<Tls>,
+    /// What says which requests and rounds are traced.
+    pub(crate) sampler: Arc<Sampler>,
 }
 
 /// Why a part did not take its new settings.
@@ -70,6 +74,11 @@ pub(super) const PARTS: &[Part] = &[
         renewal: Renewal::OnHangup,
         apply: renew_tls,
     },
+    Part {
+        keys: &["telemetry.trace_sample_permille"],
+        renewal: Renewal::OnChange,
+        apply: change_sampling,
+    },
 ];
 
 /// The part that a key belongs to, if the key is live.
@@ -99,6 +108,12 @@ fn renew_tls(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
         (None, None) => Ok(()),
         (Some(_), None) | (None, Some(_)) => Err(ApplyError::TlsRestart),
     }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other parts may fail")]
+fn change_sampling(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.sampler.change(config.telemetry.trace_sample_permille);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -11,14 +11,16 @@ use super::now;
 
 /// Joins both.
 pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>, tls: Option<Tls>) -> Vitals {
-    let metrics = Arc::clone(metrics);
+    let (metrics, judged) = (Arc::clone(metrics), Arc::clone(health));
+    let render = move || {
+        metrics.set_health(&judged, now());
+        if let Some(tls) = &tls {
+            metrics.set_tls_expiry(tls.expires());
+        }
+        metrics.render()
+    };
     Vitals {
-        metrics: Box::new(move || {
-            if let Some(tls) = &tls {
-                metrics.set_tls_expiry(tls.expires());
-            }
-            metrics.render()
-        }),
+        metrics: Box::new(render),
         live: judge(health, Health::live),
         ready: judge(health, Health::ready),
         startup: judge(health, Health::startup),
@@ -43,15 +45,15 @@ pub(super) fn on_answer(metrics: &Arc<Metrics>, health: &Arc<Health>) -> OnAnswe
 }
 
 /// Why the interface let a request go no further, if that is what it did.
-const fn reason_of(code: ErrorCode) -> Option<ApiRefusal> {
-    Some(match code {
-        ErrorCode::Unauthorized => ApiRefusal::Unauthorized,
-        ErrorCode::NotAllowed => ApiRefusal::Forbidden,
-        ErrorCode::TokenExpired => ApiRefusal::Expired,
-        ErrorCode::BudgetExceeded => ApiRefusal::Budget,
-        ErrorCode::BodyTooLarge => ApiRefusal::TooLarge,
-        _ => return None,
-    })
+fn reason_of(code: ErrorCode) -> Option<ApiRefusal> {
+    const REASONS: [(ErrorCode, ApiRefusal); 5] = [
+        (ErrorCode::Unauthorized, ApiRefusal::Unauthorized),
+        (ErrorCode::NotAllowed, ApiRefusal::Forbidden),
+        (ErrorCode::TokenExpired, ApiRefusal::Expired),
+        (ErrorCode::BudgetExceeded, ApiRefusal::Budget),
+        (ErrorCode::BodyTooLarge, ApiRefusal::TooLarge),
+    ];
+    REASONS.iter().find(|(known, _)| *known == code).map(|(_, reason)| *reason)
 }
 
 fn judge(

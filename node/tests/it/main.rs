@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod book;
 mod chain_faults;
 mod demo;
 mod devnet;

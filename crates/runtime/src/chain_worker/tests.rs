@@ -178,6 +178,7 @@ impl Stage {
             metrics: Arc::new(Metrics::new("0", Timestamp::from_unix_ms(0))),
             health: Arc::clone(&health),
             chain_patience: Duration::from_secs(3_600),
+            sampler: Arc::new(strait_telemetry::Sampler::new(0)),
         };
         let worker = ChainWorker::new(Options {
             source: Box::new(shown.clone()),
@@ -204,11 +205,11 @@ impl Stage {
         let mut told = String::new();
         while let Ok(queued) = self.inputs.try_recv() {
             told.push(match queued {
-                Queued::Input(Input::BlockConnected { .. }, Place::OfBlock { .. }) => 'b',
-                Queued::Input(Input::NoFeeEstimate { .. }, _) => 'f',
-                Queued::Input(Input::BlocksTold(TipStanding::Current), _) => '.',
-                Queued::Input(Input::BlocksTold(TipStanding::Stale), _) => ',',
-                Queued::Input(Input::MempoolTransaction(_), _) => 'm',
+                Queued::Input(Input::BlockConnected { .. }, Place::OfBlock { .. }, _) => 'b',
+                Queued::Input(Input::NoFeeEstimate { .. }, ..) => 'f',
+                Queued::Input(Input::BlocksTold(TipStanding::Current), ..) => '.',
+                Queued::Input(Input::BlocksTold(TipStanding::Stale), ..) => ',',
+                Queued::Input(Input::MempoolTransaction(_), ..) => 'm',
                 Queued::Input(..) | Queued::Stop => '?',
             });
         }

@@ -2,8 +2,8 @@
 
 use strait_chain::ChainError;
 use strait_channel::ForceReason;
-use strait_engine::Command;
-use strait_telemetry::{ChainErrorKind, CommandName, ForceCloseReason, FundingSpender};
+use strait_engine::{Command, Effect};
+use strait_telemetry::{ChainErrorKind, CommandName, EffectKind, ForceCloseReason, FundingSpender};
 use strait_watcher::Standing;
 
 /// How a request to the chain failed.
@@ -47,6 +47,20 @@ pub(super) const fn spender(standing: Standing) -> FundingSpender {
         }
         Standing::CounterpartyRevoked => FundingSpender::CounterpartyRevoked,
         Standing::Ahead { .. } | Standing::Unknown => FundingSpender::Unknown,
+    }
+}
+
+/// What happens.
+pub(super) const fn effect_kind(effect: &Effect) -> EffectKind {
+    match effect {
+        Effect::Send(..) => EffectKind::Send,
+        Effect::Disconnect(_) => EffectKind::Disconnect,
+        Effect::KeepConnected(..) => EffectKind::KeepConnected,
+        Effect::Forget(_) => EffectKind::Forget,
+        Effect::Broadcast(_) => EffectKind::Broadcast,
+        Effect::LookFor(_) => EffectKind::LookFor,
+        Effect::Reply(..) => EffectKind::Reply,
+        Effect::Report(_) => EffectKind::Report,
     }
 }
 

@@ -14,7 +14,7 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_runtime::{Disk, Halt, Options, Runtime, known_blocks};
 use strait_signer::{Seed, SeedWords};
 use strait_store::{Replayed, replay};
-use strait_telemetry::{Health, Metrics};
+use strait_telemetry::{Health, Metrics, Sampler};
 use strait_wallet::Account;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -118,6 +118,7 @@ pub(crate) async fn start_on(store: Box<dyn EventStore>, choices: Choices) -> No
         },
         metrics: Arc::new(Metrics::new("test", Timestamp::from_unix_ms(0))),
         health: Arc::clone(&health),
+        sampler: Arc::new(Sampler::new(0)),
     })
     .unwrap();
     Node { runtime, net, health, stop_net, network }

@@ -28,7 +28,7 @@ fn backed_up() -> (TempDir, PathBuf) {
     store.append_batch(&records(1, 10, 100)).unwrap();
     store.put_snapshot(&snapshot(7)).unwrap();
     let file = directory.path().join("backup.db");
-    let backup = back_up(directory.path(), &file, NOW).unwrap();
+    let backup = back_up(directory.path(), &file, NOW, &[]).unwrap();
     assert_eq!((backup.taken, backup.verified.head), (NOW, EventSeq::new(10)));
     (directory, file)
 }
@@ -75,7 +75,7 @@ fn a_backup_is_made_while_the_log_is_written() {
     for round in 0..5 {
         store.append_batch(&records(1 + round * 100, 100, 3_000)).unwrap();
         let file = directory.path().join(format!("backup-{round}"));
-        let backup = back_up(directory.path(), &file, NOW).unwrap();
+        let backup = back_up(directory.path(), &file, NOW, &[]).unwrap();
         assert_eq!(backup.verified.head, EventSeq::new((round + 1) * 100));
     }
     store.append_batch(&records(501, 1, 8)).unwrap();
@@ -91,7 +91,7 @@ fn whoever_opens_a_backup_learns_that_it_is_one_until_something_is_appended() {
     // A backup of it is as old as it.
     let second = copy.path().join("second.db");
     let later = Timestamp::from_unix_ms(NOW.to_unix_ms() + 1);
-    assert_eq!(back_up(copy.path(), &second, later).unwrap().taken, NOW);
+    assert_eq!(back_up(copy.path(), &second, later, &[]).unwrap().taken, NOW, &[]);
     let mut store = open(&copy);
     store.append_batch(&restored(11)).unwrap();
     assert_eq!(store.backup_taken(), None);
@@ -99,7 +99,7 @@ fn whoever_opens_a_backup_learns_that_it_is_one_until_something_is_appended() {
     drop(store);
     assert_eq!(open(&copy).backup_taken(), None);
     let third = copy.path().join("third.db");
-    assert_eq!(back_up(copy.path(), &third, later).unwrap().taken, later);
+    assert_eq!(back_up(copy.path(), &third, later).unwrap().taken, later, &[]);
 }
 
 #[test]
@@ -159,10 +159,10 @@ fn a_restore_makes_a_marked_log_of_any_copy_in_a_place_that_has_none() {
 #[test]
 fn what_is_there_is_not_replaced_and_what_is_no_log_is_not_copied() {
     let (directory, file) = backed_up();
-    let again = back_up(directory.path(), &file, NOW);
+    let again = back_up(directory.path(), &file, NOW, &[]);
     assert!(matches!(again, Err(BackupError::Exists { .. })), "{again:?}");
     let empty = TempDir::new().unwrap();
-    let nothing = back_up(empty.path(), &empty.path().join("backup"), NOW);
+    let nothing = back_up(empty.path(), &empty.path().join("backup"), NOW, &[]);
     assert!(matches!(nothing, Err(BackupError::Nothing { .. })), "{nothing:?}");
     let lock = DirectoryLock::take(empty.path()).unwrap();
     let text = empty.path().join("text");
@@ -171,7 +171,7 @@ fn what_is_there_is_not_replaced_and_what_is_no_log_is_not_copied() {
     let missing = restore(&lock, &empty.path().join("missing"));
     assert!(matches!(missing, Err(BackupError::Nothing { .. })), "{missing:?}");
     assert!(!empty.path().join("strait.db").exists());
-    let elsewhere = back_up(directory.path(), Path::new("/no/such/folder/backup"), NOW);
+    let elsewhere = back_up(directory.path(), Path::new("/no/such/folder/backup"), NOW, &[]);
     assert!(matches!(elsewhere, Err(BackupError::File { .. })), "{elsewhere:?}");
 }
 
@@ -183,7 +183,7 @@ fn a_name_with_signs_of_its_own_is_only_a_name() {
     let mut store = SqliteStore::open(&odd, Options::default()).unwrap();
     store.append_batch(&records(1, 3, 8)).unwrap();
     let file = odd.join("back up?.db");
-    assert_eq!(back_up(&odd, &file, NOW).unwrap().verified.head, EventSeq::new(3));
+    assert_eq!(back_up(&odd, &file, NOW, &[]).unwrap().verified.head, EventSeq::new(3));
 }
 
 #[test]

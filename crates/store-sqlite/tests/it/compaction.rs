@@ -120,7 +120,7 @@ fn a_backup_of_a_compacted_log_is_one_as_well() {
     let (oldest, head) = (store.reader().oldest().unwrap(), store.head());
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("strait.db");
-    let backup = back_up(directory.path(), &file, NOW).unwrap();
+    let backup = back_up(directory.path(), &file, NOW, &[]).unwrap();
     assert_eq!(backup.verified.head, head);
     let copy = Reader::new(folder.path());
     assert_eq!(copy.oldest().unwrap(), oldest);

@@ -13,6 +13,53 @@ pub(crate) trait Label: Copy + 'static {
     fn value(self) -> &'static str;
 }
 
+/// Defines a label: an enum whose every value has its text beside it.
+macro_rules! labels {
+    ($(#[$meta:meta])* $name:ident, $label:literal {
+        $($(#[$doc:meta])* $value:ident = $text:literal,)+
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$doc])* $value,)+
+        }
+
+        impl Label for $name {
+            const NAME: &'static str = $label;
+            const ALL: &'static [Self] = &[$(Self::$value,)+];
+
+            fn value(self) -> &'static str {
+                match self {
+                    $(Self::$value => $text,)+
+                }
+            }
+        }
+    };
+}
+pub(super) use labels;
+
+labels! {
+    /// What a saved decision lets happen.
+    EffectKind, "kind" {
+        /// A message to a peer.
+        Send = "send",
+        /// The end of a connection.
+        Disconnect = "disconnect",
+        /// A connection to be kept.
+        KeepConnected = "keep_connected",
+        /// A peer to be forgotten.
+        Forget = "forget",
+        /// Transactions for the chain.
+        Broadcast = "broadcast",
+        /// Outputs to look for.
+        LookFor = "look_for",
+        /// An answer.
+        Reply = "reply",
+        /// A word for whoever watches.
+        Report = "report",
+    }
+}
+
 /// The way a payment goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -328,6 +375,14 @@ pub enum CommandName {
     IssueToken,
     /// Revoke a token.
     RevokeToken,
+}
+
+impl CommandName {
+    /// Its name in metrics and spans.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.value()
+    }
 }
 
 impl Label for CommandName {

@@ -64,6 +64,11 @@ impl Registrar {
         self.keep(gauges)
     }
 
+    /// Registers gauges that may hold any number; the caller sets each.
+    pub(super) fn levels<L: Label>(&self, name: &str, help: &str) -> GaugeVec {
+        self.keep(GaugeVec::new(Opts::new(name, help), &[L::NAME]).expect(VALID))
+    }
+
     pub(super) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
         let opts = HistogramOpts::new(name, help).buckets(buckets.to_vec());
         self.keep(Histogram::with_opts(opts).expect(VALID))

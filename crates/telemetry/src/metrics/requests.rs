@@ -6,7 +6,7 @@ use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::labels::Label;
 use super::registry::Registrar;
-use super::{CommandName, Metrics, Queue, gauge_value};
+use super::{CommandName, EffectKind, Metrics, Queue, gauge_value};
 
 /// Seconds a command may take: look-ups need less than 1 ms, an opening waits for the peer.
 const COMMAND_SECONDS: [f64; 8] = [1e-4, 1e-3, 5e-3, 1e-2, 5e-2, 2.5e-1, 1.0, 10.0];
@@ -22,6 +22,7 @@ pub(super) struct RequestMetrics {
     queues: IntGaugeVec,
     decision: Histogram,
     effects: Histogram,
+    effects_by_kind: IntCounterVec,
     api: IntCounterVec,
 }
 
@@ -49,6 +50,10 @@ impl RequestMetrics {
                 "strait_effect_duration_seconds",
                 "Time to let the effects of one durable batch happen.",
                 &BATCH_SECONDS,
+            ),
+            effects_by_kind: r.counters::<EffectKind>(
+                "strait_effects_total",
+                "Effects of durable decisions by kind.",
             ),
             api: r.counters_by(
                 "strait_api_requests_total",
@@ -104,6 +109,11 @@ impl Metrics {
     /// Notes how long the effects of one durable batch took.
     pub fn effects_done(&self, took: Duration) {
         self.of_requests.effects.observe(took.as_secs_f64());
+    }
+
+    /// Counts an effect.
+    pub fn effect(&self, kind: EffectKind) {
+        self.of_requests.effects_by_kind.with_label_values(&[kind.value()]).inc();
     }
 
     /// Counts an answered request over HTTP. `route` and `method` come from bounded sets: the caller's route table and

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use strait_primitives::{BlockHeight, Sats, Side, Timestamp};
+use strait_primitives::{BlockHeight, EventSeq, Sats, Side, Timestamp};
 
 use super::{
-    CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, ErrorKind, ForceCloseReason,
-    FundingSpender, LockPhase, LockReturn, Metrics, NetTotals, Queue, WalletBalance,
+    CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind, Direction,
+    EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn, Metrics,
+    NetTotals, OpeningStep, Queue, WalletBalance,
 };
+use crate::health::{Component, Health};
 
 fn metrics() -> Metrics {
     Metrics::new("1.2.3", Timestamp::from_unix_ms(1_700_000_000_500))
@@ -130,6 +132,36 @@ fn ends_of_channels_requests_and_queues_show_in_their_lines() {
 }
 
 #[test]
+fn what_takes_several_steps_shows_in_its_lines() {
+    check(
+        |m| m.set_openings(OpeningStep::Confirming, 2),
+        "strait_openings{phase=\"confirming\"} 2",
+    );
+    check(|m| m.set_closes(CloseStep::Unsettled, 3), "strait_closes{phase=\"unsettled\"} 3");
+    check(|_| {}, "strait_deadline_blocks{kind=\"penalty\"} inf");
+    check(
+        |m| m.set_deadline(DeadlineKind::HeldLock, Some(-3)),
+        "strait_deadline_blocks{kind=\"held_lock\"} -3",
+    );
+    check(|m| m.effect(EffectKind::Reply), "strait_effects_total{kind=\"reply\"} 1");
+}
+
+#[test]
+fn health_shows_in_its_lines() {
+    let now = Timestamp::from_unix_ms(1_700_000_000_000);
+    let health = Health::new();
+    check(|m| m.set_health(&health, now), "strait_component_health{component=\"chain\"} 2");
+    check(|m| m.set_health(&health, now), "strait_ready 0");
+    Component::ALL.iter().for_each(|component| health.started(*component));
+    check(|m| m.set_health(&health, now), "strait_component_health{component=\"chain\"} 0");
+    check(|m| m.set_health(&health, now), "strait_ready 1");
+    health.concerns(Component::Store, Some("little room".into()));
+    check(|m| m.set_health(&health, now), "strait_component_health{component=\"store\"} 1");
+    check(|m| m.set_log_head(EventSeq::new(7)), "strait_log_head 7");
+    check(Metrics::fenced, "strait_fenced 1");
+}
+
+#[test]
 fn locks_show_in_their_lines() {
     check(|m| m.set_locks(LockPhase::Held, 3), "strait_locks{state=\"held\"} 3");
     let value = Sats::from_const(70);
@@ -181,7 +213,7 @@ fn every_series_is_there_from_the_start_except_settings_and_requests() {
         assert!(!families.contains(absent), "{absent} has no series before it is told");
     }
     // Each of the 9 histograms has three names.
-    assert_eq!(families.len(), 61 + 9 * 2, "{families:?}");
+    assert_eq!(families.len(), 69 + 9 * 2, "{families:?}");
 }
 
 #[test]

@@ -23,15 +23,15 @@ mod settings;
 mod token;
 
 pub use args::{
-    BackupArgs, ChannelCommand, Cli, ClientCommand, Command, ConfigCommand, ContractCommand,
-    DemoArgs, DevnetArgs, EventsArgs, Globals, LockCommand, MoneyArgs, NodeArgs, PayArgs,
-    PeerCommand, RecoverCommand, SeedCommand, SettingArgs, SettingsCommand, StopArgs, TokenCommand,
-    WalletCommand,
+    BackupArgs, BackupCommand, ChannelCommand, Cli, ClientCommand, Command, ConfigCommand,
+    ContractCommand, DemoArgs, DevnetArgs, EventsArgs, Globals, KeyArgs, LockCommand, LogCommand,
+    MoneyArgs, NodeArgs, PayArgs, PeerCommand, RecoverCommand, RestoreArgs, SeedCommand,
+    SettingArgs, SettingsCommand, StopArgs, TokenCommand, WalletCommand,
 };
-pub use backup::{run_backup, run_restore};
+pub use backup::{run_backup, run_log_command, run_restore};
 pub use client::run_client_command;
 pub use config_command::run_config_command;
-pub use error::{CliError, Exit};
+pub use error::{BackupError, CliError, Exit};
 pub use seed::run_seed;
 
 #[cfg(test)]

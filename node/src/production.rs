@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
-use strait_api::{HealthServer, Listen, Server};
+use strait_api::Server;
+use strait_backup::note_node_id;
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -27,7 +28,7 @@ use strait_seal::Passphrase;
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler};
+use strait_telemetry::{Component, Health, Logs, Metrics, Sampler};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
@@ -38,11 +39,13 @@ use crate::config::{
 };
 use crate::live::LiveSettings;
 use crate::module_files::ModuleFiles;
+use crate::production::copies::Copies;
 use crate::production::missing_modules::MissingModules;
 use crate::production::servers::Servers;
 use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
 
+mod copies;
 mod edge;
 mod error;
 mod free_space;
@@ -51,8 +54,8 @@ mod open_files;
 mod servers;
 mod vitals;
 
-use edge::Edge;
 pub(crate) use edge::tls_files;
+use edge::{Edge, api_options, open_logs, serve_health};
 pub use error::InitError;
 
 /// How long one question to the chain may take.
@@ -73,6 +76,8 @@ pub struct Node {
     servers: Servers,
     /// Looks for modules whose files are missing.
     modules: JoinHandle<()>,
+    /// Ships the log, and tells of copies.
+    copies: Copies,
     settings: Arc<LiveSettings>,
     /// Written out when dropped.
     _logs: Logs,
@@ -102,26 +107,10 @@ pub async fn init_with(file: Option<&Path>, flags: &[Setting]) -> Result<Node, I
     start(loaded).await
 }
 
-/// Serves metrics and health, and says where.
-async fn serve_health(
-    servers: &mut Servers,
-    address: std::net::SocketAddr,
-    vitals: strait_api::Vitals,
-) -> Result<std::net::SocketAddr, InitError> {
-    let server = HealthServer::bind(address, vitals).await.map_err(InitError::HealthServer)?;
-    let address = server.local_addr();
-    servers.run(HEALTH, |stop| server.run(stop));
-    Ok(address)
-}
-
-/// Opens the node's logs, and names there what is no setting.
-fn open_logs(loaded: &Loaded) -> Result<Logs, InitError> {
-    let filter: LogFilter = loaded.config.log_level.parse().map_err(InitError::LogLevel)?;
-    let logs = Logs::start(&loaded.config.data_dir, &filter).map_err(InitError::Logs)?;
-    for variable in &loaded.ignored_variables {
-        tracing::warn!(variable, "names no setting and is ignored");
-    }
-    Ok(logs)
+/// Notes whose folder this is, for backups.
+fn note_id(config: &Config, id: NodeId) -> Result<(), InitError> {
+    let failed = |source| InitError::Folder { path: config.data_dir.clone(), source };
+    note_node_id(&config.data_dir, &id.to_string()).map_err(failed)
 }
 
 /// Starts a node on a checked configuration, and names in its log the variables that are no setting.
@@ -159,6 +148,8 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
 
     let reader = store.reader();
     let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
+    note_id(&config, id)?;
+    let copies = Copies::start(&config, reader.clone(), Arc::clone(&metrics), Arc::clone(&health));
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,
@@ -200,7 +191,8 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let modules = tokio::spawn(missing_modules.watch());
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
     let metrics = metrics_address;
-    Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, settings, _logs: logs })
+    let _logs = logs;
+    Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, copies, settings, _logs })
 }
 
 impl Node {
@@ -260,6 +252,7 @@ impl Node {
         self.servers.stop(API).await;
         self.servers.stop(NETWORK).await;
         self.runtime.stop().await;
+        self.copies.stop().await;
         self.servers.stop(HEALTH).await;
         tracing::info!("stopped");
     }
@@ -476,29 +469,6 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
             .min(config.peers_max),
         ..strait_net::Limits::default()
     }
-}
-
-fn api_options(
-    config: &Config,
-    edge: Edge,
-    sampler: &Arc<Sampler>,
-    metrics: &Arc<Metrics>,
-    health: &Arc<Health>,
-) -> Result<strait_api::Options, InitError> {
-    let listen = if config.api.tls.is_some() || config.api.allow_remote_without_tls {
-        Listen::remote(config.api.listen)
-    } else {
-        Listen::loopback(config.api.listen).map_err(InitError::ApiServer)?
-    };
-    let token =
-        strait_api::token::load_or_create(&config.api.token_file).map_err(InitError::Token)?;
-    let mut options = strait_api::Options::new(listen, token);
-    options.answer_within = config.api.answer_within;
-    options.on_answer = vitals::on_answer(metrics, health);
-    options.audit = Some(edge.audit);
-    options.tls = edge.tls;
-    options.sampler = Arc::clone(sampler);
-    Ok(options)
 }
 
 fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> EngineConfig {

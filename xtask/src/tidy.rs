@@ -18,6 +18,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
+pub(crate) use self::prose::headings;
 use crate::process::say;
 
 /// Directories that hold nothing of ours.

@@ -1,5 +1,7 @@
 //! The configuration as the node uses it: every value in bounds, every unit in its type.
 
+mod ship;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 
+pub use self::ship::ShipConfig;
 use crate::error::{Problem, Problems};
 use crate::raw::{
     OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
@@ -50,6 +53,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
+    /// `[ship]`
+    pub ship: ShipConfig,
 }
 
 /// `[api]`: the REST interface.
@@ -317,6 +322,7 @@ impl TryFrom<RawConfig> for Config {
             net: check.net(&raw.net),
             store: check.store(&raw.store),
             telemetry: check.telemetry(raw.telemetry),
+            ship: check.ship(raw.ship, &data_dir),
             data_dir,
         };
         if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }

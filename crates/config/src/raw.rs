@@ -57,6 +57,7 @@ section! {
         wallet: RawWallet = RawWallet::default(),
         net: RawNet = RawNet::default(),
         store: RawStore = RawStore::default(),
+        ship: RawShip = RawShip::default(),
         metrics: RawMetrics = RawMetrics::default(),
         telemetry: RawTelemetry = RawTelemetry::default(),
     }
@@ -152,6 +153,15 @@ section! {
         snapshot_every_events: u64 = 100_000,
         history_bytes_max: u64 = 4 * 1_024 * 1_024 * 1_024,
         free_bytes_min: u64 = 1_024 * 1_024 * 1_024,
+    }
+}
+
+section! {
+    /// `[ship]`
+    RawShip {
+        folder: Option<String> = None,
+        every_ms: u64 = 200,
+        recipients: OneOrMore = OneOrMore::More(Vec::new()),
     }
 }
 

@@ -48,6 +48,14 @@ pub(crate) fn multiaddr(text: &str) -> Result<(), &'static str> {
     }
 }
 
+/// Checks the form of an age recipient; whether it is one the seal finds out.
+pub(crate) fn recipient(text: &str) -> Result<(), &'static str> {
+    let is_key = text.len() == 62
+        && text.starts_with("age1")
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    if is_key { Ok(()) } else { Err("a recipient as `age-keygen` prints it is right: age1…") }
+}
+
 /// Checks a level, or levels by target.
 pub(crate) fn log_level(text: &str) -> Result<(), &'static str> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -9,8 +9,9 @@ use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config { api, chain, channel, locks, contracts, wallet, net, store, telemetry, .. } =
-        config;
+    let Config {
+        api, chain, channel, locks, contracts, wallet, net, store, ship, telemetry, ..
+    } = config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
     let tls = |file: fn(&TlsConfig) -> Option<&std::path::PathBuf>| {
         api.tls.as_ref().and_then(file).and_then(|file| path(file))
@@ -69,6 +70,9 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("store.snapshot_every_events", number(store.snapshot_every_events)),
         ("store.history_bytes_max", number(store.history_bytes_max)),
         ("store.free_bytes_min", number(store.free_bytes_min)),
+        ("ship.folder", ship.folder.as_deref().and_then(path)),
+        ("ship.every_ms", millis(ship.every)),
+        ("ship.recipients", texts(&ship.recipients)),
         ("metrics.address", Some(Value::from(config.metrics.ip().to_string()))),
         ("telemetry.otlp_endpoint", telemetry.otlp_endpoint.as_deref().map(Value::from)),
         ("telemetry.trace_sample_permille", number(telemetry.trace_sample_permille.into())),

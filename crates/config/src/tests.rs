@@ -253,6 +253,8 @@ fn every_key_is_named_in_every_place() {
     full.chain.cookie_file = Some(String::new());
     full.wallet.seed_file = Some(String::new());
     full.wallet.seed_passphrase_file = Some(String::new());
+    full.ship.folder = text();
+    full.telemetry.otlp_endpoint = text();
     let mut fields = Vec::new();
     for (name, value) in Table::try_from(full).unwrap() {
         if let Value::Table(section) = value {

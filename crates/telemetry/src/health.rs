@@ -40,12 +40,21 @@ pub enum Component {
     Contracts,
     /// The REST API.
     Api,
+    /// The log in a second folder.
+    Ship,
 }
 
 impl Component {
     /// Every part, in the order of start-up.
-    pub const ALL: [Self; 6] =
-        [Self::Store, Self::Chain, Self::Wallet, Self::Contracts, Self::Network, Self::Api];
+    pub const ALL: [Self; 7] = [
+        Self::Store,
+        Self::Chain,
+        Self::Wallet,
+        Self::Contracts,
+        Self::Network,
+        Self::Api,
+        Self::Ship,
+    ];
 
     /// Its name in answers and logs.
     #[must_use]
@@ -57,6 +66,7 @@ impl Component {
             Self::Wallet => "wallet",
             Self::Contracts => "contracts",
             Self::Api => "api",
+            Self::Ship => "ship",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! `docs/metrics.md` explains every name; a test of the node compares.
 
 mod channels;
+mod copies;
 mod edges;
 mod labels;
 mod locks;
@@ -26,6 +27,7 @@ use prometheus::{
 use strait_primitives::{BlockHeight, Timestamp};
 
 use self::channels::ChannelMetrics;
+use self::copies::CopyMetrics;
 pub use self::edges::ApiRefusal;
 use self::edges::EdgeMetrics;
 use self::labels::Label;
@@ -53,6 +55,7 @@ const CALL_SECONDS: [f64; 9] = [2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2, 
 pub struct Metrics {
     registry: Registry,
     of_channels: ChannelMetrics,
+    of_copies: CopyMetrics,
     of_locks: LockMetrics,
     of_network: NetworkMetrics,
     of_progress: ProgressMetrics,
@@ -89,6 +92,7 @@ impl Metrics {
         Self {
             registry: r.registry(),
             of_channels: ChannelMetrics::register(r),
+            of_copies: CopyMetrics::register(r),
             of_locks: LockMetrics::register(r),
             of_network: NetworkMetrics::register(r),
             of_progress: ProgressMetrics::register(r),

@@ -1,5 +1,6 @@
 //! What the command line looks like. Nothing here does anything.
 
+mod backup;
 mod lock;
 mod seed;
 mod token;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::backup::{BackupArgs, BackupCommand, KeyArgs, LogCommand, RestoreArgs};
 pub use self::lock::LockCommand;
 pub use self::seed::SeedCommand;
 pub use self::token::TokenCommand;
@@ -89,24 +91,16 @@ pub enum Command {
     Backup(BackupArgs),
     /// Make the log of a node that has none out of a backup
     #[command(after_help = examples::RESTORE)]
-    Restore(BackupArgs),
+    Restore(RestoreArgs),
+    /// Look at the log of a node that may run, or at a backup
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Encrypt the seed file, or change or remove its passphrase; the node must not run
     #[command(subcommand)]
     Seed(SeedCommand),
     /// Everything that asks a running node
     #[command(flatten)]
     Client(ClientCommand),
-}
-
-/// `strait backup` and `strait restore`
-#[derive(Debug, Args)]
-pub struct BackupArgs {
-    /// The backup
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Settings.
-    #[command(flatten)]
-    pub settings: SettingArgs,
 }
 
 /// Settings from flags; they go before the environment and the file.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use strait_backup::TakeError;
 use strait_client::{ClientError, Outcome};
 use thiserror::Error;
 
@@ -43,6 +44,39 @@ impl Exit {
     }
 }
 
+/// Why a backup was not made, not restored, or is not sound.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// The node's folder cannot be taken.
+    #[error("nothing was restored")]
+    Log(#[source] strait_store_sqlite::BackupError),
+    /// It was not taken.
+    #[error("no backup was made")]
+    Take(#[source] TakeError),
+    /// It was not restored.
+    #[error("nothing was restored")]
+    Restore(#[source] strait_backup::RestoreError),
+    /// It is not sound.
+    #[error("the backup does not hold")]
+    Check(#[source] strait_backup::CheckError),
+    /// A log does not fold.
+    #[error("the log does not fold")]
+    Fold(#[source] strait_backup::FoldError),
+    /// A manifest cannot be used.
+    #[error("the manifest cannot be used")]
+    Manifest(#[source] strait_backup::ManifestError),
+    /// The passphrase cannot be used.
+    #[error("the passphrase cannot be used")]
+    Passphrase(#[from] strait_seal::PassphraseError),
+    /// The identity cannot be used.
+    #[error("the identity cannot be used")]
+    Identity(#[from] strait_seal::IdentityError),
+    /// A recipient is none.
+    #[error("--recipient is not right")]
+    Recipient(#[from] strait_seal::RecipientError),
+}
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -78,13 +112,9 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
-    /// A backup was not made, or not restored.
-    #[error("nothing was copied")]
-    Backup {
-        /// Why.
-        #[source]
-        source: strait_store_sqlite::BackupError,
-    },
+    /// A backup was not made, not restored, or is not sound.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The node's folder cannot be made.
     #[error("the folder {} cannot be made", path.display())]
     Folder {
@@ -163,12 +193,15 @@ impl CliError {
             Self::Config(_) | Self::NoToken | Self::Argument { .. } | Self::Setting { .. } => {
                 Exit::Usage
             }
+            Self::Backup(BackupError::Take(
+                TakeError::Behind { .. } | TakeError::OtherLog { .. },
+            )) => Exit::Refused,
             Self::NodeStart { source } if matches!(**source, InitError::Config(_)) => Exit::Usage,
             Self::NodeStart { .. }
             | Self::NodeHalted { .. }
             | Self::Devnet(_)
             | Self::Demo(_)
-            | Self::Backup { .. }
+            | Self::Backup(_)
             | Self::Passphrase { .. }
             | Self::Seed { .. }
             | Self::Folder { .. }
@@ -193,7 +226,7 @@ impl CliError {
             Self::Config(_)
             | Self::Devnet(_)
             | Self::NoToken
-            | Self::Backup { .. }
+            | Self::Backup(_)
             | Self::Passphrase { .. }
             | Self::Seed { .. }
             | Self::Setting { .. }

@@ -17,15 +17,32 @@ The chain lives in memory and ends with the command. It takes bitcoind's RPC: wi
 blocks are made by `generatetodescriptor` and `generatetoaddress`.";
 
 pub(super) const BACKUP: &str = "\
-Example:
+Examples:
   strait backup --config /etc/strait/node.toml /backup/strait-monday.db
+  strait backup --recipient age1... /backup/strait-monday.db.age
 
 A node on a backup does not know what happened after it: docs/recovery.md says what to do then. The
 seed is not in the file.";
 
+pub(super) const BACKUP_VERIFY: &str = "\
+Examples:
+  strait backup verify /backup/strait-monday.db
+  strait backup verify --identity backup.key /backup/strait-monday.db.age
+
+`live_log` is `equal` if the log of the node, folded to the same event, has the same state.";
+
+pub(super) const LOG_HASH: &str = "\
+Examples:
+  strait log hash
+  strait log hash --at 120000
+  strait log hash /backup/strait-monday.db
+
+Two logs with the same hash at the same event led to the same state. The node may run.";
+
 pub(super) const RESTORE: &str = "\
-Example:
+Examples:
   strait restore --config /etc/strait/node.toml /backup/strait-monday.db
+  strait restore --shipped /mnt/second-disk/strait --identity backup.key
 
 The node's folder must hold no log. Put the words of the seed into its seed file too. The channels
 of a restored node are quarantined: `strait recover` shows them, and what can be done.";

@@ -6,6 +6,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod backup_script;
 mod bad_input;
 mod book;
 mod chain_faults;
@@ -19,4 +20,5 @@ mod nodes;
 mod processes;
 mod real_chain;
 mod reload;
+mod shipped;
 mod starting;

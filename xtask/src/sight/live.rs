@@ -63,7 +63,8 @@ pub(super) fn run(workspace: &Workspace) -> Result<()> {
     let (_demo, targets) = start_nodes(workspace, &folder)?;
     let (_prometheus, url) = start_prometheus(&workspace.root, &folder, &targets)?;
     wait_for("scrapes of both nodes", || {
-        Ok((ask(&url, "up{job=\"strait\"} == 1")?.lines().count() == targets.len()).then_some(()))
+        let up = ask(&url, "up{job=\"strait\"} == 1")?;
+        Ok((told(&up).count() == targets.len()).then_some(()))
     })?;
     sleep(SCRAPED_FOR);
     judge(&workspace.root, &url)
@@ -159,7 +160,7 @@ fn judge(root: &Path, url: &str) -> Result<()> {
         }
     }
     let firing = ask(url, "ALERTS{alertstate=\"firing\"}")?;
-    findings.extend(firing.lines().map(|line| format!("fires though all is well: {line}")));
+    findings.extend(told(&firing).map(|line| format!("fires though all is well: {line}")));
     for finding in &findings {
         say(finding);
     }
@@ -195,6 +196,11 @@ fn ask(url: &str, expression: &str) -> Result<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{expression}: {}", said.trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The lines of an answer; promtool ends even an empty one with a line.
+fn told(answer: &str) -> impl Iterator<Item = &str> {
+    answer.lines().filter(|line| !line.is_empty())
 }
 
 /// Looks until there is something to see.

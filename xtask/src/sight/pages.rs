@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::tidy::headings;
+
 /// Where links begin: a variable that says where the book is served.
 const BASES: [&str; 2] = ["{{ $externalLabels.book }}/", "${book}/"];
 
@@ -48,19 +50,6 @@ impl Pages {
             Some(_) | None => Ok(()),
         }
     }
-}
-
-/// The anchors that the book gives to headings: small letters, spaces as hyphens, nothing else but letters and digits.
-fn headings(text: &str) -> BTreeSet<String> {
-    let titles = text.lines().filter(|line| line.starts_with('#'));
-    titles
-        .map(|line| {
-            let title = line.trim_start_matches('#').trim().to_lowercase();
-            let kept =
-                title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Rules about Markdown: links between our own files lead somewhere, and the book's contents list every page.
 
+use std::collections::BTreeSet;
+
 use super::{Finding, Rule, TextFile};
 
 /// The book's table of contents.
@@ -17,6 +19,13 @@ pub(super) fn check(file: &TextFile, files: &[TextFile]) -> Vec<Finding> {
                 line,
                 rule: Rule::Link,
                 message: format!("there is no {path}"),
+            });
+        } else if !has_heading(&file.path, target, files) {
+            findings.push(Finding {
+                path: file.path.clone(),
+                line,
+                rule: Rule::Link,
+                message: format!("{target} names no heading"),
             });
         }
     }
@@ -74,6 +83,26 @@ fn is_there(path: &str, files: &[TextFile]) -> bool {
     let directory = format!("{path}/");
     path.is_empty()
         || files.iter().any(|file| file.path == path || file.path.starts_with(&directory))
+}
+
+/// Whether the heading that a link names, if it names one, is in its page; pages that we do not read have all of them.
+fn has_heading(from: &str, target: &str, files: &[TextFile]) -> bool {
+    let Some((page, anchor)) = target.split_once('#') else { return true };
+    let path = if page.is_empty() { Some(from.to_owned()) } else { resolve(from, target) };
+    let page = path.and_then(|path| files.iter().find(|file| file.path == path));
+    page.is_none_or(|page| !page.path.ends_with(".md") || headings(&page.text).contains(anchor))
+}
+
+/// The anchors that the book gives to headings: small letters, spaces as hyphens, nothing else but letters and digits.
+pub(crate) fn headings(text: &str) -> BTreeSet<String> {
+    let titles = text.lines().filter(|line| line.starts_with('#'));
+    titles
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
 }
 
 fn is_in_summary(path: &str, files: &[TextFile]) -> bool {

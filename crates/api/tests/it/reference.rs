@@ -21,11 +21,16 @@ fn check(name: &str, made: &str) {
 }
 
 /// What a caller does about codes with that status.
-const CLASSES: [(&str, &str, &[u16]); 5] = [
+const CLASSES: [(&str, &str, &[u16]); 6] = [
     (
         "Correct the request",
         "The request itself is at fault. Nothing was done; the same request will fail again.",
-        &[400, 404, 405, 406, 408, 410, 413, 415, 422, 428],
+        &[400, 404, 405, 406, 413, 415, 422, 428],
+    ),
+    (
+        "Read the events",
+        "It was long ago. What became of it, the events tell that are kept; what was removed nobody tells.",
+        &[410],
     ),
     (
         "Ask the operator",
@@ -46,7 +51,7 @@ const CLASSES: [(&str, &str, &[u16]); 5] = [
         "Ask again",
         "The node, or something that it needs, is at fault. Ask again with the same key; [runbooks](runbooks/api-errors.md) tell the \
          operator what to do.",
-        &[500, 503, 504],
+        &[408, 500, 503, 504],
     ),
 ];
 
@@ -126,10 +131,12 @@ fn describe_endpoint(page: &mut String, method: &str, path: &str, endpoint: &Val
         for (kind, content) in response["content"].as_object().into_iter().flatten() {
             kinds.push(format!("{} (`{kind}`)", type_of(&content["schema"])));
         }
-        let (status, words) = (status.replace("default", "failure"), text(response, "description"));
+        let (status, words) =
+            (status.replace("default", "of a failure"), text(response, "description"));
         let what = kinds.join(", ");
-        let colon = if what.is_empty() { "" } else { ": " };
-        write!(page, "\nAnswer {status}: {}{colon}{what}.\n", words.trim_end_matches('.')).unwrap();
+        let words = words.trim_end_matches('.').trim_end_matches("Failure");
+        let colon = if what.is_empty() || words.is_empty() { "" } else { ": " };
+        write!(page, "\nAnswer {status}: {words}{colon}{what}.\n").unwrap();
     }
 }
 
@@ -147,10 +154,18 @@ fn describe_type(page: &mut String, name: &str, schema: &Value) {
         write!(page, "\nOne of {}.\n", values.join(", ")).unwrap();
     }
     for variant in schema["oneOf"].as_array().into_iter().flatten() {
-        let tag = &variant["properties"]["type"]["enum"][0];
-        let what = match tag.as_str() {
-            Some(tag) => format!("`type` is `{tag}`"),
-            None => type_of(variant),
+        let fields = variant["properties"].as_object();
+        let tag = fields.and_then(|fields| {
+            fields.iter().find_map(|(name, it)| match it["enum"].as_array()?.as_slice() {
+                [value] => Some(format!("`{name}` is `{}`", plain(value))),
+                _ => None,
+            })
+        });
+        let value = variant["enum"][0].as_str();
+        let what = match (tag, value) {
+            (Some(tag), _) => tag,
+            (None, Some(value)) => format!("`{value}`"),
+            (None, None) => type_of(variant),
         };
         let words = one_line(text(variant, "description"));
         write!(

@@ -52,6 +52,11 @@ impl Registrar {
         self.keep(IntCounterVec::new(Opts::new(name, help), labels).expect(VALID))
     }
 
+    /// Registers a gauge of seconds, which has fractions.
+    pub(super) fn seconds(&self, name: &str, help: &str) -> Gauge {
+        self.keep(Gauge::new(name, help).expect(VALID))
+    }
+
     pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.keep(IntGauge::new(name, help).expect(VALID))
     }

@@ -1,0 +1,152 @@
+//! What lies in a folder of a shipped log: bases and segments by their names.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use strait_primitives::EventSeq;
+use strait_store_sqlite::Place;
+
+use super::segment;
+use crate::durable;
+use crate::manifest::{Manifest, SealedTo};
+use crate::take::digest_path;
+
+/// A base copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Base {
+    pub(super) path: PathBuf,
+    pub(super) manifest: Manifest,
+}
+
+/// A segment, open or closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) path: PathBuf,
+    /// Its first event.
+    pub(super) first: EventSeq,
+    /// Its last event; `None` while it is open.
+    pub(super) last: Option<EventSeq>,
+    pub(super) bytes: u64,
+}
+
+/// All of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Contents {
+    /// Oldest first.
+    pub(super) bases: Vec<Base>,
+    /// In order of their first events.
+    pub(super) segments: Vec<Segment>,
+}
+
+/// The name of a base that is begun when the log ends at `begun`; it ends there or later, as its manifest says.
+pub(super) fn base_path(folder: &Path, begun: EventSeq, sealed: SealedTo) -> PathBuf {
+    let end = match sealed {
+        SealedTo::Nobody => "db",
+        SealedTo::Recipients | SealedTo::Passphrase => "db.age",
+    };
+    let path = |number: u32| folder.join(format!("base-{:020}-{number}.{end}", begun.to_u64()));
+    // One that is there stays until the new one is durable, also if it began at the same event.
+    (0..).map(path).find(|path| !path.exists()).expect("a folder has fewer than 2^32 bases")
+}
+
+/// The name of a segment that is written to.
+pub(super) fn open_path(folder: &Path, first: EventSeq) -> PathBuf {
+    folder.join(format!("segment-{:020}.open", first.to_u64()))
+}
+
+fn closed_path(folder: &Path, first: EventSeq, last: EventSeq) -> PathBuf {
+    folder.join(format!("segment-{:020}-{:020}.log", first.to_u64(), last.to_u64()))
+}
+
+/// Reads the names in a folder, and the manifests of its bases. A base without a sound manifest counts as none.
+pub(super) fn contents(folder: &Path) -> io::Result<Contents> {
+    let mut contents = Contents::default();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let Some(name) = path.file_name().and_then(OsStr::to_str) else { continue };
+        if name.starts_with("base-") && (name.ends_with(".db") || name.ends_with(".db.age")) {
+            if let Ok(manifest) = Manifest::read(&Manifest::path_of(&path)) {
+                contents.bases.push(Base { path, manifest });
+            }
+        } else if let Some((first, last)) = segment_name(name) {
+            let bytes = entry.metadata()?.len();
+            contents.segments.push(Segment { path, first, last, bytes });
+        }
+    }
+    contents.bases.sort_by_key(|base| base.manifest.head);
+    contents.segments.sort_by_key(|segment| (segment.first, segment.last));
+    Ok(contents)
+}
+
+/// First and last event in the name of a segment.
+fn segment_name(name: &str) -> Option<(EventSeq, Option<EventSeq>)> {
+    let number = |text: &str| text.parse().ok().map(EventSeq::new);
+    let rest = name.strip_prefix("segment-")?;
+    if let Some(first) = rest.strip_suffix(".open") {
+        return Some((number(first)?, None));
+    }
+    let (first, last) = rest.strip_suffix(".log")?.split_once('-')?;
+    Some((number(first)?, Some(number(last)?)))
+}
+
+/// Closes a segment that a shipper left open: what is whole of it stays, under its closed name. Returns where it ends; `None` if
+/// nothing of it was whole, and it is gone.
+pub(super) fn close_left(folder: &Path, segment: &Segment) -> io::Result<Option<Place>> {
+    let bytes = fs::read(&segment.path)?;
+    let Some(read) = segment::read(&bytes).filter(|read| !read.frames.is_empty()) else {
+        fs::remove_file(&segment.path)?;
+        return Ok(None);
+    };
+    let (end, sound_bytes) = (read.end(), read.sound_bytes);
+    let file = File::options().write(true).open(&segment.path)?;
+    file.set_len(u64::try_from(sound_bytes).unwrap_or(u64::MAX))?;
+    file.sync_all()?;
+    close(folder, &segment.path, segment.first, end.last)?;
+    Ok(Some(end))
+}
+
+/// Gives a segment that is whole and synced its closed name.
+pub(super) fn close(folder: &Path, open: &Path, first: EventSeq, last: EventSeq) -> io::Result<()> {
+    let closed = closed_path(folder, first, last);
+    fs::rename(open, &closed)?;
+    durable::sync_folder_of(&closed)
+}
+
+/// Where a closed segment ends by its last whole frame.
+pub(super) fn end_of(segment: &Segment) -> io::Result<Option<Place>> {
+    let bytes = fs::read(&segment.path)?;
+    Ok(segment::read(&bytes).map(|read| read.end()))
+}
+
+/// Removes what a process that died was writing. Only who holds the folder's lock may.
+pub(super) fn remove_drafts(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new("draft")) {
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what the newest base makes superfluous: older bases, and segments that end before it. Its own file stays whatever
+/// happens.
+pub(super) fn prune(folder: &Path) -> io::Result<()> {
+    let contents = contents(folder)?;
+    let Some((newest, older)) = contents.bases.split_last() else { return Ok(()) };
+    for segment in &contents.segments {
+        if segment.last.is_some_and(|last| last <= newest.manifest.head) {
+            fs::remove_file(&segment.path)?;
+        }
+    }
+    for base in older {
+        fs::remove_file(&base.path)?;
+        // Without its database a manifest says nothing to anybody.
+        let _manifest = fs::remove_file(Manifest::path_of(&base.path));
+        let _digest = fs::remove_file(digest_path(&base.path));
+    }
+    durable::sync_folder_of(&newest.path)
+}

@@ -1,0 +1,259 @@
+//! Logs that are shipped, and brought back from whatever is left of the folder.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use strait_backup::{
+    OpenKey, RestoreError, SealKey, ShipOptions, ShipStatus, Shipped, Shipper, audit,
+    restore_shipped,
+};
+use strait_primitives::EventSeq;
+use strait_seal::Identities;
+use strait_store_sqlite::Reader;
+use tempfile::TempDir;
+
+use crate::world::{Log, OPEN, Owner, empty_folder, names};
+
+/// Looks at a condition; 60 seconds of them are more than any machine needs.
+const LOOKS_MAX: u32 = 6_000;
+
+fn ship(log: &Log, seal: SealKey) -> Shipper {
+    ship_to(log, &log.beside("shipped"), seal)
+}
+
+fn ship_to(log: &Log, folder: &Path, seal: SealKey) -> Shipper {
+    let options = ShipOptions {
+        data_dir: log.data_dir(),
+        folder: folder.to_owned(),
+        every: Duration::from_millis(1),
+        seal,
+        free_bytes_min: 0,
+        version: "0.1.0",
+    };
+    Shipper::start(options, log.reader()).unwrap()
+}
+
+fn wait(what: &str, mut look: impl FnMut() -> bool) {
+    for _ in 0..LOOKS_MAX {
+        if look() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{what} did not happen");
+}
+
+fn reaches(status: &ShipStatus, head: EventSeq) {
+    wait("the log is shipped", || status.head() == head);
+}
+
+/// Restores a folder and checks that what comes back is a prefix of the log.
+fn bring_back(log: &Log, folder: &Path, key: &OpenKey) -> Result<(TempDir, Shipped), RestoreError> {
+    let (target, lock) = empty_folder();
+    let shipped = restore_shipped(&lock, folder, key, target.path())?;
+    let found = audit(&Reader::new(target.path()), None).unwrap();
+    assert_eq!(found.at, shipped.restored.backup.verified.head);
+    assert_eq!(found.hash, log.hashes[&found.at], "a prefix of the log");
+    Ok((target, shipped))
+}
+
+fn copy_folder(from: &Path) -> TempDir {
+    let to = tempfile::tempdir().unwrap();
+    for name in names(from) {
+        if from.join(&name).is_file() {
+            // What is renamed meanwhile is gone: as in a copy by any tool.
+            let _copied = fs::copy(from.join(&name), to.path().join(&name));
+        }
+    }
+    to
+}
+
+#[test]
+fn what_is_shipped_comes_back_to_the_last_event_with_modules() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(10);
+    let shipper = ship(&log, SealKey::Nobody);
+    let status = shipper.status();
+    for _ in 0..20 {
+        log.grow(3);
+    }
+    reaches(&status, log.head());
+    assert_eq!((status.lag(), status.errors(), status.trouble()), (Duration::ZERO, 0, None));
+    let (folder, shipped) = bring_back(&log, &log.beside("shipped"), &OPEN).unwrap();
+    assert_eq!((shipped.restored.backup.verified.head, shipped.unreached), (log.head(), None));
+    assert_eq!(names(&folder.path().join("modules")).len(), 1, "only what is what it is called");
+    shipper.stop();
+
+    // A shipper that comes later goes on where the folder ends, and makes no second base.
+    log.grow(7);
+    let again = ship(&log, SealKey::Nobody);
+    reaches(&again.status(), log.head());
+    again.stop();
+    let bases = names(&log.beside("shipped")).iter().filter(|name| name.ends_with(".db")).count();
+    assert_eq!(bases, 1);
+    let (_folder, shipped) = bring_back(&log, &log.beside("shipped"), &OPEN).unwrap();
+    assert_eq!(shipped.restored.backup.verified.head, log.head());
+}
+
+#[test]
+fn a_sealed_shipment_comes_back_for_its_recipient_and_shows_nothing_to_others() {
+    let mut log = Log::new(Owner::Alice);
+    let holder = Identities::generate();
+    let shipper = ship(&log, SealKey::Recipients(holder.recipients()));
+    for _ in 0..10 {
+        log.grow(3);
+    }
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    // The next one cannot open what is there, and goes on all the same.
+    log.grow(3);
+    let again = ship(&log, SealKey::Recipients(holder.recipients()));
+    reaches(&again.status(), log.head());
+    again.stop();
+    let folder = log.beside("shipped");
+    assert!(bring_back(&log, &folder, &OPEN).is_err());
+    assert!(bring_back(&log, &folder, &OpenKey::Identities(Identities::generate())).is_err());
+    let (_folder, shipped) = bring_back(&log, &folder, &OpenKey::Identities(holder)).unwrap();
+    assert_eq!((shipped.restored.backup.verified.head, shipped.restored.modules), (log.head(), 1));
+}
+
+/// Goal: whatever moment the shipper or the machine dies in, the folder restores to a prefix. Method: copies of the folder while
+/// writer and shipper run, each also with its open segment cut at several places, and a shipper that goes on from one of them.
+#[test]
+fn whenever_the_shipper_dies_its_folder_restores_to_a_prefix_and_the_next_one_goes_on() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(50);
+    let shipper = ship(&log, SealKey::Nobody);
+    wait("a base is made", || shipper.status().head() > EventSeq::ZERO);
+    let mut copies = Vec::new();
+    for round in 0..12 {
+        log.grow(1 + round % 5);
+        copies.push(copy_folder(&log.beside("shipped")));
+    }
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    let mut last = EventSeq::ZERO;
+    for copy in &copies {
+        let (_target, shipped) = bring_back(&log, copy.path(), &OPEN).unwrap();
+        let head = shipped.restored.backup.verified.head;
+        assert!(head >= last, "later copies have more");
+        last = head;
+        cut_open_segment(&log, copy.path());
+    }
+    let torn = copies.last().unwrap();
+    log.grow(4);
+    let again = ship_to(&log, torn.path(), SealKey::Nobody);
+    reaches(&again.status(), log.head());
+    again.stop();
+    let (_target, shipped) = bring_back(&log, torn.path(), &OPEN).unwrap();
+    assert_eq!(shipped.restored.backup.verified.head, log.head());
+}
+
+/// Cuts the open segment of a folder shorter and shorter.
+fn cut_open_segment(log: &Log, folder: &Path) {
+    let Some(name) = names(folder).into_iter().find(|name| name.ends_with(".open")) else { return };
+    let bytes = fs::read(folder.join(&name)).unwrap();
+    for keep in [bytes.len().saturating_sub(1), bytes.len() / 2, 23, 0] {
+        fs::write(folder.join(&name), &bytes[..keep.min(bytes.len())]).unwrap();
+        bring_back(log, folder, &OPEN).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_with_a_hole_comes_back_up_to_the_hole_and_says_so() {
+    let mut log = Log::new(Owner::Alice);
+    let mut heads = Vec::new();
+    for _ in 0..4 {
+        log.grow(5);
+        let shipper = ship(&log, SealKey::Nobody);
+        reaches(&shipper.status(), log.head());
+        heads.push(log.head());
+        shipper.stop();
+    }
+    let folder = log.beside("shipped");
+    // Each shipper closes what the one before left open.
+    let closed: Vec<String> =
+        names(&folder).into_iter().filter(|name| name.ends_with(".log")).collect();
+    let victim = closed
+        .iter()
+        .find(|name| name.starts_with(&format!("segment-{:020}-", heads[0].to_u64() + 1)));
+    fs::remove_file(folder.join(victim.unwrap())).unwrap();
+    let (_target, shipped) = bring_back(&log, &folder, &OPEN).unwrap();
+    assert_eq!(shipped.restored.backup.verified.head, heads[0]);
+    assert!(shipped.unreached.is_some());
+    // The next shipper sees the hole, and makes a base that needs no segment.
+    log.grow(1);
+    let shipper = ship(&log, SealKey::Nobody);
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    let (_target, shipped) = bring_back(&log, &folder, &OPEN).unwrap();
+    assert_eq!((shipped.restored.backup.verified.head, shipped.unreached), (log.head(), None));
+}
+
+#[test]
+fn a_folder_with_more_or_of_another_node_is_left_alone() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(30);
+    let shipper = ship(&log, SealKey::Nobody);
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    let before = names(&log.beside("shipped"));
+    let mut behind = Log::new(Owner::Alice);
+    behind.grow(3);
+    let mut other = Log::new(Owner::Bob);
+    other.grow(90);
+    for (stranger, words) in [(&behind, "another history"), (&other, "another node")] {
+        let shipper = ship_to(stranger, &log.beside("shipped"), SealKey::Nobody);
+        let status = shipper.status();
+        wait("it is told", || status.trouble().is_some_and(|told| told.contains(words)));
+        assert!(status.errors() > 0 && status.head() == EventSeq::ZERO);
+        shipper.stop();
+    }
+    let after = names(&log.beside("shipped"));
+    let counted =
+        |names: &[String]| names.iter().filter(|name| name.starts_with("segment")).count();
+    assert_eq!(counted(&before), counted(&after));
+    let (_target, shipped) = bring_back(&log, &log.beside("shipped"), &OPEN).unwrap();
+    assert_eq!(shipped.restored.backup.verified.head, log.head());
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_told_and_shipped_to_when_it_can() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(3);
+    let folder = log.beside("shipped");
+    fs::write(&folder, b"a file where a folder belongs").unwrap();
+    let shipper = ship(&log, SealKey::Nobody);
+    let status = shipper.status();
+    wait("it is told", || status.trouble().is_some());
+    log.grow(2);
+    wait("it lags", || status.lag() > Duration::ZERO);
+    fs::remove_file(&folder).unwrap();
+    reaches(&status, log.head());
+    assert_eq!(status.trouble(), None);
+    shipper.stop();
+    let (_target, shipped) = bring_back(&log, &folder, &OPEN).unwrap();
+    assert_eq!(shipped.restored.backup.verified.head, log.head());
+}
+
+#[test]
+fn a_shipper_that_was_away_until_the_log_forgot_begins_anew() {
+    let mut log = Log::with_history(Owner::Alice, Some(0));
+    log.grow(5);
+    let shipper = ship(&log, SealKey::Nobody);
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    for _ in 0..6 {
+        log.grow(400);
+        log.snapshot();
+    }
+    log.grow(3);
+    assert!(log.reader().oldest().unwrap() > EventSeq::new(7), "something was removed");
+    let shipper = ship(&log, SealKey::Nobody);
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    let (_target, shipped) = bring_back(&log, &log.beside("shipped"), &OPEN).unwrap();
+    assert_eq!((shipped.restored.backup.verified.head, shipped.unreached), (log.head(), None));
+}

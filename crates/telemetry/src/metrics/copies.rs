@@ -1,0 +1,57 @@
+//! Metrics of what there is of the log elsewhere: the last backup, and the shipped log.
+
+use std::time::Duration;
+
+use prometheus::{Gauge, IntCounter, IntGauge};
+use strait_primitives::{EventSeq, Timestamp};
+
+use super::registry::Registrar;
+use super::{Metrics, gauge_value};
+
+/// Metrics of copies.
+#[derive(Debug)]
+pub(super) struct CopyMetrics {
+    backup_taken: IntGauge,
+    backup_bytes: IntGauge,
+    ship_lag: Gauge,
+    ship_head: IntGauge,
+    ship_errors: IntCounter,
+}
+
+impl CopyMetrics {
+    /// Registers them.
+    pub(super) fn register(r: &Registrar) -> Self {
+        Self {
+            backup_taken: r.gauge(
+                "strait_backup_last_success_timestamp_seconds",
+                "When the last backup was taken, in seconds since 1970-01-01 UTC; 0 without one.",
+            ),
+            backup_bytes: r.gauge("strait_backup_last_bytes", "Bytes of the last backup."),
+            ship_lag: r.seconds(
+                "strait_ship_lag_seconds",
+                "How long ago the shipped log held the whole log; 0 if it does, or none is shipped.",
+            ),
+            ship_head: r.gauge(
+                "strait_ship_head",
+                "Last event that a restore from the shipped log would bring back.",
+            ),
+            ship_errors: r.counter("strait_ship_errors_total", "Failures to ship the log."),
+        }
+    }
+}
+
+impl Metrics {
+    /// Tells of the last backup.
+    pub fn set_last_backup(&self, taken: Timestamp, bytes: u64) {
+        self.of_copies.backup_taken.set(gauge_value(taken.to_unix_ms() / 1_000));
+        self.of_copies.backup_bytes.set(gauge_value(bytes));
+    }
+
+    /// Tells of the shipped log. `errors` are all failures so far.
+    pub fn set_shipped(&self, head: EventSeq, lag: Duration, errors: u64) {
+        self.of_copies.ship_head.set(gauge_value(head.to_u64()));
+        self.of_copies.ship_lag.set(lag.as_secs_f64());
+        let counted = self.of_copies.ship_errors.get();
+        self.of_copies.ship_errors.inc_by(errors.saturating_sub(counted));
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
-use strait_api::{AuditLog, HealthServer, Listen, Server, Tls, TlsFiles};
+use strait_api::Server;
 use strait_backup::note_node_id;
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
@@ -28,16 +28,16 @@ use strait_seal::Passphrase;
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler, Traces};
+use strait_telemetry::{Component, Health, Logs, Metrics};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
 
 use crate::backend::{NodeBackend, TokenTable};
 use crate::config::{
-    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting, TlsConfig,
+    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting,
 };
-use crate::live::{Handles, LiveSettings};
+use crate::live::LiveSettings;
 use crate::module_files::ModuleFiles;
 use crate::production::copies::Copies;
 use crate::production::missing_modules::MissingModules;
@@ -47,6 +47,7 @@ use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
 
 mod copies;
+mod edge;
 mod error;
 mod free_space;
 mod missing_modules;
@@ -55,6 +56,8 @@ pub(crate) mod policies;
 mod servers;
 mod vitals;
 
+pub(crate) use edge::tls_files;
+use edge::{Edge, api_options, open_logs, serve_health};
 pub use error::InitError;
 
 /// How far below the tip a new node begins: a day of blocks, the deepest reorganisation it can follow from the start.
@@ -103,6 +106,12 @@ pub async fn init_with(file: Option<&Path>, flags: &[Setting]) -> Result<Node, I
     start(loaded).await
 }
 
+/// Notes whose folder this is, for backups.
+fn note_id(config: &Config, id: NodeId) -> Result<(), InitError> {
+    let failed = |source| InitError::Folder { path: config.data_dir.clone(), source };
+    note_node_id(&config.data_dir, &id.to_string()).map_err(failed)
+}
+
 /// Starts a node on a checked configuration, and names in its log the variables that are no setting.
 ///
 /// # Errors
@@ -116,27 +125,15 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
     let logs = open_logs(&loaded, &metrics)?;
     open_files::raise_limit(&config);
-    let policies = Policies::new(&config, jitter_seed()?);
-    let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
-    let audit = AuditLog::open(&config.api.audit_file, now).map_err(InitError::Audit)?;
-    let tls = config.api.tls.as_ref().map(|tls| Tls::load(&tls_files(tls)));
-    let tls = tls.transpose().map_err(InitError::Tls)?;
-    let handles = Handles {
-        logs: logs.level(),
-        policies: policies.clone(),
-        sampler: Arc::clone(&sampler),
-        audit: audit.clone(),
-        tls: tls.clone(),
-    };
+    let edge = Edge::open(&config)?;
+    let (policies, sampler) = (edge.policies.clone(), Arc::clone(&edge.sampler));
+    let handles = edge.handles(&logs);
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
-    let mut api_options = api_options(&config, audit, &metrics, &health)?;
-    api_options.admission = Arc::clone(&policies.api);
-    api_options.sampler = Arc::clone(&sampler);
-    api_options.tls.clone_from(&tls);
+    let vitals = vitals::of(&metrics, &health, policies.clone(), edge.tls.clone());
+    let api_options = api_options(&config, edge, &metrics, &health)?;
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
-    let vitals = vitals::of(&metrics, &health, policies.clone(), tls);
     let metrics_address = serve_health(&mut servers, config.metrics, vitals).await?;
 
     let parts = recover_apart(&config, lock, &metrics, &health, &policies).await?;
@@ -148,10 +145,9 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     servers.run(NETWORK, |stop| service.run(stop));
 
     let reader = store.reader();
-    note_node_id(&config.data_dir, &id.to_string())
-        .map_err(|source| InitError::Folder { path: config.data_dir.clone(), source })?;
-    let copies = Copies::start(&config, reader.clone(), Arc::clone(&metrics), Arc::clone(&health));
     let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
+    note_id(&config, id)?;
+    let copies = Copies::start(&config, reader.clone(), Arc::clone(&metrics), Arc::clone(&health));
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,
@@ -186,53 +182,16 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         health: Arc::clone(&health),
         sampler,
     })?;
-    let server = Server::bind(api_options, Arc::new(backend(runtime.handle())))
-        .await
-        .map_err(InitError::ApiServer)?;
+    let backend = Arc::new(backend(runtime.handle()));
+    let server = Server::bind(api_options, backend).await.map_err(InitError::ApiServer)?;
     let api = server.local_addr();
     servers.run(API, |stop| server.run(stop));
     health.started(Component::Api);
     let modules = tokio::spawn(parts.missing_modules.watch());
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
     let metrics = metrics_address;
-    Ok(Node {
-        id,
-        api,
-        metrics,
-        p2p,
-        runtime,
-        health,
-        servers,
-        modules,
-        copies,
-        settings,
-        _logs: logs,
-    })
-}
-
-/// Opens the logs and the way of traces, and names in the logs the variables that are no setting.
-fn open_logs(loaded: &Loaded, metrics: &Arc<Metrics>) -> Result<Logs, InitError> {
-    let config = &loaded.config;
-    let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
-    let endpoint = config.telemetry.otlp_endpoint.as_deref();
-    let traces = Traces::to(endpoint, metrics).map_err(InitError::Traces)?;
-    let logs = Logs::start(&config.data_dir, &filter, traces).map_err(InitError::Logs)?;
-    for variable in &loaded.ignored_variables {
-        tracing::warn!(variable, "names no setting and is ignored");
-    }
-    Ok(logs)
-}
-
-/// Lets metrics and health be asked for; gives back where.
-async fn serve_health(
-    servers: &mut Servers,
-    address: std::net::SocketAddr,
-    vitals: strait_api::Vitals,
-) -> Result<std::net::SocketAddr, InitError> {
-    let server = HealthServer::bind(address, vitals).await.map_err(InitError::HealthServer)?;
-    let bound = server.local_addr();
-    servers.run(HEALTH, |stop| server.run(stop));
-    Ok(bound)
+    let _logs = logs;
+    Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, copies, settings, _logs })
 }
 
 impl Node {
@@ -518,32 +477,6 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
             .min(config.peers_max),
         ..strait_net::Limits::default()
     }
-}
-
-/// Where certificate and key lie.
-pub(crate) fn tls_files(config: &TlsConfig) -> TlsFiles {
-    let TlsConfig { certificate_file, key_file, client_ca_file } = config.clone();
-    TlsFiles { certificate: certificate_file, key: key_file, client_ca: client_ca_file }
-}
-
-fn api_options(
-    config: &Config,
-    audit: AuditLog,
-    metrics: &Arc<Metrics>,
-    health: &Arc<Health>,
-) -> Result<strait_api::Options, InitError> {
-    let listen = if config.api.allow_remote {
-        Listen::remote(config.api.listen)
-    } else {
-        Listen::loopback(config.api.listen).map_err(InitError::ApiServer)?
-    };
-    let token =
-        strait_api::token::load_or_create(&config.api.token_file).map_err(InitError::Token)?;
-    let mut options = strait_api::Options::new(listen, token);
-    options.answer_within = config.api.answer_within;
-    options.on_answer = vitals::on_answer(metrics, health);
-    options.audit = Some(audit);
-    Ok(options)
 }
 
 fn engine_config(config: &Config, node: NodeId, network: bitcoin::Network) -> EngineConfig {

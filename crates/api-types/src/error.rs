@@ -182,6 +182,8 @@ impl ErrorCode {
                 | Self::StillRunning
                 | Self::Internal
                 | Self::RequestTimeout
+                | Self::TokenExpired
+                | Self::AuditUnavailable
                 | Self::LockForgotten
                 | Self::Unknown
         )

@@ -25,7 +25,7 @@ pub struct Listen(SocketAddr);
 pub enum ServerError {
     /// The address can be reached from other machines, and nobody allowed that.
     #[error(
-        "{address} can be reached from other machines: set api.allow_remote = true if that is meant"
+        "{address} can be reached from other machines: it takes TLS, or api.allow_remote_without_tls = true behind a proxy that has it"
     )]
     NotLoopback {
         /// The address.

@@ -61,15 +61,13 @@ pub struct Config {
 /// `[api]`: the REST interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
-    /// `listen`: default `127.0.0.1:9737`; another than a loopback address needs `allow_remote`. Since 0.1.
+    /// `listen`: default `127.0.0.1:9737`; another than a loopback address takes TLS. Since 0.1.
     pub listen: SocketAddr,
     /// `token_file`: default `data_dir/api.token`, made when missing. Whoever reads it spends the money. Since 0.1.
     pub token_file: PathBuf,
     /// `audit_file`: default `data_dir/audit.log`: a line for every call that changes something. Where it cannot be written,
     /// nothing is changed: give it a place with room. Since 0.2.
     pub audit_file: PathBuf,
-    /// `allow_remote`: default false. True lets other machines ask, over TLS. Since 0.1.
-    pub allow_remote: bool,
     /// `allow_remote_without_tls`: default false. True sends tokens as they are over whatever lies between the node and its
     /// callers: only for a proxy with TLS in the same pod or on the same private link. Since 0.2.
     pub allow_remote_without_tls: bool,
@@ -368,29 +366,17 @@ impl Checker {
             .parsed("api.listen", &raw.listen, "ADDRESS:PORT is right: 127.0.0.1:9737")
             .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
         let tls = self.tls(&raw);
-        if !listen.ip().is_loopback() && !raw.allow_remote {
+        if !listen.ip().is_loopback() && tls.is_none() && !raw.allow_remote_without_tls {
             self.wrong(
                 "api.listen",
                 &raw.listen,
-                "this can be reached from other machines: a loopback address is right, or api.allow_remote = true",
-            );
-        }
-        if !listen.ip().is_loopback()
-            && raw.allow_remote
-            && tls.is_none()
-            && !raw.allow_remote_without_tls
-        {
-            self.wrong(
-                "api.listen",
-                &raw.listen,
-                "tokens would cross the network as they are: api.tls_certificate_file and api.tls_key_file are right, or api.allow_remote_without_tls = true behind a proxy that has TLS",
+                "this can be reached from other machines, and tokens would cross the network as they are: a loopback address is right, or api.tls_certificate_file and api.tls_key_file, or api.allow_remote_without_tls = true behind a proxy that has TLS",
             );
         }
         ApiConfig {
             listen,
             token_file: self.path_or("api.token_file", raw.token_file, data_dir.join("api.token")),
             audit_file: self.path_or("api.audit_file", raw.audit_file, data_dir.join("audit.log")),
-            allow_remote: raw.allow_remote,
             allow_remote_without_tls: raw.allow_remote_without_tls,
             tls,
             answer_within: self.millis(

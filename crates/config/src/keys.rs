@@ -36,7 +36,6 @@ pub(crate) const KEYS: &[Key] = &[
     key("api.listen", Kind::Text),
     key("api.token_file", Kind::Text),
     key("api.audit_file", Kind::Text),
-    key("api.allow_remote", Kind::Switch),
     key("api.allow_remote_without_tls", Kind::Switch),
     key("api.tls_certificate_file", Kind::Text),
     key("api.tls_key_file", Kind::Text),

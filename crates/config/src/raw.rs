@@ -69,7 +69,6 @@ section! {
         listen: String = "127.0.0.1:9737".into(),
         token_file: Option<String> = None,
         audit_file: Option<String> = None,
-        allow_remote: bool = false,
         allow_remote_without_tls: bool = false,
         tls_certificate_file: Option<String> = None,
         tls_key_file: Option<String> = None,

@@ -28,7 +28,6 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("api.listen", Some(Value::from(api.listen.to_string()))),
         ("api.token_file", path(&api.token_file)),
         ("api.audit_file", path(&api.audit_file)),
-        ("api.allow_remote", Some(Value::from(api.allow_remote))),
         ("api.allow_remote_without_tls", Some(Value::from(api.allow_remote_without_tls))),
         ("api.tls_certificate_file", tls(|tls| Some(&tls.certificate_file))),
         ("api.tls_key_file", tls(|tls| Some(&tls.key_file))),

@@ -142,7 +142,7 @@ fn bad_values_are_refused_with_key_value_source_and_what_is_right() {
     check_refused(
         "---[api]\nlisten = \"0.0.0.0:1\"",
         &[
-            "api.listen = \"0.0.0.0:1\" (file FILE): this can be reached from other machines: a loopback address is right, or api.allow_remote = true",
+            "api.listen = \"0.0.0.0:1\" (file FILE): this can be reached from other machines, and tokens would cross the network as they are: a loopback address is right, or api.tls_certificate_file and api.tls_key_file, or api.allow_remote_without_tls = true behind a proxy that has TLS",
         ],
     );
     check_refused(
@@ -253,6 +253,8 @@ fn every_key_is_named_in_every_place() {
     full.chain.cookie_file = Some(String::new());
     full.wallet.seed_file = Some(String::new());
     full.wallet.seed_passphrase_file = Some(String::new());
+    full.ship.folder = text();
+    full.telemetry.otlp_endpoint = text();
     let mut fields = Vec::new();
     for (name, value) in Table::try_from(full).unwrap() {
         if let Value::Table(section) = value {

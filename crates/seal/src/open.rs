@@ -66,10 +66,8 @@ impl OpenError {
     /// What reading an [`Opened`] failed with, told apart: damage, or the file below.
     #[must_use]
     pub fn of_reading(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::Damaged,
-            _ => Self::Io(error),
-        }
+        let damage = [io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof];
+        if damage.contains(&error.kind()) { Self::Damaged } else { Self::Io(error) }
     }
 }
 

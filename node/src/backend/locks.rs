@@ -161,7 +161,7 @@ pub(crate) const fn reason_of(reason: CancelReason) -> LockCancelReason {
 }
 
 /// A refusal in the interface's words: its code, and what would be right.
-type Refusal = (ErrorCode, &'static str);
+pub(super) type Refusal = (ErrorCode, &'static str);
 
 pub(super) const UNKNOWN: Refusal = (
     ErrorCode::LockNotFound,

@@ -9,7 +9,7 @@ use strait_engine::CommandError;
 use strait_primitives::NodeId;
 use strait_runtime::AskError;
 
-use super::locks;
+use super::{locks, tokens};
 
 /// What fee rate would be right.
 const A_FEE_RATE: &str =
@@ -108,27 +108,18 @@ fn command(error: &CommandError) -> ApiError {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
         CommandError::DiskLow { .. } => (ErrorCode::DiskLow, DISK),
-        CommandError::UnknownToken(_) => (ErrorCode::TokenNotFound, "strait token list shows them"),
-        CommandError::TokenExpired(_) => {
-            (ErrorCode::TokenExpired, "ask the operator for another token")
-        }
-        CommandError::BeyondToken(_) => {
-            (ErrorCode::NotAllowed, "ask the operator for a token of another scope")
-        }
-        CommandError::PaymentAboveToken { .. } | CommandError::Budget { .. } => {
-            (ErrorCode::BudgetExceeded, "pay less, or ask the operator for another token")
-        }
-        CommandError::TooManyTokens { .. } => {
-            (ErrorCode::LimitReached, "strait token revoke makes room")
-        }
-        CommandError::TokenLabel { .. } => {
-            (ErrorCode::InvalidField, "a label has at most 64 bytes")
-        }
+        CommandError::UnknownToken(_) => tokens::UNKNOWN,
+        CommandError::TokenExpired(_) => tokens::EXPIRED,
+        CommandError::BeyondToken(_) => tokens::BEYOND,
+        CommandError::PaymentAboveToken { .. } | CommandError::Budget { .. } => tokens::BUDGET,
+        CommandError::TooManyTokens { .. } => tokens::TOO_MANY,
+        CommandError::TokenLabel { .. } => tokens::LABEL,
         CommandError::UnknownLock(_) => locks::UNKNOWN,
         CommandError::NotHeld(_) => locks::NOT_HELD,
         CommandError::WrongPreimage(_) => locks::WRONG_PREIMAGE,
         CommandError::LockExpiry { .. } => locks::EXPIRY,
-        _ => return ApiError::internal(error),
+        // The system's random bytes came twice: no caller can do anything about that.
+        CommandError::TokenKnown(_) | _ => return ApiError::internal(error),
     };
     ApiError::new(code, chain_of(error), hint)
 }

@@ -8,10 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use strait_api::{ApiError, Credential, Grant, NewToken, Scope, Standing};
 use strait_api_types as api;
+use strait_api_types::ErrorCode;
 use strait_engine::{Answer, Command, Token, TokenGrant, TokenScope};
 use strait_primitives::{Timestamp, TokenId};
 
 use super::NodeBackend;
+use super::locks::Refusal;
 use super::refusals::wrong_kind;
 
 /// What is known of each token.
@@ -82,6 +84,16 @@ impl NodeBackend {
         Ok(token_answer(&token))
     }
 }
+
+/// What callers are told about tokens that do not serve.
+pub(super) const UNKNOWN: Refusal = (ErrorCode::TokenNotFound, "strait token list shows them");
+pub(super) const EXPIRED: Refusal = (ErrorCode::TokenExpired, "ask the operator for another token");
+pub(super) const BEYOND: Refusal =
+    (ErrorCode::NotAllowed, "ask the operator for a token of another scope");
+pub(super) const BUDGET: Refusal =
+    (ErrorCode::BudgetExceeded, "pay less, or ask the operator for another token");
+pub(super) const TOO_MANY: Refusal = (ErrorCode::LimitReached, "strait token revoke makes room");
+pub(super) const LABEL: Refusal = (ErrorCode::InvalidField, "a label has at most 64 bytes");
 
 /// What a payer's request becomes: its own command, or one on a token's account.
 pub(super) fn charged_to(payer: Option<TokenId>, command: Command) -> Command {

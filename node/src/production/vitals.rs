@@ -20,10 +20,10 @@ pub(super) fn of(
     let (metrics, judged) = (Arc::clone(metrics), Arc::clone(health));
     let render = move || {
         policies.tell(&metrics);
+        metrics.set_health(&judged, now());
         if let Some(tls) = &tls {
             metrics.set_tls_expiry(tls.expires());
         }
-        metrics.set_health(&judged, now());
         metrics.render()
     };
     Vitals {
@@ -52,16 +52,16 @@ pub(super) fn on_answer(metrics: &Arc<Metrics>, health: &Arc<Health>) -> OnAnswe
 }
 
 /// Why the interface let a request go no further, if that is what it did.
-const fn reason_of(code: ErrorCode) -> Option<ApiRefusal> {
-    Some(match code {
-        ErrorCode::Unauthorized => ApiRefusal::Unauthorized,
-        ErrorCode::NotAllowed => ApiRefusal::Forbidden,
-        ErrorCode::TokenExpired => ApiRefusal::Expired,
-        ErrorCode::BudgetExceeded => ApiRefusal::Budget,
-        ErrorCode::RateLimited => ApiRefusal::RateLimited,
-        ErrorCode::BodyTooLarge => ApiRefusal::TooLarge,
-        _ => return None,
-    })
+fn reason_of(code: ErrorCode) -> Option<ApiRefusal> {
+    const REASONS: [(ErrorCode, ApiRefusal); 6] = [
+        (ErrorCode::Unauthorized, ApiRefusal::Unauthorized),
+        (ErrorCode::NotAllowed, ApiRefusal::Forbidden),
+        (ErrorCode::TokenExpired, ApiRefusal::Expired),
+        (ErrorCode::BudgetExceeded, ApiRefusal::Budget),
+        (ErrorCode::RateLimited, ApiRefusal::RateLimited),
+        (ErrorCode::BodyTooLarge, ApiRefusal::TooLarge),
+    ];
+    REASONS.iter().find(|(known, _)| *known == code).map(|(_, reason)| *reason)
 }
 
 fn judge(

@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
 use strait_api::{HealthServer, Listen, Server};
-use strait_backup::note_node_id;
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -143,9 +142,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     servers.run(NETWORK, |stop| service.run(stop));
 
     let reader = store.reader();
-    note_node_id(&config.data_dir, &id.to_string())
-        .map_err(|source| InitError::Folder { path: config.data_dir.clone(), source })?;
-    let copies = Copies::start(&config, reader.clone(), Arc::clone(&metrics), Arc::clone(&health));
+    let copies = Copies::start(&config, id, reader.clone(), (&metrics, &health))?;
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,

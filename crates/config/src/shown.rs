@@ -9,8 +9,9 @@ use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config { api, chain, channel, locks, contracts, wallet, net, store, ship, telemetry, .. } =
-        config;
+    let Config {
+        api, chain, channel, locks, contracts, wallet, net, store, ship, telemetry, ..
+    } = config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
     let texts = |texts: &[String]| Some(Value::from(texts.to_vec()));
     let millis =

@@ -10,7 +10,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
 use strait_api::Server;
-use strait_backup::note_node_id;
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -106,12 +105,6 @@ pub async fn init_with(file: Option<&Path>, flags: &[Setting]) -> Result<Node, I
     start(loaded).await
 }
 
-/// Notes whose folder this is, for backups.
-fn note_id(config: &Config, id: NodeId) -> Result<(), InitError> {
-    let failed = |source| InitError::Folder { path: config.data_dir.clone(), source };
-    note_node_id(&config.data_dir, &id.to_string()).map_err(failed)
-}
-
 /// Starts a node on a checked configuration, and names in its log the variables that are no setting.
 ///
 /// # Errors
@@ -146,8 +139,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
 
     let reader = store.reader();
     let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
-    note_id(&config, id)?;
-    let copies = Copies::start(&config, reader.clone(), Arc::clone(&metrics), Arc::clone(&health));
+    let copies = Copies::start(&config, id, reader.clone(), (&metrics, &health))?;
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,

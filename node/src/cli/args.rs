@@ -88,7 +88,7 @@ pub enum Command {
     Config(ConfigCommand),
     /// Copy the node's log to a new file; the node may run
     #[command(after_help = examples::BACKUP)]
-    Backup(BackupArgs),
+    Backup(Box<BackupArgs>),
     /// Make the log of a node that has none out of a backup
     #[command(after_help = examples::RESTORE)]
     Restore(RestoreArgs),

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strait_backup::{SealKey, ShipOptions, ShipStatus, Shipper, read_stamp};
+use strait_backup::{SealKey, ShipOptions, ShipStatus, Shipper, note_node_id, read_stamp};
+use strait_primitives::NodeId;
 use strait_seal::{Recipient, RecipientError};
 use strait_store_sqlite::Reader;
 use strait_telemetry::{Component, Health, Metrics};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::MissedTickBehavior;
 
+use super::InitError;
 use crate::config::Config;
 
 /// How often metrics and health are renewed.
@@ -26,13 +28,19 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Starts shipping, if there is a folder to ship to, and telling. What cannot be started is told.
+    /// Notes which node runs here, and starts shipping, if there is a folder to ship to, and telling. What cannot be
+    /// started is told.
+    ///
+    /// # Errors
+    /// [`InitError::Folder`] if the node's own folder cannot be written.
     pub(super) fn start(
         config: &Config,
+        id: NodeId,
         reader: Reader,
-        metrics: Arc<Metrics>,
-        health: Arc<Health>,
-    ) -> Self {
+        (metrics, health): (&Arc<Metrics>, &Arc<Health>),
+    ) -> Result<Self, InitError> {
+        note_node_id(&config.data_dir, &id.to_string())
+            .map_err(|source| InitError::Folder { path: config.data_dir.clone(), source })?;
         health.started(Component::Ship);
         let shipper = config.ship.folder.clone().and_then(|folder| {
             let started = ship(config, folder, reader);
@@ -44,8 +52,9 @@ impl Copies {
                 .ok()
         });
         let status = shipper.as_ref().map(Shipper::status);
+        let (metrics, health) = (Arc::clone(metrics), Arc::clone(health));
         let telling = tokio::spawn(tell(config.data_dir.clone(), status, metrics, health));
-        Self { shipper, telling }
+        Ok(Self { shipper, telling })
     }
 
     /// Ships what there is, and ends.

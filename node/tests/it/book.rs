@@ -1,7 +1,7 @@
 //! The commands of the book do what the book says.
 //!
-//! Goal: who follows getting started, the guide to locks, the contract and the tutorial sees what is written there. Method: the `sh` blocks of those pages become one script, in the order in which a reader would type them. Paths and
-//! ports are replaced; what never ends goes on in the background; where a reader would look before going on, the script waits.
+//! Goal: who follows getting started, the guide to locks, the contract and the tutorial sees what is written there. Method: the
+//! `sh` blocks of those pages become one script, in the order in which a reader would type them. Paths and ports are replaced; what never ends goes on in the background; where a reader would look before going on, the script waits.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};

@@ -31,6 +31,7 @@ VARIANTS = {
         "p2p": {"quic": False, "service": {"type": "NodePort", "annotations": {"a/b": "c"}}},
         "persistence": {"size": "1Ti", "storageClass": "fast"},
         "backup": {"enabled": True, "recipient": RECIPIENT, "existingClaim": "vault", "storageClass": "slow"},
+        "ship": {"existingClaim": "second"},
         "networkPolicy": {
             "apiFrom": [{"podSelector": {"matchLabels": {"app": "till"}}}],
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
@@ -47,6 +48,7 @@ VARIANTS = {
 # Values that must be refused, each with a word of the refusal.
 REFUSED = [
     ({"replicas": 2}, "/replicas"),
+    ({"config": {"ship": {"folder": "/x"}}}, "folder"),
     ({"prometheusRule": {"book": "book.example"}}, "/prometheusRule/book"),
     ({"replicas": -1}, "/replicas"),
     ({"replica": 1}, "replica"),

@@ -6,6 +6,7 @@ mod answers;
 mod locks;
 mod refusals;
 mod settings;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +14,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use strait_api::{
-    ApiError, Backend, ConnectPeer, Follow, LockQuery, OfferLock, OpenChannel, OpenContract, Pay,
-    Recover, SendCoins, SendHowMuch,
+    ApiError, Backend, ConnectPeer, Credential, Follow, LockQuery, NewToken, OfferLock,
+    OpenChannel, OpenContract, Pay, Recover, SendCoins, SendHowMuch,
 };
 use strait_api_types::{
     ActResponse, AddressResponse, ChainState, ChainStatus, ChangeSettingsRequest, Channel,
     ChannelCounts, ChannelList, CloseMode, Contract, ContractList, ErrorCode, Event, Lock,
     LockList, LogStatus, Module, ModuleList, PaymentResponse, Peer, PeerConnection, PeerList,
-    Recovery, RecoveryList, SendResponse, SettingList, SettleResponse, StatusResponse,
-    WalletResponse,
+    Recovery, RecoveryList, SendResponse, SettingList, SettleResponse, StatusResponse, Token,
+    TokenList, WalletResponse,
 };
 use strait_contract::{Collateral, ContractRuntime, Limits, MemoryPages, Params};
 use strait_engine::{
@@ -29,7 +30,7 @@ use strait_engine::{
     SendAmount,
 };
 use strait_primitives::{
-    ChannelId, ContractId, EventSeq, ModuleHash, NodeId, Preimage, RequestKey, Timestamp,
+    ChannelId, ContractId, EventSeq, ModuleHash, NodeId, Preimage, RequestKey, Timestamp, TokenId,
 };
 use strait_runtime::Handle;
 use strait_store_sqlite::Reader;
@@ -40,6 +41,8 @@ use self::answers::{channel_answer, contract_answer, count, peer_answer, recover
 use self::locks::lock_answer;
 pub(crate) use self::locks::reason_of;
 use self::refusals::{refused, wrong_kind};
+pub(crate) use self::tokens::TokenTable;
+use self::tokens::charged_to;
 use crate::config::Network;
 use crate::feed;
 use crate::live::LiveSettings;
@@ -56,6 +59,7 @@ const CONNECTED_LOOK: Duration = Duration::from_millis(10);
 #[derive(Clone)]
 pub(crate) struct NodeBackend {
     pub(crate) handle: Handle,
+    pub(crate) tokens: Arc<TokenTable>,
     pub(crate) contracts: Arc<dyn ContractRuntime>,
     pub(crate) files: ModuleFiles,
     pub(crate) reader: Reader,
@@ -122,6 +126,22 @@ impl NodeBackend {
 
 impl Backend for NodeBackend {
     type Events = BoxStream<'static, Result<Event, ApiError>>;
+
+    fn credential(&self, id: TokenId) -> Option<Credential> {
+        self.find_credential(id)
+    }
+
+    async fn tokens(&self) -> Result<TokenList, ApiError> {
+        self.list_tokens().await
+    }
+
+    async fn create_token(&self, request: NewToken) -> Result<Token, ApiError> {
+        self.issue_token(request).await
+    }
+
+    async fn revoke_token(&self, id: TokenId) -> Result<Token, ApiError> {
+        self.drop_token(id).await
+    }
 
     async fn status(&self) -> Result<StatusResponse, ApiError> {
         let Answer::Status(view) = self.ask(Command::Status).await? else {
@@ -259,7 +279,7 @@ impl Backend for NodeBackend {
     }
 
     async fn pay(&self, key: RequestKey, request: Pay) -> Result<PaymentResponse, ApiError> {
-        let Pay { channel, payments, total } = request;
+        let Pay { payer, channel, payments, total } = request;
         let begun = crate::production::clock();
         let mut list = Vec::with_capacity(payments.len());
         for payment in payments {
@@ -268,7 +288,8 @@ impl Backend for NodeBackend {
                 Reference::new(reference.into_bytes()).ok_or_else(refusals::reference)?;
             list.push(Payment { amount: payment.amount, reference });
         }
-        let done = self.ask_done(Command::Pay { key, channel, payments: list }).await?;
+        let command = Command::Pay { key, channel, payments: list };
+        let done = self.ask_done(charged_to(payer, command)).await?;
         self.metrics.payment_took(begun.elapsed());
         Ok(PaymentResponse {
             channel_id: channel.to_string(),
@@ -353,8 +374,9 @@ impl Backend for NodeBackend {
         key: RequestKey,
         request: OpenContract,
     ) -> Result<Contract, ApiError> {
-        let OpenContract { channel, module, params, collateral_opener, collateral_acceptor, terms } =
-            request;
+        let OpenContract { payer, channel, module, params, terms, .. } = request;
+        let (collateral_opener, collateral_acceptor) =
+            (request.collateral_opener, request.collateral_acceptor);
         let mut limits = Limits::default();
         if let Some(fuel) = terms.fuel_per_call {
             limits.fuel_per_call = fuel;
@@ -370,7 +392,7 @@ impl Backend for NodeBackend {
         let collateral = Collateral::new(collateral_opener, collateral_acceptor)
             .map_err(|error| refusals::collateral(&error))?;
         let command = Command::OpenContract { key, channel, module, params, collateral, limits };
-        let view = self.ask_contract(command).await?;
+        let view = self.ask_contract(charged_to(payer, command)).await?;
         let channel = self.channel_of(view.channel).await?;
         Ok(contract_answer(&view, &channel))
     }

@@ -18,18 +18,21 @@ mod output;
 mod pay;
 mod place;
 mod recover;
+mod seed;
 mod settings;
+mod token;
 
 pub use args::{
     BackupArgs, BackupCommand, ChannelCommand, Cli, ClientCommand, Command, ConfigCommand,
     ContractCommand, DemoArgs, DevnetArgs, EventsArgs, Globals, KeyArgs, LockCommand, LogCommand,
-    MoneyArgs, NodeArgs, PayArgs, PeerCommand, RecoverCommand, RestoreArgs, SettingArgs,
-    SettingsCommand, StopArgs, WalletCommand,
+    MoneyArgs, NodeArgs, PayArgs, PeerCommand, RecoverCommand, RestoreArgs, SeedCommand,
+    SettingArgs, SettingsCommand, StopArgs, TokenCommand, WalletCommand,
 };
 pub use backup::{run_backup, run_log_command, run_restore};
 pub use client::run_client_command;
 pub use config_command::run_config_command;
 pub use error::{BackupError, CliError, Exit};
+pub use seed::run_seed;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use strait_node::cli::{
     Cli, CliError, Command, Exit, run_backup, run_client_command, run_config_command,
-    run_log_command, run_restore,
+    run_log_command, run_restore, run_seed,
 };
 use strait_node::{demo, devnet_command, run_node};
 use tokio::runtime::{Builder, Runtime};
@@ -31,6 +31,7 @@ fn run(cli: &Cli) -> Result<(), CliError> {
         Command::Backup(args) => run_backup(&cli.globals, args, data, words),
         Command::Restore(args) => run_restore(&cli.globals, args, data, words),
         Command::Log(command) => run_log_command(&cli.globals, command, data, words),
+        Command::Seed(command) => run_seed(&cli.globals, command, data, words),
         Command::Client(command) => {
             runtime()?.block_on(run_client_command(&cli.globals, command, data, words))
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
-use strait_api::{HealthServer, Listen, Server};
+use strait_api::{AuditLog, HealthServer, Listen, Server, Tls, TlsFiles};
 use strait_chain::{ChainError, ChainSource, Follower};
 use strait_chain_bitcoind::{Auth, BitcoindSource};
 use strait_channel::OpeningPolicy;
@@ -23,6 +23,7 @@ use strait_primitives::{
     BlockDelta, BlockHeight, Digest, EventSeq, FeeRate, MilliSats, NodeId, Timestamp,
 };
 use strait_runtime::{Halt, Runtime, known_blocks};
+use strait_seal::Passphrase;
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
@@ -31,9 +32,9 @@ use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
 
-use crate::backend::NodeBackend;
+use crate::backend::{NodeBackend, TokenTable};
 use crate::config::{
-    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting,
+    self, Config, ContractPolicy, Loaded, LocksConfig, NetConfig, Network, Setting, TlsConfig,
 };
 use crate::live::{Handles, LiveSettings};
 use crate::module_files::ModuleFiles;
@@ -120,13 +121,22 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
     let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
-    let handles = Handles { logs: logs.level(), sampler: Arc::clone(&sampler) };
+    let audit = AuditLog::open(&config.api.audit_file, now).map_err(InitError::Audit)?;
+    let tls = config.api.tls.as_ref().map(|tls| Tls::load(&tls_files(tls)));
+    let tls = tls.transpose().map_err(InitError::Tls)?;
+    let handles = Handles {
+        logs: logs.level(),
+        sampler: Arc::clone(&sampler),
+        audit: audit.clone(),
+        tls: tls.clone(),
+    };
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
-    let api_options = api_options(&config, &metrics, &health)?;
+    let mut api_options = api_options(&config, audit, &metrics, &health)?;
+    api_options.tls.clone_from(&tls);
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
-    let vitals = vitals::of(&metrics, &health);
+    let vitals = vitals::of(&metrics, &health, tls);
     let health_server =
         HealthServer::bind(config.metrics, vitals).await.map_err(InitError::HealthServer)?;
     let metrics_address = health_server.local_addr();
@@ -143,9 +153,11 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
 
     let reader = store.reader();
     let copies = Copies::start(&config, id, reader.clone(), (&metrics, &health))?;
+    let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,
+        tokens,
         contracts: Arc::clone(&contracts),
         files,
         reader,
@@ -330,7 +342,11 @@ fn recover(
     // Asked before there is a seed: one that a failed start leaves behind would count as old, and its whole past would
     // be searched.
     let recent = recent_block(source.as_mut(), network).map_err(InitError::Chain)?;
-    let (seed, origin) = seed_file::load_or_create(&config.wallet.seed_file, network, log)?;
+    let passphrase = config.wallet.seed_passphrase_file.as_deref();
+    let passphrase = passphrase.map(Passphrase::from_file).transpose()?;
+    let (seed, origin) =
+        seed_file::load_or_create(&config.wallet.seed_file, passphrase.as_ref(), network, log)?;
+    drop(passphrase);
     let vm = Arc::new(Vm::start(&strait_vm::Options::default()).map_err(InitError::Vm)?);
     health.started(Component::Contracts);
     let files = ModuleFiles::new(&config.data_dir);
@@ -472,8 +488,15 @@ fn net_limits(config: &NetConfig) -> strait_net::Limits {
     }
 }
 
+/// Where certificate and key lie.
+pub(crate) fn tls_files(config: &TlsConfig) -> TlsFiles {
+    let TlsConfig { certificate_file, key_file, client_ca_file } = config.clone();
+    TlsFiles { certificate: certificate_file, key: key_file, client_ca: client_ca_file }
+}
+
 fn api_options(
     config: &Config,
+    audit: AuditLog,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
 ) -> Result<strait_api::Options, InitError> {
@@ -487,6 +510,7 @@ fn api_options(
     let mut options = strait_api::Options::new(listen, token);
     options.answer_within = config.api.answer_within;
     options.on_answer = vitals::on_answer(metrics, health);
+    options.audit = Some(audit);
     Ok(options)
 }
 

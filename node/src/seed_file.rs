@@ -1,6 +1,8 @@
-//! The one secret on disk: the seed's words, in a file that only its owner may read.
+//! The one secret on disk: the seed's words, in a file that only its owner may read, encrypted if the operator wants it so.
 //!
-//! A node that has no log yet makes its seed; a node that has one refuses to go on without the seed that made it.
+//! A node that has no log yet makes its seed; a node that has one refuses to go on without the seed that made it. What is on
+//! disk must be what the configuration says: a plain seed where an encrypted one is expected is as wrong as the opposite,
+//! and only `strait seed` turns one into the other, in one step: at every moment there is one durable file that opens.
 
 use std::fs;
 use std::io;
@@ -8,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bitcoin::Network;
+use strait_seal::{OpenError, OpenWith, Passphrase, SealError, SealTo};
 use strait_signer::{Seed, SeedWords, SeedWordsError};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -59,6 +62,40 @@ pub enum SeedFileError {
         /// Which file.
         path: PathBuf,
     },
+    /// The file is encrypted, and nothing says with what.
+    #[error(
+        "the seed file {path} is encrypted: name its passphrase in wallet.seed_passphrase_file"
+    )]
+    Sealed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file is plain, and should not be.
+    #[error(
+        "the seed file {path} is not encrypted, and wallet.seed_passphrase_file is set: run `strait seed encrypt` once"
+    )]
+    Plain {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file is encrypted, and does not open.
+    #[error("the encrypted seed file {path} does not open")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: OpenError,
+    },
+    /// The seed could not be encrypted.
+    #[error("the seed could not be encrypted")]
+    Seal(#[from] SealError),
+    /// There is no seed to do anything with.
+    #[error("there is no seed file {path}")]
+    None {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The operating system has no entropy to make a seed of.
     #[error("no entropy to make a seed of")]
     Entropy,
@@ -82,69 +119,113 @@ pub(crate) enum SeedOrigin {
     Found,
 }
 
-/// Reads the seed, or makes one for a node without a log.
+/// Reads the seed, or makes one for a node without a log. With a passphrase the file is encrypted, without it is not.
 ///
 /// # Errors
 /// [`SeedFileError`] says what is wrong and what would be right.
 pub(crate) fn load_or_create(
     path: &Path,
+    passphrase: Option<&Passphrase>,
     network: Network,
     log: LogState,
 ) -> Result<(Seed, SeedOrigin), SeedFileError> {
-    let failed = |action| {
-        let path = path.to_owned();
-        move |source| SeedFileError::Io { path, action, source }
-    };
+    match read(path)? {
+        Some(content) => {
+            let words = words_in(path, &content, passphrase)?;
+            Ok((Seed::new(&words, network), SeedOrigin::Found))
+        }
+        None if log == LogState::Present => Err(SeedFileError::Missing { path: path.to_owned() }),
+        None => Ok((Seed::new(&create(path, passphrase)?, network), SeedOrigin::New)),
+    }
+}
+
+/// Writes the seed anew, in the place of the file that is there: from under one passphrase (or none) to under another (or none).
+///
+/// The new file is durable before it takes the old one's name, and the old one is there until then. It is opened once
+/// before that, so that no seed is lost to a passphrase that was read wrongly.
+///
+/// # Errors
+/// [`SeedFileError`]; the old file is as it was then.
+pub(crate) fn reseal(
+    path: &Path,
+    from: Option<&Passphrase>,
+    to: Option<&Passphrase>,
+) -> Result<(), SeedFileError> {
+    let content = read(path)?.ok_or_else(|| SeedFileError::None { path: path.to_owned() })?;
+    let words = words_in(path, &content, from)?;
+    let file = file_of(&words, to)?;
+    let again = words_in(path, &file, to)?;
+    assert_eq!(
+        again.expose_text().as_str(),
+        words.expose_text().as_str(),
+        "what was sealed opens as what it was"
+    );
+    whole_file::replace(path, &file).map_err(failed(path, "written"))
+}
+
+fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SeedFileError {
+    move |source| SeedFileError::Io { path: path.to_owned(), action, source }
+}
+
+/// What the file holds, if there is one.
+fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, SeedFileError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.mode() & OTHERS != 0 => {
             let mode = metadata.mode() & 0o777;
             Err(SeedFileError::Readable { path: path.to_owned(), mode })
         }
-        Ok(_) => {
-            let text = Zeroizing::new(fs::read_to_string(path).map_err(failed("read"))?);
-            let words = SeedWords::parse(text.trim())
-                .map_err(|source| SeedFileError::Words { path: path.to_owned(), source })?;
-            Ok((Seed::new(&words, network), SeedOrigin::Found))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if log == LogState::Present {
-                return Err(SeedFileError::Missing { path: path.to_owned() });
-            }
-            let words = create(path).map_err(|error| error.at(path))?;
-            Ok((Seed::new(&words, network), SeedOrigin::New))
-        }
-        Err(source) => Err(failed("read")(source)),
+        Ok(_) => Ok(Some(Zeroizing::new(fs::read(path).map_err(failed(path, "read"))?))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(failed(path, "read")(source)),
     }
 }
 
-/// Why a seed could not be made.
-enum CreateError {
-    Entropy,
-    Io(io::Error),
+/// The words in a file that is as the passphrase says: encrypted with it, or plain without.
+fn words_in(
+    path: &Path,
+    content: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<SeedWords, SeedFileError> {
+    let at = || path.to_owned();
+    let opened = match (strait_seal::is_sealed(content), passphrase) {
+        (true, None) => return Err(SeedFileError::Sealed { path: at() }),
+        (false, Some(_)) => return Err(SeedFileError::Plain { path: at() }),
+        (true, Some(passphrase)) => {
+            strait_seal::open_bytes(content, OpenWith::Passphrase(passphrase))
+                .map_err(|source| SeedFileError::Open { path: at(), source })?
+        }
+        (false, None) => Zeroizing::new(content.to_vec()),
+    };
+    // What is no text holds no words either.
+    let text = std::str::from_utf8(&opened).unwrap_or_default();
+    SeedWords::parse(text.trim()).map_err(|source| SeedFileError::Words { path: at(), source })
 }
 
-impl CreateError {
-    fn at(self, path: &Path) -> SeedFileError {
-        match self {
-            Self::Entropy => SeedFileError::Entropy,
-            Self::Io(source) => {
-                SeedFileError::Io { path: path.to_owned(), action: "written", source }
-            }
+/// The words as they go into a file.
+fn file_of(
+    words: &SeedWords,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<Vec<u8>>, SeedFileError> {
+    let text = words.expose_text();
+    let line = Zeroizing::new(format!("{}\n", text.as_str()).into_bytes());
+    Ok(match passphrase {
+        Some(passphrase) => {
+            Zeroizing::new(strait_seal::seal_bytes(&line, SealTo::Passphrase(passphrase))?)
         }
-    }
+        None => line,
+    })
 }
 
 /// Writes fresh words, whole and durable before they are used for anything.
-fn create(path: &Path) -> Result<SeedWords, CreateError> {
+fn create(path: &Path, passphrase: Option<&Passphrase>) -> Result<SeedWords, SeedFileError> {
     let mut entropy = Zeroizing::new([0; 32]);
-    getrandom::fill(entropy.as_mut_slice()).map_err(|_| CreateError::Entropy)?;
+    getrandom::fill(entropy.as_mut_slice()).map_err(|_| SeedFileError::Entropy)?;
     let words = SeedWords::generate(&entropy);
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        whole_file::create_folder(folder).map_err(CreateError::Io)?;
+        whole_file::create_folder(folder).map_err(failed(path, "written"))?;
     }
-    let text = words.expose_text();
-    let line = Zeroizing::new(format!("{}\n", text.as_str()).into_bytes());
-    whole_file::create(path, &line).map_err(CreateError::Io)?;
+    let file = file_of(&words, passphrase)?;
+    whole_file::create(path, &file).map_err(failed(path, "written"))?;
     Ok(words)
 }
 
@@ -158,10 +239,12 @@ mod tests {
     fn a_new_node_makes_a_seed_that_only_its_owner_reads_and_finds_it_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seed");
-        let (made, origin) = load_or_create(&path, Network::Regtest, LogState::Empty).unwrap();
+        let (made, origin) =
+            load_or_create(&path, None, Network::Regtest, LogState::Empty).unwrap();
         assert_eq!(origin, SeedOrigin::New);
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        let (found, origin) = load_or_create(&path, Network::Regtest, LogState::Present).unwrap();
+        let (found, origin) =
+            load_or_create(&path, None, Network::Regtest, LogState::Present).unwrap();
         assert_eq!(origin, SeedOrigin::Found);
         assert_eq!(made.node_key().node_id(), found.node_key().node_id());
     }
@@ -170,7 +253,7 @@ mod tests {
     fn a_node_with_a_log_and_no_seed_does_not_make_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seed");
-        let error = load_or_create(&path, Network::Regtest, LogState::Present).unwrap_err();
+        let error = load_or_create(&path, None, Network::Regtest, LogState::Present).unwrap_err();
         assert!(matches!(error, SeedFileError::Missing { .. }));
         assert!(!path.exists());
     }
@@ -180,12 +263,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seed");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
-        let refused = load_or_create(&path, Network::Regtest, LogState::Empty);
+        let refused = load_or_create(&path, None, Network::Regtest, LogState::Empty);
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         // Whoever runs as root may write all the same.
         if refused.is_err() {
             assert!(fs::read_dir(folder.path()).unwrap().next().is_none());
-            load_or_create(&path, Network::Regtest, LogState::Empty).unwrap();
+            load_or_create(&path, None, Network::Regtest, LogState::Empty).unwrap();
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "and no draft stays");
     }
@@ -196,10 +279,59 @@ mod tests {
         let path = folder.path().join("seed");
         fs::write(&path, "not a seed").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let error = load_or_create(&path, Network::Regtest, LogState::Empty).unwrap_err();
+        let error = load_or_create(&path, None, Network::Regtest, LogState::Empty).unwrap_err();
         assert!(matches!(error, SeedFileError::Readable { mode: 0o644, .. }));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let error = load_or_create(&path, Network::Regtest, LogState::Empty).unwrap_err();
+        let error = load_or_create(&path, None, Network::Regtest, LogState::Empty).unwrap_err();
         assert!(matches!(error, SeedFileError::Words { .. }));
+    }
+
+    fn passphrase(folder: &Path, text: &str) -> Passphrase {
+        let path = folder.join(text);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        Passphrase::from_file(&path).unwrap()
+    }
+
+    #[test]
+    fn a_seed_is_encrypted_changed_and_decrypted_in_place_and_stays_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seed");
+        let [one, two] = ["one", "two"].map(|text| passphrase(folder.path(), text));
+        let id = |passphrase: Option<&Passphrase>| {
+            let read = load_or_create(&path, passphrase, Network::Regtest, LogState::Present);
+            read.map(|(seed, _)| seed.node_key().node_id())
+        };
+        let (made, _) = load_or_create(&path, None, Network::Regtest, LogState::Empty).unwrap();
+        let made = made.node_key().node_id();
+        assert!(matches!(id(Some(&one)), Err(SeedFileError::Plain { .. })));
+        reseal(&path, None, Some(&one)).unwrap();
+        assert!(strait_seal::is_sealed(&fs::read(&path).unwrap()));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(id(Some(&one)).unwrap(), made);
+        assert!(matches!(id(None), Err(SeedFileError::Sealed { .. })));
+        let before = fs::read(&path).unwrap();
+        let wrong = reseal(&path, Some(&two), None).unwrap_err();
+        assert!(matches!(wrong, SeedFileError::Open { source: OpenError::WrongPassphrase, .. }));
+        assert!(matches!(reseal(&path, None, Some(&two)), Err(SeedFileError::Sealed { .. })));
+        assert_eq!(fs::read(&path).unwrap(), before, "a refusal leaves it as it was");
+        reseal(&path, Some(&one), Some(&two)).unwrap();
+        assert_eq!(id(Some(&two)).unwrap(), made);
+        reseal(&path, Some(&two), None).unwrap();
+        assert_eq!(id(None).unwrap(), made);
+    }
+
+    #[test]
+    fn a_new_seed_is_encrypted_from_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seed");
+        let one = passphrase(folder.path(), "one");
+        assert!(matches!(reseal(&path, None, Some(&one)), Err(SeedFileError::None { .. })));
+        let load = |log| load_or_create(&path, Some(&one), Network::Regtest, log).unwrap();
+        let (made, origin) = load(LogState::Empty);
+        assert_eq!(origin, SeedOrigin::New);
+        assert!(strait_seal::is_sealed(&fs::read(&path).unwrap()));
+        let (found, _) = load(LogState::Present);
+        assert_eq!(made.node_key().node_id(), found.node_key().node_id());
     }
 }

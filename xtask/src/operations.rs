@@ -11,6 +11,7 @@ mod toolbox;
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -214,7 +215,19 @@ impl Checks {
             "--syntax-only",
             "../compose/prometheus.yaml",
         ]))?;
-        process::run(promtool(&["test", "rules"]).args(files(&folder.join("tests"), "yaml")?))
+        // Each plays days of time through: side by side they take half as long.
+        let tests = files(&folder.join("tests"), "yaml")?;
+        let mut running = Vec::new();
+        for test in tests {
+            let mut command = promtool(&["test", "rules"]);
+            let child = command.arg(&test).stdout(io::stderr()).spawn();
+            running.push((test, child.context("could not start promtool")?));
+        }
+        for (test, mut child) in running {
+            let status = child.wait().context("could not wait for promtool")?;
+            ensure!(status.success(), "the tests in {} failed", test.display());
+        }
+        Ok(())
     }
 }
 

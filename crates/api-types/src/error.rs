@@ -81,8 +81,12 @@ error_codes! {
     InvalidField = "INVALID_FIELD", 400;
     /// The bearer token is missing or wrong.
     Unauthorized = "UNAUTHORIZED", 401;
-    /// The operator's settings do not permit it.
+    /// The bearer token was good once and has expired.
+    TokenExpired = "TOKEN_EXPIRED", 401;
+    /// The operator's settings or the token's scope do not permit it.
     NotAllowed = "NOT_ALLOWED", 403;
+    /// The token may not spend so much, in all or at a time.
+    BudgetExceeded = "BUDGET_EXCEEDED", 403;
     /// There is no such endpoint.
     EndpointNotFound = "ENDPOINT_NOT_FOUND", 404;
     /// There is no channel with this id.
@@ -91,6 +95,8 @@ error_codes! {
     ContractNotFound = "CONTRACT_NOT_FOUND", 404;
     /// The node holds no module with this hash.
     ModuleNotFound = "MODULE_NOT_FOUND", 404;
+    /// There is no token with this id: it was revoked, or the node was restored since.
+    TokenNotFound = "TOKEN_NOT_FOUND", 404;
     /// There is no lock with this name, or it has long been over.
     LockNotFound = "LOCK_NOT_FOUND", 404;
     /// The endpoint exists, but not with this method.
@@ -149,6 +155,8 @@ error_codes! {
     ChainUnavailable = "CHAIN_UNAVAILABLE", 503;
     /// The node's disk is nearly full, and nothing new is begun; the message says how much room is wanted.
     DiskLow = "DISK_LOW", 503;
+    /// The audit log cannot be written: nothing is changed that nobody could trace.
+    AuditUnavailable = "AUDIT_UNAVAILABLE", 503;
     /// The node restores a backup and signs nothing new.
     Quarantined = "QUARANTINED", 503;
     /// The node is starting or stopping: ask again when it runs, with the same idempotency key.

@@ -21,6 +21,7 @@ mod peer;
 mod recovery;
 mod settings;
 mod status;
+mod token;
 mod wallet;
 
 pub use channel::{
@@ -47,4 +48,7 @@ pub use peer::{ConnectPeerRequest, Peer, PeerConnection, PeerList};
 pub use recovery::{RecoverRequest, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList};
 pub use settings::{ChangeSettingsRequest, Setting, SettingList, SettingValue};
 pub use status::{ChainState, ChainStatus, ChannelCounts, LogStatus, Network, StatusResponse};
+pub use token::{
+    CreateTokenRequest, CreateTokenResponse, Token, TokenList, TokenScope, TokenSecret,
+};
 pub use wallet::{AddressResponse, SendAll, SendAmount, SendRequest, SendResponse, WalletResponse};

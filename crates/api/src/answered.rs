@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
+use strait_api_types::ErrorCode;
 
 /// The route of requests that match none.
 const NO_ROUTE: &str = "none";
@@ -19,10 +20,12 @@ const NO_ROUTE: &str = "none";
 pub struct Answered<'a> {
     /// The route as the router knows it, `/v1/channels/{channel_id}`; `none` for a path that matches no route.
     pub route: &'a str,
-    /// `GET`, `POST`, `PATCH` or `other`.
+    /// `GET`, `POST`, `PATCH`, `DELETE` or `other`.
     pub method: &'static str,
     /// The status code of the answer.
     pub status: u16,
+    /// What was wrong, if something was.
+    pub refusal: Option<ErrorCode>,
 }
 
 /// Who hears of every answered request.
@@ -59,7 +62,8 @@ pub(crate) async fn tell(
     let method = method_name(request.method());
     let response = next.run(request).await;
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    (on_answer.0)(Answered { route, method, status: response.status().as_u16() });
+    let refusal = response.extensions().get::<ErrorCode>().copied();
+    (on_answer.0)(Answered { route, method, status: response.status().as_u16(), refusal });
     response
 }
 
@@ -71,6 +75,8 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
         "POST"
     } else if *method == Method::PATCH {
         "PATCH"
+    } else if *method == Method::DELETE {
+        "DELETE"
     } else {
         "other"
     }

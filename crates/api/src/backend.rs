@@ -5,14 +5,15 @@ use futures::Stream;
 use strait_api_types::{
     ActResponse, AddressResponse, ChangeSettingsRequest, Channel, ChannelList, CloseMode, Contract,
     ContractList, Event, Lock, LockList, Module, ModuleList, PaymentResponse, Peer, PeerList,
-    Recovery, RecoveryList, SendResponse, SettingList, SettleResponse, StatusResponse,
-    WalletResponse,
+    Recovery, RecoveryList, SendResponse, SettingList, SettleResponse, StatusResponse, Token,
+    TokenList, WalletResponse,
 };
 use strait_payment::LockKey;
-use strait_primitives::{ChannelId, ContractId, EventSeq, Preimage, RequestKey};
+use strait_primitives::{ChannelId, ContractId, EventSeq, Preimage, RequestKey, TokenId};
 
 use crate::{
-    ApiError, ConnectPeer, LockQuery, OfferLock, OpenChannel, OpenContract, Pay, Recover, SendCoins,
+    ApiError, ConnectPeer, Credential, LockQuery, NewToken, OfferLock, OpenChannel, OpenContract,
+    Pay, Recover, SendCoins,
 };
 
 /// Whether a stream of events goes on after what the log holds now.
@@ -45,6 +46,19 @@ impl<T, F: Future<Output = Result<T, ApiError>> + Send> Answer<T> for F {}
 pub trait Backend: Send + Sync + 'static {
     /// The events of [`Backend::events`]. Polled only when the caller's connection can take more.
     type Events: Stream<Item = Result<Event, ApiError>> + Send + 'static;
+
+    /// What is known of a token that was made and not revoked. Asked for every request that shows one: it waits for
+    /// nothing.
+    fn credential(&self, id: TokenId) -> Option<Credential>;
+
+    /// All tokens, by id.
+    fn tokens(&self) -> impl Answer<TokenList>;
+
+    /// Makes a token; answers when it is durable and good.
+    fn create_token(&self, request: NewToken) -> impl Answer<Token>;
+
+    /// Makes a token good for nothing, or `TOKEN_NOT_FOUND`; answers when that is durable.
+    fn revoke_token(&self, id: TokenId) -> impl Answer<Token>;
 
     /// The node at a glance.
     fn status(&self) -> impl Answer<StatusResponse>;

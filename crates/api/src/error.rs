@@ -106,12 +106,14 @@ impl IntoResponse for ApiError {
             .expect("the table holds statuses from 400 to 599");
         let mut response = (status, axum::Json(self.to_body())).into_response();
         let headers = response.headers_mut();
-        if self.code == ErrorCode::Unauthorized {
+        if [ErrorCode::Unauthorized, ErrorCode::TokenExpired].contains(&self.code) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if [ErrorCode::Busy, ErrorCode::NotReady, ErrorCode::StillRunning].contains(&self.code) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
+        // For counters.
+        response.extensions_mut().insert(self.code);
         response
     }
 }

@@ -103,7 +103,7 @@ impl HealthServer {
             )
             .fallback(no_such_page)
             .with_state(self.vitals);
-        connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
+        connections::serve(self.listener, app, None, CONNECTIONS_MAX, shutdown, stop).await;
     }
 }
 

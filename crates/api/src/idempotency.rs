@@ -3,9 +3,10 @@
 use axum::http::HeaderMap;
 use bitcoin_hashes::{Hash, HashEngine, sha256};
 use strait_api_types::{ErrorCode, IDEMPOTENCY_KEY_BYTES_MAX};
-use strait_primitives::RequestKey;
+use strait_primitives::{RequestKey, TokenId};
 
 use crate::ApiError;
+use crate::caller::Caller;
 
 /// The header's name.
 const HEADER: &str = "idempotency-key";
@@ -70,6 +71,7 @@ impl Asked {
 /// Reads the key of a request that moves money.
 pub(crate) fn request_key(
     operation: Operation,
+    caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<RequestKey, ApiError> {
     const RIGHT: &str = "send Idempotency-Key with 1 to 255 visible ASCII characters, new for every \
@@ -88,14 +90,21 @@ pub(crate) fn request_key(
     if second.is_some() || !fits || !key.iter().all(u8::is_ascii_graphic) {
         return Err(ApiError::invalid_field("Idempotency-Key", "is not one usable key", RIGHT));
     }
-    Ok(derive(operation, key))
+    Ok(derive(operation, caller.token().map(|token| token.id), key))
 }
 
-/// The first 16 bytes of SHA-256 over the operation's name, a zero byte and the key.
-fn derive(operation: Operation, key: &[u8]) -> RequestKey {
+/// The first 16 bytes of SHA-256 over the operation's name, a zero byte and the key. Keys of a token that was made are its own:
+/// for these a one and the token's id stand in place of the zero, so that no token learns or blocks another's answers.
+fn derive(operation: Operation, token: Option<TokenId>, key: &[u8]) -> RequestKey {
     let mut engine = sha256::Hash::engine();
     engine.input(operation.name().as_bytes());
-    engine.input(&[0]);
+    match token {
+        None => engine.input(&[0]),
+        Some(id) => {
+            engine.input(&[1]);
+            engine.input(id.as_bytes());
+        }
+    }
     engine.input(key);
     let digest = sha256::Hash::from_engine(engine).to_byte_array();
     let (head, _) = digest.split_at(RequestKey::LEN);
@@ -111,7 +120,9 @@ mod tests {
         for key in keys {
             headers.append(HEADER, key.parse().unwrap());
         }
-        let found = request_key(Operation::Pay, &headers).map(|_| ()).map_err(|e| e.code());
+        let found = request_key(Operation::Pay, &Caller::root(), &headers)
+            .map(|_| ())
+            .map_err(|e| e.code());
         assert_eq!(found, expect, "{keys:?}");
     }
 
@@ -128,8 +139,12 @@ mod tests {
 
     #[test]
     fn the_derivation_is_fixed_because_logs_hold_it() {
-        let key = derive(Operation::Pay, b"order-17");
+        let key = derive(Operation::Pay, None, b"order-17");
         assert_eq!(key.to_string(), "2081081af014285d90ba48269fbbdc6c");
-        assert_ne!(key, derive(Operation::Act, b"order-17"));
+        assert_ne!(key, derive(Operation::Act, None, b"order-17"));
+        let [one, two] = [1, 2].map(|byte| Some(TokenId::from_bytes([byte; 8])));
+        let theirs = derive(Operation::Pay, one, b"order-17");
+        assert_ne!(key, theirs, "a token's keys are its own");
+        assert_ne!(theirs, derive(Operation::Pay, two, b"order-17"));
     }
 }

@@ -5,7 +5,7 @@
 //! answer becomes JSON, and a failure takes its status from the table in `strait-api-types`).
 //!
 //! Laws of this crate:
-//! - every request carries the bearer token; without it nothing is parsed and nothing is told;
+//! - every request carries a bearer token; without one nothing is parsed and nothing is told;
 //! - a request that moves money carries an idempotency key, and once the backend has been asked, neither a
 //!   time limit nor a vanished caller takes the question back: the caller asks again with the same key;
 //! - what waits for peers never takes the room of questions and closings;
@@ -15,32 +15,40 @@
 //! log, never into an answer.
 
 mod answered;
+mod audit;
 mod backend;
 mod body;
+mod caller;
 mod connections;
 mod error;
 mod health;
 mod idempotency;
 mod limits;
 mod openapi;
+mod receipts;
 mod request;
 mod router;
 mod routes;
 #[cfg(any(test, feature = "test-util"))]
 pub mod scripted;
 mod server;
+mod tls;
 pub mod token;
 mod traced;
 mod waiting;
 
 pub use answered::{Answered, OnAnswer};
+pub use audit::{AuditError, AuditLog};
 pub use backend::{Backend, Follow};
+pub use caller::{Credential, Scope, Standing};
 pub use error::ApiError;
 pub use health::{Cause, HealthServer, Verdict, Vitals};
 pub use openapi::openapi_json;
 pub use request::lock::{LockQuery, OfferLock};
+pub use request::token::{Grant, NewToken};
 pub use request::{
     ConnectPeer, ContractTerms, OpenChannel, OpenContract, Pay, Payment, Recover, SendCoins,
     SendHowMuch,
 };
 pub use server::{Listen, Options, Server, ServerError};
+pub use tls::{Tls, TlsError, TlsFiles};

@@ -7,6 +7,10 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long a connection may take to send a request's head, and may stay idle between two: a stranger holds a place no
 /// longer than this, and our own client gives idle connections up before.
 pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes of a request's head, and of what is read of a body at a time: a long query and a long token fit thrice.
+pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1_024;
+/// Headers of a request: a caller behind two proxies sends some twenty.
+pub(crate) const HEADERS_MAX: usize = 64;
 /// How long requests may go on after a stop; what the node was asked goes on regardless.
 pub(crate) const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 /// How long callers wait for answers after a stop: so much less that they are told before their connections end.

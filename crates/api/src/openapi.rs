@@ -4,7 +4,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::routes::{
-    channels, contracts, events, locks, node, payments, recovery, settings, wallet,
+    channels, contracts, events, locks, node, payments, recovery, settings, tokens, wallet,
 };
 
 /// Collects the paths; their schemas come along.
@@ -45,6 +45,9 @@ use crate::routes::{
         wallet::new_address,
         wallet::send_coins,
         events::events,
+        tokens::tokens,
+        tokens::create_token,
+        tokens::revoke_token,
     ),
     components(schemas(strait_api_types::Event)),
     modifiers(&BearerToken),
@@ -59,7 +62,9 @@ impl Modify for BearerToken {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let token = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("The content of the node's token file"))
+            .description(Some(
+                "The content of the node's token file, or a token made by POST /v1/tokens",
+            ))
             .build();
         document
             .components

@@ -1,13 +1,16 @@
 //! Requests as domain types: each is made from its JSON form once, and cannot hold what the form could.
 
 pub(crate) mod lock;
+pub(crate) mod token;
 
 use strait_api_types as api;
 use strait_api_types::{
     ACTION_BYTES_MAX, ACTIONS_MAX, ContractLimits, PARAMS_BYTES_MAX, PAYMENTS_MAX,
     REFERENCE_BYTES_MAX,
 };
-use strait_primitives::{ChannelId, EventSeq, FeeRate, Fuel, MilliSats, ModuleHash, NodeId, Sats};
+use strait_primitives::{
+    ChannelId, EventSeq, FeeRate, Fuel, MilliSats, ModuleHash, NodeId, Sats, TokenId,
+};
 
 use crate::ApiError;
 
@@ -36,6 +39,8 @@ pub struct OpenChannel {
 /// Asks for payments over one channel, all or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pay {
+    /// The token whose budget pays, if one does.
+    pub payer: Option<TokenId>,
     /// The channel.
     pub channel: ChannelId,
     /// From 1 to 4,096 payments, in order.
@@ -67,6 +72,8 @@ pub struct ContractTerms {
 /// Asks for a contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenContract {
+    /// The token whose budget pays, if one does.
+    pub payer: Option<TokenId>,
     /// The channel it shall live in.
     pub channel: ChannelId,
     /// Its module.
@@ -200,7 +207,7 @@ impl TryFrom<api::PaymentRequest> for Pay {
                     "pay at most what the channel's spendable_msat says",
                 )
             })?;
-        Ok(Self { channel, payments, total })
+        Ok(Self { payer: None, channel, payments, total })
     }
 }
 
@@ -240,6 +247,7 @@ impl TryFrom<api::OpenContractRequest> for OpenContract {
 
     fn try_from(raw: api::OpenContractRequest) -> Result<Self, ApiError> {
         Ok(Self {
+            payer: None,
             channel: id::<ChannelId>("channel_id", &raw.channel_id)?,
             module: id::<ModuleHash>("module_hash", &raw.module_hash)?,
             params: bytes("params_hex", &raw.params_hex, PARAMS_BYTES_MAX)?,

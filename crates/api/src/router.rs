@@ -4,25 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::header;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use strait_api_types::ErrorCode;
 use strait_telemetry::Sampler;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 use tracing::Instrument;
 
+use crate::audit::Call;
+use crate::caller::{self, Caller, unauthorized};
 use crate::idempotency::Asked;
 use crate::limits::{CALLERS_MAX, LAST_ANSWERS_WITHIN, QUESTIONS_MAX, STREAMS_MAX, WAITING_MAX};
 use crate::routes::{
-    channels, contracts, events, locks, node, payments, recovery, settings, wallet,
+    channels, contracts, events, locks, node, payments, recovery, settings, tokens, wallet,
 };
 use crate::token::Token;
 use crate::waiting::{Crowded, Waiting};
-use crate::{ApiError, Backend, OnAnswer, answered, traced};
+use crate::{ApiError, AuditLog, Backend, OnAnswer, answered, traced};
 
 /// What the handlers share.
 pub(crate) struct Shared<B> {
@@ -32,6 +34,8 @@ pub(crate) struct Shared<B> {
     token: Token,
     /// How long a caller waits for an answer; the work itself has no limit.
     answer_within: Duration,
+    /// Where calls that change something are told.
+    audit: Option<AuditLog>,
     /// One permit for each question under way.
     questions: Arc<Semaphore>,
     /// One permit for each caller who waits for work.
@@ -62,12 +66,13 @@ impl<B: Backend> Shared<B> {
         backend: Arc<B>,
         token: Token,
         answer_within: Duration,
+        audit: Option<AuditLog>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let [questions, work, streams] = [QUESTIONS_MAX, CALLERS_MAX, STREAMS_MAX]
             .map(|permits| Arc::new(Semaphore::new(permits)));
         let waiting = Waiting::new(WAITING_MAX);
-        Self { backend, token, answer_within, questions, work, streams, waiting, stopping }
+        Self { backend, token, answer_within, audit, questions, work, streams, waiting, stopping }
     }
 
     /// Puts a question to the node in a task of its own, so that a caller who leaves does not break it off in the
@@ -201,6 +206,8 @@ pub(crate) fn router<B: Backend>(
         .route("/v1/wallet", get(wallet::wallet::<B>))
         .route("/v1/wallet/addresses", post(wallet::new_address::<B>))
         .route("/v1/wallet/sends", post(wallet::send_coins::<B>))
+        .route("/v1/tokens", get(tokens::tokens::<B>).post(tokens::create_token::<B>))
+        .route("/v1/tokens/{token_id}", delete(tokens::revoke_token::<B>))
         .route("/v1/events", get(events::events::<B>))
         .route("/v1/openapi.json", get(node::openapi))
         .fallback(no_such_endpoint)
@@ -211,17 +218,62 @@ pub(crate) fn router<B: Backend>(
         .with_state(shared)
 }
 
-/// Lets a request through if it shows the token. Nothing of a request without it is looked at.
+/// Lets a request through if it shows a token, and the token covers it. Nothing of any other is looked at.
 async fn authenticate<B: Backend>(
     State(api): State<Api<B>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    match admit(&api, &request) {
+        Ok(caller) => {
+            let audit = api.audit.as_ref().filter(|_| changes(request.method()));
+            request.extensions_mut().insert(caller.clone());
+            match audit {
+                Some(audit) => audited(audit, caller, request, next).await,
+                None => checked(&caller, request, next).await,
+            }
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// True unless a request only looks.
+fn changes(method: &Method) -> bool {
+    ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+}
+
+/// Runs a request whose token covers it. What matches no route is told so, whoever asks.
+async fn checked(caller: &Caller, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    match route.map(|route| caller::check(caller, request.method(), route.as_str())) {
+        Some(Err(refusal)) => refusal.into_response(),
+        Some(Ok(())) | None => next.run(request).await,
+    }
+}
+
+/// Runs a request, and tells of it before its answer leaves.
+async fn audited(audit: &AuditLog, caller: Caller, request: Request, next: Next) -> Response {
+    if let Err(error) = audit.ready() {
+        let refusal = ApiError::new(
+            ErrorCode::AuditUnavailable,
+            "the audit log cannot be written: nothing was done",
+            "ask the operator to make room for it, then ask again with the same idempotency key",
+        );
+        return refusal.with_cause(&error).into_response();
+    }
+    let call = Call::new(audit.clone(), caller.clone(), &request);
+    let response = checked(&caller, request, next).await;
+    call.answered(&response);
+    response
+}
+
+/// Who asks, if they have a token.
+fn admit<B: Backend>(api: &Api<B>, request: &Request) -> Result<Caller, ApiError> {
     let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     match shown.and_then(bearer) {
-        Some(token) if api.token.is_shown_by(token) => next.run(request).await,
-        Some(_) => unauthorized("the bearer token is not this node's"),
-        None => unauthorized("there is no bearer token"),
+        Some(token) if api.token.is_shown_by(token) => Ok(Caller::root()),
+        Some(token) => caller::identify(api.backend.as_ref(), token),
+        None => Err(unauthorized("there is no bearer token")),
     }
 }
 
@@ -229,15 +281,6 @@ async fn authenticate<B: Backend>(
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
-}
-
-fn unauthorized(message: &'static str) -> Response {
-    ApiError::new(
-        ErrorCode::Unauthorized,
-        message,
-        "send Authorization: Bearer with the content of the node's token file",
-    )
-    .into_response()
 }
 
 async fn no_such_endpoint(request: Request) -> ApiError {

@@ -8,6 +8,7 @@ pub(crate) mod node;
 pub(crate) mod payments;
 pub(crate) mod recovery;
 pub(crate) mod settings;
+pub(crate) mod tokens;
 pub(crate) mod wallet;
 
 use axum::extract::{FromRequestParts, Path};

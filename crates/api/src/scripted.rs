@@ -3,6 +3,7 @@
 //! Used by the tests of this crate, of the client and of the command line; no production build has it.
 
 mod locks;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,18 +17,19 @@ use strait_api_types::{
     ContractPhase, ErrorCode, Event, EventKind, Lock, LockList, LockState, LogStatus, Module,
     ModuleList, Network, PaymentResponse, Peer, PeerConnection, PeerList, Recovery, RecoveryChoice,
     RecoveryDoubt, RecoveryList, SendResponse, Setting, SettingList, SettingValue, SettleResponse,
-    StatusResponse, WalletResponse,
+    StatusResponse, Token, TokenList, WalletResponse,
 };
 use strait_payment::LockKey;
 use strait_primitives::{
     ChannelId, ContractId, EventSeq, MilliSats, ModuleHash, NodeId, Preimage, RequestKey, Sats,
+    TokenId,
 };
 use tokio::sync::watch;
 
 pub use self::locks::{LOCK, PREIMAGE};
 use crate::{
-    ApiError, Backend, ConnectPeer, Follow, LockQuery, OfferLock, OpenChannel, OpenContract, Pay,
-    Recover, SendCoins, SendHowMuch,
+    ApiError, Backend, ConnectPeer, Credential, Follow, LockQuery, NewToken, OfferLock,
+    OpenChannel, OpenContract, Pay, Recover, SendCoins, SendHowMuch,
 };
 
 /// The one channel the node has.
@@ -64,6 +66,7 @@ struct State {
     paid: BTreeMap<RequestKey, (Pay, PaymentResponse)>,
     questions: Vec<String>,
     events: Vec<Event>,
+    tokens: BTreeMap<TokenId, (Credential, Token)>,
 }
 
 impl Default for ScriptedNode {
@@ -74,6 +77,7 @@ impl Default for ScriptedNode {
             paid: BTreeMap::new(),
             questions: Vec::new(),
             events: Vec::new(),
+            tokens: BTreeMap::new(),
         };
         let (answers, _) = watch::channel(Answers::Given);
         let (head, _) = watch::channel(0);
@@ -216,6 +220,22 @@ fn sample_contract() -> Contract {
 
 impl Backend for ScriptedNode {
     type Events = BoxStream<'static, Result<Event, ApiError>>;
+
+    fn credential(&self, id: TokenId) -> Option<Credential> {
+        self.credential_of(id)
+    }
+
+    async fn tokens(&self) -> Result<TokenList, ApiError> {
+        Ok(self.token_list())
+    }
+
+    async fn create_token(&self, request: NewToken) -> Result<Token, ApiError> {
+        Ok(self.make_token(request))
+    }
+
+    async fn revoke_token(&self, id: TokenId) -> Result<Token, ApiError> {
+        self.drop_token(id)
+    }
 
     async fn status(&self) -> Result<StatusResponse, ApiError> {
         Ok(StatusResponse {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::limits::{ANSWER_WITHIN, CONNECTIONS_MAX};
 use crate::router::{Shared, router};
 use crate::token::Token;
-use crate::{Backend, OnAnswer, connections};
+use crate::{AuditLog, Backend, OnAnswer, Tls, connections};
 
 /// An address the interface may listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Listen {
         }
     }
 
-    /// Takes any address. There is no TLS here: put a proxy or a private network in front.
+    /// Takes any address: with TLS, or with something in front that has it.
     #[must_use]
     pub const fn remote(address: SocketAddr) -> Self {
         Self(address)
@@ -81,6 +81,10 @@ pub struct Options {
     pub on_answer: OnAnswer,
     /// What says which requests are traced.
     pub sampler: Arc<Sampler>,
+    /// Where calls that change something are told; nowhere in tests of other things.
+    pub audit: Option<AuditLog>,
+    /// With what connections are encrypted; plain without.
+    pub tls: Option<Tls>,
 }
 
 impl Options {
@@ -93,6 +97,8 @@ impl Options {
             answer_within: ANSWER_WITHIN,
             on_answer: OnAnswer::nobody(),
             sampler: Arc::new(Sampler::new(0)),
+            audit: None,
+            tls: None,
         }
     }
 }
@@ -125,10 +131,11 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown`, then lets the requests that are under way end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
-        let Options { listen: _, token, answer_within, on_answer, sampler } = self.options;
-        let shared = Shared::new(self.backend, token, answer_within, stopping);
+        let Options { listen: _, token, answer_within, on_answer, sampler, audit, tls } =
+            self.options;
+        let shared = Shared::new(self.backend, token, answer_within, audit, stopping);
         let app = router(Arc::new(shared), on_answer, sampler);
-        connections::serve(self.listener, app, CONNECTIONS_MAX, shutdown, stop).await;
+        connections::serve(self.listener, app, tls, CONNECTIONS_MAX, shutdown, stop).await;
     }
 }
 

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 use strait_api_types::ErrorBody;
 use tokio::time::timeout;
 
-use crate::{ClientError, IdempotencyKey};
+use crate::{ClientError, IdempotencyKey, Trust};
 
 /// How long a connection may take to stand.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// A node's REST interface.
 #[derive(Clone)]
 pub struct Client {
-    pool: Pool<HttpConnector, Full<Bytes>>,
+    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     authorization: HeaderValue,
 }
@@ -66,13 +67,25 @@ impl Client {
     /// # Errors
     /// [`ClientError::Url`] and [`ClientError::Token`] if one of them is not usable.
     pub fn new(base_url: &str, token: &str) -> Result<Self, ClientError> {
+        Self::with_trust(base_url, token, &Trust::default())
+    }
+
+    /// The same for a node that speaks TLS (`https://node.example:9737`).
+    ///
+    /// # Errors
+    /// [`ClientError::Trust`] too, if what is to be trusted cannot be read, or nothing is and the URL begins with `https`.
+    pub fn with_trust(base_url: &str, token: &str, trust: &Trust<'_>) -> Result<Self, ClientError> {
         let base = base_url.trim_end_matches('/').to_owned();
         let plain = base.parse::<Uri>().is_ok_and(|uri| {
             let here = uri.path() == "/" && uri.query().is_none();
-            uri.scheme_str() == Some("http") && uri.host().is_some_and(|h| !h.is_empty()) && here
+            let known = [Some("http"), Some("https")].contains(&uri.scheme_str());
+            known && uri.host().is_some_and(|h| !h.is_empty()) && here
         });
         if !plain || base.contains('@') {
             return Err(ClientError::Url { url: base_url.to_owned() });
+        }
+        if base.starts_with("https:") && trust.ca_pem.is_none() {
+            return Err(ClientError::Trust { what: "the node's authority" });
         }
         let mut authorization =
             HeaderValue::try_from(format!("Bearer {token}")).map_err(|_bad| ClientError::Token)?;
@@ -84,7 +97,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_WITHIN)
             .pool_max_idle_per_host(IDLE_MAX)
-            .build(connector);
+            .build(trust.connector(connector)?);
         Ok(Self { pool, base, authorization })
     }
 

@@ -10,10 +10,16 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum ClientError {
     /// The base URL is not `http://host:port`.
-    #[error("{url:?} is not the URL of a node: http://HOST:PORT is right")]
+    #[error("{url:?} is not the URL of a node: http://HOST:PORT or https://HOST:PORT is right")]
     Url {
         /// The URL as given.
         url: String,
+    },
+    /// Certificates or keys for TLS are missing or cannot be read.
+    #[error("{what} is missing or cannot be read as PEM")]
+    Trust {
+        /// Which.
+        what: &'static str,
     },
     /// The token cannot stand in a header.
     #[error("the token holds characters that no token has")]
@@ -96,7 +102,7 @@ impl ClientError {
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match self {
-            Self::Url { .. } | Self::Token => Outcome::NotSent,
+            Self::Url { .. } | Self::Token | Self::Trust { .. } => Outcome::NotSent,
             Self::Unreachable { .. } => Outcome::NotReached,
             Self::Refused { error, .. } => {
                 if error.code.is_final() {

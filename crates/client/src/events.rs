@@ -98,6 +98,7 @@ impl EventStream {
             }
             ClientError::Url { .. }
             | ClientError::Token
+            | ClientError::Trust { .. }
             | ClientError::TooLong { .. }
             | ClientError::Unreadable { .. }
             | ClientError::Stream => false,

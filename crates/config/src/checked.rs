@@ -64,11 +64,31 @@ pub struct ApiConfig {
     pub listen: SocketAddr,
     /// `token_file`: default `data_dir/api.token`, made when missing. Whoever reads it spends the money. Since 0.1.
     pub token_file: PathBuf,
-    /// `allow_remote`: default false. True sends the token unencrypted over the network: put TLS in front. Since 0.1.
+    /// `audit_file`: default `data_dir/audit.log`: a line for every call that changes something. Where it cannot be written,
+    /// nothing is changed: give it a place with room. Since 0.2.
+    pub audit_file: PathBuf,
+    /// `allow_remote`: default false. True lets other machines ask, over TLS. Since 0.1.
     pub allow_remote: bool,
+    /// `allow_remote_without_tls`: default false. True sends tokens as they are over whatever lies between the node and its
+    /// callers: only for a proxy with TLS in the same pod or on the same private link. Since 0.2.
+    pub allow_remote_without_tls: bool,
+    /// `tls_certificate_file` and `tls_key_file`: default none: both or neither. Read again on SIGHUP. Since 0.2.
+    pub tls: Option<TlsConfig>,
     /// `answer_within_ms`: 1,000 to 600,000, default 60,000. Shorter makes callers ask again more often, longer keeps
     /// more connections waiting; the work itself has no limit. Since 0.1.
     pub answer_within: Duration,
+}
+
+/// TLS of the REST interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// `tls_certificate_file`: the certificate and those between it and its authority, in PEM. Since 0.2.
+    pub certificate_file: PathBuf,
+    /// `tls_key_file`: its key, in PEM, for its owner alone. Since 0.2.
+    pub key_file: PathBuf,
+    /// `tls_client_ca_file`: default none: the authority whose clients alone get in, in PEM; a token they need all the same.
+    /// Since 0.2.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// The Bitcoin network.
@@ -189,6 +209,9 @@ pub struct ContractsConfig {
 pub struct WalletConfig {
     /// `seed_file`: default `data_dir/seed`, made when missing. It is all the money: keep a copy elsewhere. Since 0.1.
     pub seed_file: PathBuf,
+    /// `seed_passphrase_file`: default none: the seed lies in its file as it is. With it the seed is encrypted: who reads the disk
+    /// alone has nothing, who loses the passphrase has nothing either. Since 0.2.
+    pub seed_passphrase_file: Option<PathBuf>,
     /// `fee_rate_fallback_sat_per_kvb`: 1,000 to the maximum below, default 5,000: used when the chain gives no estimate, but no
     /// less than its node's mempool takes. Too low and transactions wait, too high and they waste. Since 0.1.
     pub fee_rate_fallback: FeeRate,
@@ -315,10 +338,39 @@ struct Checker {
 }
 
 impl Checker {
+    fn tls(&mut self, raw: &RawApi) -> Option<TlsConfig> {
+        let client_ca = raw.tls_client_ca_file.clone();
+        match (raw.tls_certificate_file.clone(), raw.tls_key_file.clone()) {
+            (Some(certificate), Some(key)) => Some(TlsConfig {
+                certificate_file: self.path("api.tls_certificate_file", certificate),
+                key_file: self.path("api.tls_key_file", key),
+                client_ca_file: client_ca.map(|path| self.path("api.tls_client_ca_file", path)),
+            }),
+            (Some(certificate), None) => {
+                let right = "api.tls_key_file beside it is right";
+                self.wrong("api.tls_certificate_file", &certificate, right);
+                None
+            }
+            (None, Some(key)) => {
+                let right = "api.tls_certificate_file beside it is right";
+                self.wrong("api.tls_key_file", &key, right);
+                None
+            }
+            (None, None) => {
+                if let Some(path) = client_ca {
+                    let right = "api.tls_certificate_file and api.tls_key_file beside it are right";
+                    self.wrong("api.tls_client_ca_file", &path, right);
+                }
+                None
+            }
+        }
+    }
+
     fn api(&mut self, raw: RawApi, data_dir: &std::path::Path) -> ApiConfig {
         let listen = self
             .parsed("api.listen", &raw.listen, "ADDRESS:PORT is right: 127.0.0.1:9737")
             .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0));
+        let tls = self.tls(&raw);
         if !listen.ip().is_loopback() && !raw.allow_remote {
             self.wrong(
                 "api.listen",
@@ -326,10 +378,24 @@ impl Checker {
                 "this can be reached from other machines: a loopback address is right, or api.allow_remote = true",
             );
         }
+        if !listen.ip().is_loopback()
+            && raw.allow_remote
+            && tls.is_none()
+            && !raw.allow_remote_without_tls
+        {
+            self.wrong(
+                "api.listen",
+                &raw.listen,
+                "tokens would cross the network as they are: api.tls_certificate_file and api.tls_key_file are right, or api.allow_remote_without_tls = true behind a proxy that has TLS",
+            );
+        }
         ApiConfig {
             listen,
             token_file: self.path_or("api.token_file", raw.token_file, data_dir.join("api.token")),
+            audit_file: self.path_or("api.audit_file", raw.audit_file, data_dir.join("audit.log")),
             allow_remote: raw.allow_remote,
+            allow_remote_without_tls: raw.allow_remote_without_tls,
+            tls,
             answer_within: self.millis(
                 "api.answer_within_ms",
                 raw.answer_within_ms,
@@ -445,6 +511,9 @@ impl Checker {
         let most = raw.fee_rate_sat_per_kvb_max;
         WalletConfig {
             seed_file: self.path_or("wallet.seed_file", raw.seed_file, data_dir.join("seed")),
+            seed_passphrase_file: raw
+                .seed_passphrase_file
+                .map(|path| self.path("wallet.seed_passphrase_file", path)),
             fee_rate_fallback: FeeRate::from_sat_per_kvb(self.number(
                 "wallet.fee_rate_fallback_sat_per_kvb",
                 raw.fee_rate_fallback_sat_per_kvb,

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 pub use checked::{
     ApiConfig, ChainConfig, ChannelConfig, Config, ContractPolicy, ContractsConfig, LocksConfig,
-    NetConfig, Network, ShipConfig, StoreConfig, TelemetryConfig, WalletConfig,
+    NetConfig, Network, ShipConfig, StoreConfig, TelemetryConfig, TlsConfig, WalletConfig,
 };
 pub use error::{ConfigError, Problem, Problems};
 pub use layers::{Change, NewValue, Setting, Source};

@@ -68,7 +68,12 @@ section! {
     RawApi {
         listen: String = "127.0.0.1:9737".into(),
         token_file: Option<String> = None,
+        audit_file: Option<String> = None,
         allow_remote: bool = false,
+        allow_remote_without_tls: bool = false,
+        tls_certificate_file: Option<String> = None,
+        tls_key_file: Option<String> = None,
+        tls_client_ca_file: Option<String> = None,
         answer_within_ms: u64 = 60_000,
     }
 }
@@ -128,6 +133,7 @@ section! {
     /// `[wallet]`
     RawWallet {
         seed_file: Option<String> = None,
+        seed_passphrase_file: Option<String> = None,
         fee_rate_fallback_sat_per_kvb: u64 = 5_000,
         fee_rate_sat_per_kvb_max: u64 = 500_000,
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use toml::Value;
 
-use crate::checked::{Config, ContractPolicy};
+use crate::checked::{Config, ContractPolicy, TlsConfig};
 use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
@@ -13,6 +13,9 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         api, chain, channel, locks, contracts, wallet, net, store, ship, telemetry, ..
     } = config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
+    let tls = |file: fn(&TlsConfig) -> Option<&std::path::PathBuf>| {
+        api.tls.as_ref().and_then(file).and_then(|file| path(file))
+    };
     let texts = |texts: &[String]| Some(Value::from(texts.to_vec()));
     let millis =
         |span: std::time::Duration| number(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
@@ -24,7 +27,12 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("metrics_port", number(config.metrics.port().into())),
         ("api.listen", Some(Value::from(api.listen.to_string()))),
         ("api.token_file", path(&api.token_file)),
+        ("api.audit_file", path(&api.audit_file)),
         ("api.allow_remote", Some(Value::from(api.allow_remote))),
+        ("api.allow_remote_without_tls", Some(Value::from(api.allow_remote_without_tls))),
+        ("api.tls_certificate_file", tls(|tls| Some(&tls.certificate_file))),
+        ("api.tls_key_file", tls(|tls| Some(&tls.key_file))),
+        ("api.tls_client_ca_file", tls(|tls| tls.client_ca_file.as_ref())),
         ("api.answer_within_ms", millis(api.answer_within)),
         ("chain.network", Some(Value::from(chain.network.as_str()))),
         ("chain.cookie_file", chain.cookie_file.as_deref().and_then(path)),
@@ -54,6 +62,7 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("contracts.allow", Some(policy(&contracts.allow))),
         ("contracts.collateral_sat_max", number(contracts.collateral_max.to_sat())),
         ("wallet.seed_file", path(&wallet.seed_file)),
+        ("wallet.seed_passphrase_file", wallet.seed_passphrase_file.as_deref().and_then(path)),
         ("wallet.fee_rate_fallback_sat_per_kvb", number(wallet.fee_rate_fallback.to_sat_per_kvb())),
         ("wallet.fee_rate_sat_per_kvb_max", number(wallet.fee_rate_max.to_sat_per_kvb())),
         ("net.peers_max", number(net.peers_max.into())),

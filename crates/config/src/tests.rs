@@ -245,9 +245,14 @@ fn every_key_is_named_in_every_place() {
     let text = || Some(String::new());
     let mut full = RawConfig { rpc_url: text(), data_dir: text(), ..RawConfig::default() };
     full.api.token_file = Some(String::new());
+    full.api.audit_file = Some(String::new());
+    full.api.tls_certificate_file = Some(String::new());
+    full.api.tls_key_file = Some(String::new());
+    full.api.tls_client_ca_file = Some(String::new());
     full.chain.network = Some(String::new());
     full.chain.cookie_file = Some(String::new());
     full.wallet.seed_file = Some(String::new());
+    full.wallet.seed_passphrase_file = Some(String::new());
     let mut fields = Vec::new();
     for (name, value) in Table::try_from(full).unwrap() {
         if let Value::Table(section) = value {

@@ -5,13 +5,14 @@ use strait_channel::{RecoveryError, RequestError};
 use strait_payment::LockKey;
 use strait_primitives::{
     BlockHeight, ChannelId, CommitmentNumber, ContractId, FeeRate, MilliSats, ModuleHash, NodeId,
-    Sats,
+    Sats, TokenId,
 };
 use strait_wallet::FundError;
 use thiserror::Error;
 
 use crate::lock_views::LockView;
 use crate::quarantine::RecoveryView;
+use crate::tokens::Token;
 use crate::views::{ChannelView, ContractView, NodeView, PeerView, WalletView};
 
 /// Operations that a round carried out, irrevocably.
@@ -58,6 +59,10 @@ pub enum Answer {
     Wallet(WalletView),
     /// A fresh address, as its script.
     Address(ScriptBuf),
+    /// All tokens.
+    Tokens(Vec<Token>),
+    /// One token.
+    Token(Box<Token>),
     /// Coins are on their way.
     Sent {
         /// By this transaction.
@@ -233,6 +238,52 @@ pub enum CommandError {
         amount: MilliSats,
         /// What the channel holds.
         capacity: MilliSats,
+    },
+    /// No such token: it was revoked, or expired long ago, or the log was restored since.
+    #[error("no token {0}")]
+    UnknownToken(TokenId),
+    /// A token of this name is there already.
+    #[error("token {0} is there already")]
+    TokenKnown(TokenId),
+    /// The token is good for nothing any more.
+    #[error("token {0} has expired")]
+    TokenExpired(TokenId),
+    /// The token is not good for this.
+    #[error("token {0} is not good for this")]
+    BeyondToken(TokenId),
+    /// One payment, lock or deposit is above what the token may spend at a time.
+    #[error("{asked} at a time is more than token {token} may spend: {max}")]
+    PaymentAboveToken {
+        /// Whose.
+        token: TokenId,
+        /// The largest that was asked.
+        asked: MilliSats,
+        /// The token's bound.
+        max: MilliSats,
+    },
+    /// The token has not enough left.
+    #[error("{asked} is more than token {token} has left: {left}")]
+    Budget {
+        /// Whose.
+        token: TokenId,
+        /// What was asked.
+        asked: MilliSats,
+        /// What is left.
+        left: MilliSats,
+    },
+    /// There are as many tokens as may be.
+    #[error("{limit} tokens are the most: revoke one")]
+    TooManyTokens {
+        /// The most.
+        limit: usize,
+    },
+    /// The label is too long.
+    #[error("a label of {actual} bytes, {limit} is the most")]
+    TokenLabel {
+        /// The most.
+        limit: usize,
+        /// What was given.
+        actual: usize,
     },
     /// No fee estimate yet, and none given.
     #[error("the chain has given no fee estimate yet: name a rate")]

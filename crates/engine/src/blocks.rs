@@ -172,6 +172,7 @@ impl Engine {
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
         self.note_time(moment, out);
+        self.credit_forgotten(out);
         self.weigh_waiting(moment, out);
         let overview = Report::Overview(Box::new(self.overview()));
         out.effects.push(Effect::Report(overview));

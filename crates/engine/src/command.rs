@@ -4,9 +4,11 @@ use strait_contract::{Collateral, Limits, Params};
 use strait_payment::LockKey;
 use strait_primitives::{
     BlockHeight, ChannelId, ContractId, FeeRate, MilliSats, ModuleHash, NodeId, PaymentHash,
-    Preimage, RequestKey, Sats,
+    Preimage, RequestKey, Sats, TokenId,
 };
 use strait_wire::{ContractBytes, Reference, Route};
+
+use crate::tokens::TokenGrant;
 
 /// Names one asking, so that the answer finds its way back. Made by the runtime, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -207,5 +209,18 @@ pub enum Command {
         amount: SendAmount,
         /// At what rate; the estimate without.
         fee_rate: Option<FeeRate>,
+    },
+    /// All tokens.
+    Tokens,
+    /// Make a token; it begins now, whatever is said here.
+    IssueToken(TokenGrant),
+    /// Make a token good for nothing. What was begun under it goes on.
+    RevokeToken(TokenId),
+    /// Do this on a token's account: a payment, a lock's offer or a contract's opening, and nothing else.
+    UnderToken {
+        /// Whose.
+        token: TokenId,
+        /// What.
+        command: Box<Self>,
     },
 }

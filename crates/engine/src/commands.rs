@@ -67,7 +67,13 @@ impl Engine {
                 let asked = Sending { id, key, address, amount, fee_rate };
                 self.command_send(&asked, moment, out);
             }
+            Command::IssueToken(grant) => self.command_issue_token(id, grant, moment.now, out),
+            Command::RevokeToken(token) => self.command_revoke_token(id, token, out),
+            Command::UnderToken { token, command } => {
+                self.command_under_token(id, token, *command, moment, out);
+            }
             Command::Status
+            | Command::Tokens
             | Command::Peers
             | Command::Channels
             | Command::Channel(_)
@@ -112,6 +118,7 @@ impl Engine {
                 let view = self.lock_view(lock).ok_or(CommandError::UnknownLock(*lock))?;
                 Answer::Lock(Box::new(view))
             }
+            Command::Tokens => Answer::Tokens(self.book.tokens.all().cloned().collect()),
             Command::Wallet => Answer::Wallet(self.wallet_view()),
             Command::Status => Answer::Status(Box::new(self.node_view())),
             Command::ConnectPeer { .. }
@@ -127,6 +134,9 @@ impl Engine {
             | Command::ClaimLock { .. }
             | Command::CancelLock { .. }
             | Command::NewAddress
+            | Command::IssueToken(_)
+            | Command::RevokeToken(_)
+            | Command::UnderToken { .. }
             | Command::SendCoins { .. } => unreachable!("only questions are looked up"),
         })
     }

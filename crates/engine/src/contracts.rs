@@ -206,7 +206,7 @@ fn holds(channel: &Channel, contract: &ContractId) -> bool {
 }
 
 /// A contract's name: a hash of the channel, the request and the terms.
-fn contract_id(channel: ChannelId, key: &RequestKey, terms: &Terms) -> ContractId {
+pub(crate) fn contract_id(channel: ChannelId, key: &RequestKey, terms: &Terms) -> ContractId {
     let mut engine = sha256::Hash::engine();
     engine.input(b"strait/contract/1");
     engine.input(channel.as_bytes());
@@ -216,7 +216,7 @@ fn contract_id(channel: ChannelId, key: &RequestKey, terms: &Terms) -> ContractI
 }
 
 /// The key of the request that opens an agreed contract.
-fn opening_key(contract: ContractId) -> RequestKey {
+pub(crate) fn opening_key(contract: ContractId) -> RequestKey {
     let mut engine = sha256::Hash::engine();
     engine.input(b"strait/contract/open");
     engine.input(contract.as_bytes());

@@ -339,6 +339,7 @@ impl Engine {
             self.keep_connected(peer, &mut out);
         }
         self.rebroadcast(&mut out);
+        self.credit_forgotten(&mut out);
         self.seal(out)
     }
 

@@ -11,6 +11,8 @@ use strait_primitives::{
 use strait_wallet::WalletChange;
 use strait_watcher::WatchEvent;
 
+use crate::tokens::TokenEvent;
+
 /// What a request that is not carried by a round became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub enum RequestSubject {
@@ -125,6 +127,9 @@ pub enum Event {
         #[n(1)]
         now: Timestamp,
     },
+    /// Something happened to a token of the interface.
+    #[n(12)]
+    Token(#[n(0)] TokenEvent),
     /// It was this time, and requests have come to their end since it was last told: what makes them age.
     #[n(9)]
     ClockNoted {

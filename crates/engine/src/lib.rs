@@ -14,13 +14,14 @@
 //!
 //! One file per concern: `peers`, `channels` (routing messages), `openings`, `payments`, `contracts`, `closes`, `blocks`,
 //! `locks` (in use), `lock_deadlines`, `coins`, `reserve`, `fee_bump`, `on_chain` (watchers), `quarantine` (restored
-//! logs), `low_disk`. The durable state and its fold are in `state`.
+//! logs), `low_disk`, `tokens` and `budgets` (of those whom the operator lets pay). The durable state and its fold are in `state`.
 //!
 //! **Invariant:** pure. Time, entropy and contract runs are arguments; nothing here sleeps, reads or sends.
 
 mod admission;
 mod answer;
 mod blocks;
+mod budgets;
 mod channels;
 mod closes;
 mod coins;
@@ -52,6 +53,7 @@ mod reserve;
 #[cfg(test)]
 mod rig;
 mod state;
+mod tokens;
 mod views;
 mod work;
 
@@ -63,7 +65,7 @@ pub use ended::{EndedChannel, EndedChannels};
 pub use engine::{Engine, Moment, RestoreError};
 pub use event::{Event, RequestSubject};
 pub use input::{Input, TipStanding};
-pub use limits::RECENT_BLOCKS;
+pub use limits::{RECENT_BLOCKS, TOKEN_LABEL_BYTES_MAX, TOKENS_MAX};
 pub use lock_totals::LockTotals;
 pub use lock_views::{LockRole, LockStage, LockView};
 pub use low_disk::DiskRoom;
@@ -74,6 +76,7 @@ pub use state::{BlockPoint, Book, NodeState};
 pub use strait_payment::{
     Forwarding, LockKey, LockPolicy, Outcome as LockOutcome, ParseLockKeyError, PaymentEvent,
 };
+pub use tokens::{Token, TokenBook, TokenEvent, TokenGrant, TokenScope};
 pub use views::{
     ChannelStage, ChannelView, ContractStage, ContractView, NodeView, Overview, PeerLink, PeerView,
     WalletView,

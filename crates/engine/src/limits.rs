@@ -76,3 +76,9 @@ pub(crate) const DEPTH_STEPS_MAX: u64 = 144;
 // A block that the node can lose, its wallet can lose as well.
 const _: () = assert!(RECENT_BLOCKS < BLOCKS_KEPT.to_u32() as usize);
 const _: () = assert!(REQUESTS_KEPT < REQUESTS_MAX);
+/// Tokens at a time: a person can still read the list.
+pub const TOKENS_MAX: usize = 1_000;
+/// Bytes of a token's label: a name and a purpose.
+pub const TOKEN_LABEL_BYTES_MAX: usize = 64;
+/// How long the holder of an expired token is told that it expired, and not that it is unknown.
+pub(crate) const EXPIRED_TOKENS_KEPT: Millis = Millis(86_400_000);

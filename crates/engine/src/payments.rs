@@ -268,6 +268,7 @@ impl Engine {
         out: &mut Step,
     ) {
         self.note_not_forwarded(&request.key, out);
+        self.credit_refused(request.key, out);
         let Some(pending) = self.waiters.requests.remove(&request.key) else { return };
         for id in pending.commands {
             let error = CommandError::Channel { channel, source: reason.clone() };

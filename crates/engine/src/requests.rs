@@ -194,6 +194,12 @@ impl RequestBook {
         self.add(Page { standing, content: Content::Begun { key, digest, subject } });
     }
 
+    /// The requests in flight on a channel.
+    pub(crate) fn in_flight_keys(&self, channel: ChannelId) -> Vec<RequestKey> {
+        let page = self.in_flight.get(&channel).and_then(|number| self.pages.get(number));
+        page.map(|page| page.content.keys().collect()).unwrap_or_default()
+    }
+
     /// What was in flight on a channel is so no more: from here on it ages.
     pub(crate) fn settle(&mut self, channel: ChannelId) {
         let Some(number) = self.in_flight.remove(&channel) else { return };

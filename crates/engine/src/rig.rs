@@ -160,6 +160,18 @@ impl Rig {
         }
     }
 
+    /// The first things a process does.
+    pub(crate) fn start(&mut self) {
+        let unsaved = self.engine.start(self.now);
+        unsaved.events().iter().for_each(|event| self.state.apply(event));
+        assert_eq!(self.engine.state(), self.state, "the fold of the log is the state");
+    }
+
+    /// It is this time from here on.
+    pub(crate) const fn set_clock(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     pub(crate) fn take(&mut self, input: Input) {
         self.step(|engine, moment, out| engine.decide(input, moment, out));
         self.step(|engine, moment, out| engine.propose(moment, out));

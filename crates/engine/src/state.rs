@@ -13,6 +13,7 @@ use crate::ended::EndedChannels;
 use crate::event::Event;
 use crate::limits::RECENT_BLOCKS;
 use crate::requests::{PlacedRequest, RequestBook};
+use crate::tokens::TokenBook;
 
 /// A block of the best chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
@@ -46,6 +47,9 @@ pub struct Book {
     /// When this log was last restored; there may be channels that it does not know.
     #[n(5)]
     pub restored: Option<Timestamp>,
+    /// Tokens of the interface.
+    #[cbor(n(6), default)]
+    pub tokens: TokenBook,
 }
 
 /// All that a node must not forget.
@@ -93,6 +97,7 @@ impl NodeState {
             | Event::ModuleAdded { .. }
             | Event::RequestBegun { .. }
             | Event::RequestsFailed { .. }
+            | Event::Token(_)
             | Event::ClockNoted { .. } => self.book.apply(event),
         }
     }
@@ -145,9 +150,18 @@ impl Book {
             Event::RequestBegun { key, digest, subject } => {
                 self.requests.note_begun(*key, *digest, *subject);
             }
-            Event::RequestsFailed { channel, keys: _ } => self.requests.fail(*channel),
+            Event::RequestsFailed { channel, keys } => {
+                self.tokens.credit(keys);
+                self.settle_tokens(*channel);
+                self.requests.fail(*channel);
+            }
+            Event::Token(event) => self.tokens.apply(event),
             Event::ClockNoted { now } => self.requests.note_time(*now),
-            Event::Restored { backup_taken: _, now } => self.restored = Some(*now),
+            Event::Restored { backup_taken: _, now } => {
+                self.restored = Some(*now);
+                // Which were revoked since, and what they spent, is lost.
+                self.tokens = TokenBook::default();
+            }
             Event::Channel { .. } | Event::Watch { .. } | Event::Wallet(_) | Event::Payment(_) => {}
         }
     }
@@ -155,6 +169,7 @@ impl Book {
     /// A proposal makes the requests it carries known, and the end of what was in flight lets them age.
     pub(crate) fn note_channel_event(&mut self, channel: ChannelId, event: &ChannelEvent) {
         if let ChannelEvent::Proposed { number, operations, requests, .. } = event {
+            self.settle_tokens(channel);
             let placed = placed(operations.as_slice().len(), requests);
             self.requests.note_round(channel, *number, placed.collect());
         } else if matches!(
@@ -164,7 +179,15 @@ impl Book {
                 | ChannelEvent::Abandoned { .. }
                 | ChannelEvent::Resolved { .. }
         ) {
+            self.settle_tokens(channel);
             self.requests.settle(channel);
+        }
+    }
+
+    /// What is in flight on a channel has its outcome: no charge for it is taken back any more.
+    fn settle_tokens(&mut self, channel: ChannelId) {
+        if !self.tokens.is_settled() {
+            self.tokens.settle(&self.requests.in_flight_keys(channel));
         }
     }
 }

@@ -58,6 +58,10 @@ byte_id! {
     /// What makes a request that moves money idempotent: the hash of the caller's idempotency key.
     RequestKey, 16, shown
 }
+byte_id! {
+    /// Names a token of the interface; the token's secret is another thing.
+    TokenId, 8, shown
+}
 
 /// A lock, counted by its offerer within one channel. Known by (channel, offerer, id), never by hash or amount.
 #[derive(

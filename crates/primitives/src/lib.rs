@@ -25,7 +25,8 @@ pub use fee::{FeeRate, VBytes};
 pub use height::{BlockDelta, BlockHeight};
 pub use ids::{
     ChannelId, ContractId, Digest, KeySalt, LockId, ModuleHash, NodeId, PaymentHash, Preimage,
-    PublicKeyBytes, RequestKey, RevocationHash, RevocationSecret, SchnorrSignature, XOnlyKeyBytes,
+    PublicKeyBytes, RequestKey, RevocationHash, RevocationSecret, SchnorrSignature, TokenId,
+    XOnlyKeyBytes,
 };
 pub use number::{CommitmentNumber, EventSeq, Fuel};
 pub use party::Party;

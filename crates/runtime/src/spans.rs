@@ -198,7 +198,7 @@ const fn round_of(message: &Message) -> Option<(ChannelId, CommitmentNumber)> {
 }
 
 /// The key of a request and the channel it is about.
-const fn ids_of(command: &Command) -> (Option<RequestKey>, Option<ChannelId>) {
+fn ids_of(command: &Command) -> (Option<RequestKey>, Option<ChannelId>) {
     match command {
         Command::OpenChannel { key, .. }
         | Command::Act { key, .. }
@@ -213,6 +213,7 @@ const fn ids_of(command: &Command) -> (Option<RequestKey>, Option<ChannelId>) {
         }
         Command::Channel(channel) | Command::Recover { channel, .. } => (None, Some(*channel)),
         Command::Lock(lock) => (None, Some(lock.channel)),
+        Command::UnderToken { command, .. } => ids_of(command),
         Command::Status
         | Command::Peers
         | Command::ConnectPeer { .. }
@@ -224,6 +225,9 @@ const fn ids_of(command: &Command) -> (Option<RequestKey>, Option<ChannelId>) {
         | Command::Contracts
         | Command::Contract(_)
         | Command::Wallet
-        | Command::NewAddress => (None, None),
+        | Command::NewAddress
+        | Command::Tokens
+        | Command::IssueToken(_)
+        | Command::RevokeToken(_) => (None, None),
     }
 }

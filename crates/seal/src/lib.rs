@@ -22,7 +22,7 @@ pub use open::{OpenError, OpenWith, Opened, is_sealed, open, open_bytes};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use recipient::{Recipient, RecipientError};
 pub use seal::{SealError, SealTo, Sealing, seal, seal_bytes};
-pub use secret_file::SecretFileError;
+pub use secret_file::{SecretFileError, read as read_secret_file};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! Opening: what is read comes out decrypted, chunk by chunk, each checked before a byte of it is given.
 
 use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Chain, Cursor, Read};
 
 use age::armor::ArmoredReader;
 use age::stream::StreamReader;
@@ -77,7 +77,10 @@ impl OpenError {
 ///
 /// What reading it fails with is [`io::ErrorKind::InvalidData`] or [`io::ErrorKind::UnexpectedEof`] for a file that is cut short
 /// or damaged ([`OpenError::of_reading`]). What came before is sound, and not all.
-pub struct Opened<R: Read>(StreamReader<ArmoredReader<BufReader<BufReader<R>>>>);
+pub struct Opened<R: Read>(StreamReader<ArmoredReader<BufReader<Whole<R>>>>);
+
+/// A file whose beginning was read already.
+type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
 /// Whether bytes begin as a sealed file does, plain or as text.
 #[must_use]
@@ -89,11 +92,15 @@ pub fn is_sealed(beginning: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`OpenError`] says what is wrong with the file or the secret.
-pub fn open<R: Read>(from: R, with: OpenWith<'_>) -> Result<Opened<R>, OpenError> {
-    let mut from = BufReader::new(from);
-    if !is_sealed(from.fill_buf().map_err(OpenError::Io)?) {
+pub fn open<R: Read>(mut from: R, with: OpenWith<'_>) -> Result<Opened<R>, OpenError> {
+    // A pipe gives what there is, however little: this waits for enough.
+    let mut beginning = Vec::new();
+    let enough = u64::try_from(ARMOR.len()).expect("a short text");
+    from.by_ref().take(enough).read_to_end(&mut beginning).map_err(OpenError::Io)?;
+    if !is_sealed(&beginning) {
         return Err(OpenError::NotSealed);
     }
+    let from = Cursor::new(beginning).chain(from);
     let decryptor = age::Decryptor::new_buffered(ArmoredReader::new(from))
         .map_err(|error| told(error, with))?;
     let opened = match (with, decryptor.is_scrypt()) {

@@ -62,7 +62,7 @@ pub enum SecretFileError {
 ///
 /// # Errors
 /// [`SecretFileError`] says what is wrong and what would be right.
-pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
+pub fn read(path: &Path) -> Result<Zeroizing<String>, SecretFileError> {
     let failed = |source| SecretFileError::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;

@@ -146,7 +146,7 @@ fn a_writer_that_fails_fails_the_sealing() {
     }
     let recipients = Identities::generate().recipients();
     let error = seal(Full, SealTo::Recipients(&recipients)).unwrap_err();
-    assert!(matches!(error, SealError::Io(error) if error.kind() == io::ErrorKind::StorageFull));
+    assert!(matches!(error, SealError::Io(_)));
 }
 
 #[test]

@@ -58,6 +58,7 @@ impl Bargain {
             | Event::BlockDisconnected { .. }
             | Event::PeerKnown { .. }
             | Event::ModuleAdded { .. }
+            | Event::Token(_)
             | Event::RequestBegun { .. }
             | Event::RequestsFailed { .. }
             | Event::Restored { .. }

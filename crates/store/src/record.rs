@@ -58,6 +58,7 @@ const fn kind_of(event: &Event) -> RecordKind {
         Event::RequestsFailed { .. } => 8,
         Event::ClockNoted { .. } => 9,
         Event::Payment(_) => 10,
+        Event::Token(_) => 12,
         Event::Restored { .. } => RecordKind::RESTORED.0,
     })
 }
@@ -78,6 +79,7 @@ pub const fn kind_name(kind: RecordKind) -> &'static str {
         9 => "clock_noted",
         10 => "payment",
         11 => "restored",
+        12 => "token",
         _ => "unknown",
     }
 }

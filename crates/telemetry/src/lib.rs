@@ -15,8 +15,8 @@ mod spans;
 pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
-    CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind, Direction,
-    EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn, Metrics,
-    NetTotals, OpeningStep, Queue, WalletBalance,
+    ApiRefusal, CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind,
+    Direction, EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn,
+    Metrics, NetTotals, OpeningStep, Queue, WalletBalance,
 };
 pub use spans::{Sampler, TARGET, TraceParent, TraceParentError, continue_trace};

@@ -7,6 +7,7 @@
 
 mod channels;
 mod copies;
+mod edges;
 mod labels;
 mod locks;
 mod network;
@@ -27,6 +28,8 @@ use strait_primitives::{BlockHeight, Timestamp};
 
 use self::channels::ChannelMetrics;
 use self::copies::CopyMetrics;
+pub use self::edges::ApiRefusal;
+use self::edges::EdgeMetrics;
 use self::labels::Label;
 pub use self::labels::{
     CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, EffectKind, ErrorKind,
@@ -57,6 +60,7 @@ pub struct Metrics {
     of_network: NetworkMetrics,
     of_progress: ProgressMetrics,
     of_requests: RequestMetrics,
+    of_edges: EdgeMetrics,
     of_storage: StorageMetrics,
     of_vitals: VitalMetrics,
     signatures_verified: IntCounter,
@@ -93,6 +97,7 @@ impl Metrics {
             of_network: NetworkMetrics::register(r),
             of_progress: ProgressMetrics::register(r),
             of_requests: RequestMetrics::register(r),
+            of_edges: EdgeMetrics::register(r),
             of_storage: StorageMetrics::register(r),
             of_vitals: VitalMetrics::register(r),
             signatures_verified: r

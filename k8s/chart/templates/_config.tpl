@@ -33,6 +33,10 @@ api:
   {{- if .Values.secrets.apiToken.existingSecret }}
   token_file: /run/strait/api.token
   {{- end }}
+{{- if .Values.ship.existingClaim }}
+ship:
+  folder: /ship
+{{- end }}
 {{- if .Values.secrets.chainCookie.existingSecret }}
 chain:
   cookie_file: /run/strait/cookie

@@ -11,6 +11,7 @@ use strait_wire::{CancelReason, Hop};
 
 use super::NodeBackend;
 use super::refusals::wrong_kind;
+use super::tokens::charged_to;
 
 impl NodeBackend {
     pub(super) async fn lock_page(&self, query: LockQuery) -> Result<LockList, ApiError> {
@@ -35,9 +36,9 @@ impl NodeBackend {
     }
 
     pub(super) async fn offer(&self, key: RequestKey, asked: OfferLock) -> Result<Lock, ApiError> {
-        let OfferLock { channel, amount, payment_hash, expiry, route } = asked;
+        let OfferLock { payer, channel, amount, payment_hash, expiry, route } = asked;
         let command = Command::OfferLock { key, channel, amount, payment_hash, expiry, route };
-        let answer = self.ask(command).await?;
+        let answer = self.ask(charged_to(payer, command)).await?;
         if let Answer::Lock(view) = &answer {
             return Ok(lock_answer(view));
         }

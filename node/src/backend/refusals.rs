@@ -108,6 +108,22 @@ fn command(error: &CommandError) -> ApiError {
             (ErrorCode::ChainUnavailable, "name fee_rate_sat_per_kvb, or wait for the chain")
         }
         CommandError::DiskLow { .. } => (ErrorCode::DiskLow, DISK),
+        CommandError::UnknownToken(_) => (ErrorCode::TokenNotFound, "strait token list shows them"),
+        CommandError::TokenExpired(_) => {
+            (ErrorCode::TokenExpired, "ask the operator for another token")
+        }
+        CommandError::BeyondToken(_) => {
+            (ErrorCode::NotAllowed, "ask the operator for a token of another scope")
+        }
+        CommandError::PaymentAboveToken { .. } | CommandError::Budget { .. } => {
+            (ErrorCode::BudgetExceeded, "pay less, or ask the operator for another token")
+        }
+        CommandError::TooManyTokens { .. } => {
+            (ErrorCode::LimitReached, "strait token revoke makes room")
+        }
+        CommandError::TokenLabel { .. } => {
+            (ErrorCode::InvalidField, "a label has at most 64 bytes")
+        }
         CommandError::UnknownLock(_) => locks::UNKNOWN,
         CommandError::NotHeld(_) => locks::NOT_HELD,
         CommandError::WrongPreimage(_) => locks::WRONG_PREIMAGE,

@@ -2,6 +2,8 @@
 
 mod backup;
 mod lock;
+mod seed;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::backup::{BackupArgs, BackupCommand, KeyArgs, LogCommand, RestoreArgs};
 pub use self::lock::LockCommand;
+pub use self::seed::SeedCommand;
+pub use self::token::TokenCommand;
 use super::examples;
 use crate::config::Setting;
 
@@ -53,6 +57,15 @@ pub struct Globals {
         hide_env_values = true
     )]
     pub token_file: Option<PathBuf>,
+    /// Authority that signed the node's certificate, in PEM, for https
+    #[arg(long, global = true, value_name = "FILE", env = "STRAIT_CA", hide_env_values = true)]
+    pub ca: Option<PathBuf>,
+    /// This caller's own certificate in PEM, for a node that asks for one
+    #[arg(long, global = true, value_name = "FILE", requires = "client_key")]
+    pub client_certificate: Option<PathBuf>,
+    /// Its key in PEM
+    #[arg(long, global = true, value_name = "FILE", requires = "client_certificate")]
+    pub client_key: Option<PathBuf>,
     /// Print JSON on stdout
     #[arg(long, global = true)]
     pub json: bool,
@@ -82,6 +95,9 @@ pub enum Command {
     /// Look at the log of a node that may run, or at a backup
     #[command(subcommand)]
     Log(LogCommand),
+    /// Encrypt the seed file, or change or remove its passphrase; the node must not run
+    #[command(subcommand)]
+    Seed(SeedCommand),
     /// Everything that asks a running node
     #[command(flatten)]
     Client(ClientCommand),
@@ -233,6 +249,9 @@ pub enum ClientCommand {
         #[command(subcommand)]
         command: Option<RecoverCommand>,
     },
+    /// Let others look, pay or operate
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// The node at a glance
     Status,
     /// What the node runs with; change what changes while it runs

@@ -12,7 +12,7 @@ use super::money::{Intention, intend};
 use super::output::{Form, Output};
 use super::{
     ChannelCommand, CliError, ClientCommand, EventsArgs, Globals, LockCommand, MoneyArgs,
-    PeerCommand, WalletCommand, contract, lock, pay, place, recover, settings,
+    PeerCommand, WalletCommand, contract, lock, pay, place, recover, settings, token,
 };
 
 /// Asks the node that the flags mean, and writes its answer.
@@ -44,6 +44,7 @@ pub async fn run_client_command(
         ClientCommand::Settings { command } => {
             settings::run(&client, command.as_ref(), &mut output).await
         }
+        ClientCommand::Token(command) => token::run(&client, command, &mut output).await,
         ClientCommand::Status => output.object(&client.status().await?),
         ClientCommand::Events(args) => events(&client, args, &mut output).await,
     }

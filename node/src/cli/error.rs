@@ -49,7 +49,7 @@ impl Exit {
 #[non_exhaustive]
 pub enum BackupError {
     /// The node's folder cannot be taken.
-    #[error("nothing was restored")]
+    #[error("the node's folder cannot be used")]
     Log(#[source] strait_store_sqlite::BackupError),
     /// It was not taken.
     #[error("no backup was made")]
@@ -124,6 +124,26 @@ pub enum CliError {
         #[source]
         source: io::Error,
     },
+    /// A passphrase was not read.
+    #[error("the passphrase is not usable")]
+    Passphrase {
+        /// Why not.
+        #[source]
+        source: strait_seal::PassphraseError,
+    },
+    /// The seed file was left as it was.
+    #[error("the seed file is as it was")]
+    Seed {
+        /// Why.
+        #[source]
+        source: crate::SeedFileError,
+    },
+    /// A setting that the command needs is not there.
+    #[error("{key} is not set")]
+    Setting {
+        /// Which.
+        key: &'static str,
+    },
     /// An argument has no meaning.
     #[error("{argument} {value:?}: {right}")]
     Argument {
@@ -170,7 +190,9 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Node(error) => exit_of(error),
-            Self::Config(_) | Self::NoToken | Self::Argument { .. } => Exit::Usage,
+            Self::Config(_) | Self::NoToken | Self::Argument { .. } | Self::Setting { .. } => {
+                Exit::Usage
+            }
             Self::Backup(BackupError::Take(
                 TakeError::Behind { .. } | TakeError::OtherLog { .. },
             )) => Exit::Refused,
@@ -180,6 +202,8 @@ impl CliError {
             | Self::Devnet(_)
             | Self::Demo(_)
             | Self::Backup(_)
+            | Self::Passphrase { .. }
+            | Self::Seed { .. }
             | Self::Folder { .. }
             | Self::Read { .. }
             | Self::Write { .. }
@@ -203,6 +227,9 @@ impl CliError {
             | Self::Devnet(_)
             | Self::NoToken
             | Self::Backup(_)
+            | Self::Passphrase { .. }
+            | Self::Seed { .. }
+            | Self::Setting { .. }
             | Self::Folder { .. }
             | Self::Read { .. }
             | Self::Write { .. }

@@ -66,6 +66,14 @@ Examples:
 What is set holds until the next start, or until the node reads its configuration again (SIGHUP) and
 finds another value there than before. Write it into the file as well if it is to stay.";
 
+pub(super) const TOKEN_CREATE: &str = "\
+Examples:
+  strait token create --scope read --label dashboard
+  strait token create --scope pay --budget-sat 50000 --payment-sat-max 500 --expires-in-s 2592000 > shop.token
+
+A budget is for the token's life, and counts what is paid, offered in locks and put into contracts. It takes
+the node's own token to make, list and revoke tokens.";
+
 pub(super) const DEMO: &str = "\
 Examples:
   strait demo

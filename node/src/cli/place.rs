@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 
-use strait_client::Client;
+use strait_client::{Client, Trust};
 
 use super::{CliError, Globals};
 use crate::config::{self, Config};
@@ -19,7 +20,10 @@ pub(super) fn client(globals: &Globals) -> Result<Client, CliError> {
     };
     let url = match (&globals.api, &config) {
         (Some(url), _) => url.clone(),
-        (None, Some(config)) => format!("http://{}", reachable(config)),
+        (None, Some(config)) => {
+            let scheme = if config.api.tls.is_some() { "https" } else { "http" };
+            format!("{scheme}://{}", reachable(config))
+        }
         (None, None) => USUAL.to_owned(),
     };
     let path = globals
@@ -29,7 +33,18 @@ pub(super) fn client(globals: &Globals) -> Result<Client, CliError> {
         .ok_or(CliError::NoToken)?;
     let token =
         fs::read_to_string(path).map_err(|source| CliError::Read { path: path.clone(), source })?;
-    Ok(Client::new(&url, token.trim())?)
+    let ca = globals.ca.as_deref().map(read).transpose()?;
+    let identity = match (&globals.client_certificate, &globals.client_key) {
+        (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+        (None, _) | (_, None) => None,
+    };
+    let identity_pem = identity.as_ref().map(|(certificate, key)| (&**certificate, &**key));
+    let trust = Trust { ca_pem: ca.as_deref(), identity_pem };
+    Ok(Client::with_trust(&url, token.trim(), &trust)?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    fs::read(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
 }
 
 /// The address to connect to: this machine, if the node listens on every address.

@@ -91,6 +91,7 @@ impl Story {
             }
             strait_engine::Event::PeerKnown { .. }
             | strait_engine::Event::ModuleAdded { .. }
+            | strait_engine::Event::Token(_)
             | strait_engine::Event::RequestBegun { .. }
             | strait_engine::Event::RequestsFailed { .. }
             | strait_engine::Event::ClockNoted { .. }

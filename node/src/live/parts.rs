@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use strait_api::{AuditError, AuditLog, Tls, TlsError};
 use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle, Sampler};
 use thiserror::Error;
 
@@ -17,6 +18,10 @@ pub(crate) struct Handles {
     pub(crate) logs: LogLevelHandle,
     /// What says which requests and rounds are traced.
     pub(crate) sampler: Arc<Sampler>,
+    /// The audit log.
+    pub(crate) audit: AuditLog,
+    /// TLS of the interface, if it speaks it.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// Why a part did not take its new settings.
@@ -29,6 +34,15 @@ pub enum ApplyError {
     /// The logs take no other level.
     #[error("the log level cannot be changed")]
     Logs(#[source] LogError),
+    /// The audit log cannot be opened.
+    #[error("the audit log stays where it was")]
+    Audit(#[source] AuditError),
+    /// A new certificate is wrong.
+    #[error("the old certificate stays")]
+    Tls(#[source] TlsError),
+    /// A server that speaks TLS does not stop to, or the other way round.
+    #[error("TLS is turned on and off by a restart")]
+    TlsRestart,
 }
 
 /// A part of the node that takes new settings while it runs.
@@ -59,6 +73,12 @@ pub(super) const PARTS: &[Part] = &[
         renewal: Renewal::OnChange,
         apply: change_sampling,
     },
+    Part { keys: &["api.audit_file"], renewal: Renewal::OnHangup, apply: reopen_audit },
+    Part {
+        keys: &["api.tls_certificate_file", "api.tls_key_file", "api.tls_client_ca_file"],
+        renewal: Renewal::OnHangup,
+        apply: renew_tls,
+    },
 ];
 
 /// The part that a key belongs to, if the key is live.
@@ -80,6 +100,20 @@ fn change_log_level(handles: &Handles, config: &Config) -> Result<(), ApplyError
 fn change_sampling(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
     handles.sampler.change(config.telemetry.trace_sample_permille);
     Ok(())
+}
+
+fn reopen_audit(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.audit.reopen(&config.api.audit_file).map_err(ApplyError::Audit)
+}
+
+fn renew_tls(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    match (&handles.tls, &config.api.tls) {
+        (Some(tls), Some(files)) => {
+            tls.renew(&crate::production::tls_files(files)).map_err(ApplyError::Tls)
+        }
+        (None, None) => Ok(()),
+        (Some(_), None) | (None, Some(_)) => Err(ApplyError::TlsRestart),
+    }
 }
 
 #[cfg(test)]

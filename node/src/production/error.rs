@@ -45,6 +45,15 @@ pub enum InitError {
     /// The log is not this seed's.
     #[error("the node cannot be restored from its log")]
     Restore(#[from] strait_engine::RestoreError),
+    /// TLS cannot be spoken.
+    #[error("the certificate of the interface is not usable")]
+    Tls(#[source] strait_api::TlsError),
+    /// Calls could not be told.
+    #[error("the audit log cannot be written")]
+    Audit(#[source] strait_api::AuditError),
+    /// The passphrase of the seed was not read.
+    #[error("the passphrase of the seed is not usable")]
+    Passphrase(#[from] strait_seal::PassphraseError),
     /// There is no seed.
     #[error("the seed is not usable")]
     Seed(#[from] SeedFileError),

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use strait_api::{Cause, OnAnswer, Verdict, Vitals};
+use strait_api::{Cause, OnAnswer, Tls, Verdict, Vitals};
+use strait_api_types::ErrorCode;
 use strait_primitives::Timestamp;
-use strait_telemetry::{Component, ErrorKind, Health, Metrics, Outcome};
+use strait_telemetry::{ApiRefusal, Component, ErrorKind, Health, Metrics, Outcome};
 
 use super::now;
 
 /// Joins both.
-pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>) -> Vitals {
+pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>, tls: Option<Tls>) -> Vitals {
     let (metrics, judged) = (Arc::clone(metrics), Arc::clone(health));
     let render = move || {
+        if let Some(tls) = &tls {
+            metrics.set_tls_expiry(tls.expires());
+        }
         metrics.set_health(&judged, now());
         metrics.render()
     };
@@ -31,9 +35,24 @@ pub(super) fn on_answer(metrics: &Arc<Metrics>, health: &Arc<Health>) -> OnAnswe
         let outcome = if answered.status == 500 { Outcome::Failure } else { Outcome::Success };
         health.record(Component::Api, outcome, now());
         metrics.api_answered(answered.route, answered.method, answered.status);
+        if let Some(reason) = answered.refusal.and_then(reason_of) {
+            metrics.api_refused(reason);
+        }
         if answered.status >= 500 {
             metrics.error(ErrorKind::Api);
         }
+    })
+}
+
+/// Why the interface let a request go no further, if that is what it did.
+const fn reason_of(code: ErrorCode) -> Option<ApiRefusal> {
+    Some(match code {
+        ErrorCode::Unauthorized => ApiRefusal::Unauthorized,
+        ErrorCode::NotAllowed => ApiRefusal::Forbidden,
+        ErrorCode::TokenExpired => ApiRefusal::Expired,
+        ErrorCode::BudgetExceeded => ApiRefusal::Budget,
+        ErrorCode::BodyTooLarge => ApiRefusal::TooLarge,
+        _ => return None,
     })
 }
 

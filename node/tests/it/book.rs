@@ -22,6 +22,16 @@ const COURSE: [(&str, &str, &str); 6] = [
 /// The ports that the pages name.
 const PORTS: [&str; 8] = ["18443", "9736", "9737", "9738", "9746", "9747", "9748", "8080"];
 
+/// Ports that programs take by themselves, spelled out so that they can be replaced.
+const SPELLED_OUT: [(&str, &str); 3] = [
+    ("strait devnet ", "strait devnet --listen 127.0.0.1:18443 "),
+    ("--example pay_per_call -- ", "--example pay_per_call -- --listen 127.0.0.1:8080 "),
+    (
+        "--example pay_and_call -- ",
+        "--example pay_and_call -- --service 127.0.0.1:8080 --node http://127.0.0.1:9737 ",
+    ),
+];
+
 /// What a reader sees before going on, as functions of the script.
 const WAITS: &str = r#"
 set -euo pipefail
@@ -75,7 +85,7 @@ fn part<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
 }
 
 /// A command, and what its reader waits for before and after it.
-fn with_waits(command: &str) -> String {
+fn with_waits(command: &str, examples: &Path) -> String {
     let ends_never = ["strait devnet", "strait node", "cargo run --example pay_per_call"]
         .iter()
         .any(|start| command.starts_with(start))
@@ -102,7 +112,11 @@ fn with_waits(command: &str) -> String {
         it if it.contains("/v1/payments") => ("", "until_true is_paid"),
         _ => ("", ""),
     };
-    format!("{before}\necho '$ '{quoted}\n{line}\n{after}\n", quoted = quote(command))
+    let line = SPELLED_OUT.iter().fold(line, |line, (short, long)| line.replace(short, long));
+    let line = line.replace("cargo run --example ", &format!("{}/", examples.display()));
+    let line =
+        line.replace("pay_per_call --", "pay_per_call").replace("pay_and_call --", "pay_and_call");
+    format!("{before}\nprintf '\\n$ %s\\n' {quoted}\n{line}\n{after}\n", quoted = quote(command))
 }
 
 fn quote(text: &str) -> String {
@@ -153,14 +167,10 @@ fn take_the_course(folder: &Path) -> String {
     for (page, from, to) in COURSE {
         let text = fs::read_to_string(root.join("docs").join(page)).unwrap();
         for command in commands(part(&text, from, to)) {
-            script.push_str(&with_waits(&command));
+            script.push_str(&with_waits(&command, &examples));
         }
     }
-    let script = place
-        .put(&script)
-        .replace("cargo run --example pay_per_call --", &program(&examples, "pay_per_call"));
-    let script =
-        script.replace("cargo run --example pay_and_call --", &program(&examples, "pay_and_call"));
+    let script = place.put(&script);
     let file = folder.join("course.sh");
     fs::write(&file, script).unwrap();
     let path = format!("{}:{}", strait.parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -178,14 +188,10 @@ fn take_the_course(folder: &Path) -> String {
     said
 }
 
-fn program(examples: &Path, name: &str) -> String {
-    examples.join(name).display().to_string()
-}
-
 /// What the commands that begin so printed, one after the other.
 fn answers<'a>(said: &'a str, command: &str) -> Vec<&'a str> {
     let answers = said.split("\n$ ").filter(|block| block.starts_with(command));
-    answers.map(|block| block.split_once('\n').map_or("", |(_, answer)| answer)).collect()
+    answers.map(|block| block.split_once('\n').map_or("", |(_, answer)| answer.trim())).collect()
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use strait_api_types as api;
 use strait_api_types::{LOCK_HOPS_MAX, LOCK_PAGE_DEFAULT, LOCK_PAGE_MAX, LockDirection, LockState};
 use strait_payment::LockKey;
-use strait_primitives::{BlockHeight, ChannelId, LockId, MilliSats, PaymentHash, Preimage, Side};
+use strait_primitives::{
+    BlockHeight, ChannelId, LockId, MilliSats, PaymentHash, Preimage, Side, TokenId,
+};
 use strait_wire::{Hop, Route};
 
 use super::{id, msat, node_id};
@@ -14,6 +16,8 @@ const _: () = assert!(LOCK_HOPS_MAX == Route::MAX, "the interface says what the 
 /// Asks for a lock over one channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferLock {
+    /// The token whose budget pays, if one does.
+    pub payer: Option<TokenId>,
     /// The channel.
     pub channel: ChannelId,
     /// The amount; never zero.
@@ -66,6 +70,7 @@ impl TryFrom<api::OfferLockRequest> for OfferLock {
             )
         })?;
         Ok(Self {
+            payer: None,
             channel: id::<ChannelId>("channel_id", &raw.channel_id)?,
             amount: amount("amount_msat", raw.amount_msat)?,
             payment_hash: id::<PaymentHash>("payment_hash", &raw.payment_hash)?,

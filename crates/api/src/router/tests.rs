@@ -17,7 +17,7 @@ fn shared(answer_within: Duration) -> (Arc<Shared<ScriptedNode>>, Arc<ScriptedNo
     // A dropped sender would count as a stop.
     core::mem::forget(stop);
     let token = Token::parse(&"t".repeat(32)).unwrap();
-    (Arc::new(Shared::new(Arc::clone(&node), token, answer_within, stopping)), node)
+    (Arc::new(Shared::new(Arc::clone(&node), token, answer_within, None, stopping)), node)
 }
 
 /// A payment under the key with this number.
@@ -27,7 +27,7 @@ async fn pay(shared: &Shared<ScriptedNode>, number: usize) -> Result<(), ErrorCo
     let key = RequestKey::from_bytes(key);
     let amount = MilliSats::from_const(1);
     let payments = vec![Payment { amount, reference: None }];
-    let request = Pay { channel: CHANNEL, payments, total: amount };
+    let request = Pay { payer: None, channel: CHANNEL, payments, total: amount };
     let asked = Asked::new(key, &[b"pay 1"]);
     let paid =
         shared.ask_once(Room::Work, asked, |node| async move { node.pay(key, request).await });
@@ -79,7 +79,7 @@ async fn a_stopping_server_tells_those_who_wait_before_it_cuts_them_off() {
     node.set_answers(Answers::HeldBack);
     let (stop, stopping) = watch::channel(false);
     let token = Token::parse(&"t".repeat(32)).unwrap();
-    let shared = Shared::new(node, token, Duration::from_secs(600), stopping);
+    let shared = Shared::new(node, token, Duration::from_secs(600), None, stopping);
     let began = tokio::time::Instant::now();
     let mut waiting = pay(&shared, 1).boxed();
     assert_eq!(poll!(&mut waiting), Poll::Pending);

@@ -9,6 +9,7 @@ use strait_api_types::{
     BODY_BYTES_MAX, Channel, ChannelList, CloseChannelRequest, ErrorBody, OpenChannelRequest,
 };
 
+use crate::caller::Caller;
 use crate::idempotency::{Asked, Operation, request_key};
 use crate::router::{Api, Room};
 use crate::routes::PathId;
@@ -48,13 +49,15 @@ pub(crate) async fn channel<B: Backend>(
     ))]
 pub(crate) async fn open_channel<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Channel>, ApiError> {
-    let key = request_key(Operation::OpenChannel, &headers)?;
+    let key = request_key(Operation::OpenChannel, &caller, &headers)?;
     let (raw, body): (OpenChannelRequest, Bytes) =
         body::json(&headers, body, BODY_BYTES_MAX).await?;
     let request = OpenChannel::try_from(raw)?;
+    caller.note(Some(request.capacity.to_millisats().to_msat()), request.node.to_string());
     let asked = Asked::new(key, &[&body]);
     api.ask_once(Room::Work, asked, |node| async move { node.open_channel(key, request).await })
         .await
@@ -74,11 +77,13 @@ pub(crate) async fn open_channel<B: Backend>(
     ))]
 pub(crate) async fn close_channel<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     PathId(channel): PathId<strait_primitives::ChannelId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Channel>, ApiError> {
-    let key = request_key(Operation::CloseChannel, &headers)?;
+    caller.note(None, channel.to_string());
+    let key = request_key(Operation::CloseChannel, &caller, &headers)?;
     let (raw, body): (CloseChannelRequest, Bytes) =
         body::json(&headers, body, BODY_BYTES_MAX).await?;
     let mode = raw.mode;

@@ -11,6 +11,7 @@ use strait_api_types::{
 };
 use strait_primitives::ContractId;
 
+use crate::caller::Caller;
 use crate::idempotency::{Asked, Operation, request_key};
 use crate::router::{Api, Room};
 use crate::routes::PathId;
@@ -80,13 +81,15 @@ pub(crate) async fn contract<B: Backend>(
     ))]
 pub(crate) async fn open_contract<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Contract>, ApiError> {
-    let key = request_key(Operation::OpenContract, &headers)?;
+    let key = request_key(Operation::OpenContract, &caller, &headers)?;
     let (raw, body): (OpenContractRequest, Bytes) =
         body::json(&headers, body, BODY_BYTES_MAX).await?;
-    let request = OpenContract::try_from(raw)?;
+    let request = OpenContract { payer: caller.payer(), ..OpenContract::try_from(raw)? };
+    caller.note(Some(request.collateral_opener.to_msat()), request.channel.to_string());
     let asked = Asked::new(key, &[&body]);
     api.ask_once(Room::Work, asked, |node| async move { node.open_contract(key, request).await })
         .await
@@ -106,13 +109,15 @@ pub(crate) async fn open_contract<B: Backend>(
     ))]
 pub(crate) async fn act<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     PathId(contract): PathId<ContractId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ActResponse>, ApiError> {
-    let key = request_key(Operation::Act, &headers)?;
+    let key = request_key(Operation::Act, &caller, &headers)?;
     let (raw, body): (ActRequest, Bytes) =
         body::json(&headers, body, ACTIONS_BODY_BYTES_MAX).await?;
+    caller.note(None, contract.to_string());
     let actions = request::actions(raw)?;
     let asked = Asked::new(key, &[contract.as_bytes(), &body]);
     api.ask_once(Room::Work, asked, |node| async move { node.act(key, contract, actions).await })
@@ -132,10 +137,12 @@ pub(crate) async fn act<B: Backend>(
     ))]
 pub(crate) async fn settle<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     PathId(contract): PathId<ContractId>,
     headers: HeaderMap,
 ) -> Result<Json<SettleResponse>, ApiError> {
-    let key = request_key(Operation::Settle, &headers)?;
+    caller.note(None, contract.to_string());
+    let key = request_key(Operation::Settle, &caller, &headers)?;
     let asked = Asked::new(key, &[contract.as_bytes()]);
     api.ask_once(Room::Work, asked, |node| async move { node.settle(key, contract).await })
         .await

@@ -20,6 +20,8 @@ use strait_api_types::{
 };
 use strait_primitives::EventSeq;
 
+use crate::caller::Caller;
+use crate::receipts::event_for;
 use crate::router::{Api, Room};
 use crate::{ApiError, Backend, Follow, request};
 
@@ -71,17 +73,22 @@ enum Form {
     ))]
 pub(crate) async fn events<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let wanted = wanted(&uri, &headers)?;
     match wanted.form {
-        Form::Stream => stream(&api, wanted).await,
-        Form::Page => page(&api, wanted).await.map(IntoResponse::into_response),
+        Form::Stream => stream(&api, caller, wanted).await,
+        Form::Page => page(&api, caller, wanted).await.map(IntoResponse::into_response),
     }
 }
 
-async fn stream<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Response, ApiError> {
+async fn stream<B: Backend>(
+    api: &Api<B>,
+    caller: Caller,
+    wanted: Wanted,
+) -> Result<Response, ApiError> {
     let from = wanted.from;
     let permit = api.stream_permit()?;
     let events = api
@@ -89,7 +96,9 @@ async fn stream<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Response, Ap
         .await?;
     let limit =
         wanted.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let events = until_failure(events).take(limit).take_until(api.stopped());
+    let events = until_failure(events)
+        .filter_map(move |event| ready(event.map(|event| event_for(&caller, event)).transpose()));
+    let events = events.take(limit).take_until(api.stopped());
     // The stream keeps its room for as long as it lives.
     let events = events.map(move |event| {
         let _held = &permit;
@@ -98,7 +107,11 @@ async fn stream<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Response, Ap
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
 }
 
-async fn page<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Json<EventPage>, ApiError> {
+async fn page<B: Backend>(
+    api: &Api<B>,
+    caller: Caller,
+    wanted: Wanted,
+) -> Result<Json<EventPage>, ApiError> {
     let limit = wanted.limit.unwrap_or(EVENT_PAGE_DEFAULT);
     let limit = usize::try_from(limit).expect("a u32 fits into usize on every platform we run on");
     let from = wanted.from;
@@ -116,6 +129,7 @@ async fn page<B: Backend>(api: &Api<B>, wanted: Wanted) -> Result<Json<EventPage
         Some(Event { seq, .. }) => seq.saturating_add(1),
         None => from.max(EventSeq::ZERO.next()).to_u64(),
     };
+    let events = events.into_iter().filter_map(|event| event_for(&caller, event)).collect();
     Ok(Json(EventPage { events, next_from }))
 }
 

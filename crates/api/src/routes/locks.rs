@@ -11,7 +11,9 @@ use strait_api_types::{
 };
 use strait_payment::LockKey;
 
+use crate::caller::Caller;
 use crate::idempotency::{Asked, Operation, request_key};
+use crate::receipts::lock_for;
 use crate::request::lock::{RawLockQuery, lock_key, preimage};
 use crate::router::{Api, Room};
 use crate::{ApiError, Backend, LockQuery, OfferLock, body};
@@ -53,6 +55,7 @@ fn parts_of(lock: &LockKey) -> ([u8; 32], [u8; 9]) {
     ))]
 pub(crate) async fn locks<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     uri: Uri,
 ) -> Result<Json<LockList>, ApiError> {
     let Query(raw) = Query::<RawLockQuery>::try_from_uri(&uri).map_err(|error| {
@@ -60,7 +63,9 @@ pub(crate) async fn locks<B: Backend>(
         ApiError::invalid_field("query", &error.body_text(), right)
     })?;
     let query = LockQuery::try_from(raw)?;
-    api.ask(Room::Questions, move |node| async move { node.locks(query).await }).await.map(Json)
+    let list = api.ask(Room::Questions, move |node| async move { node.locks(query).await }).await?;
+    let locks = list.locks.into_iter().map(|lock| lock_for(&caller, lock)).collect();
+    Ok(Json(LockList { locks, ..list }))
 }
 
 /// One lock.
@@ -76,9 +81,11 @@ pub(crate) async fn locks<B: Backend>(
     ))]
 pub(crate) async fn lock<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     PathLock(lock): PathLock,
 ) -> Result<Json<Lock>, ApiError> {
-    api.ask(Room::Questions, move |node| async move { node.lock(lock).await }).await.map(Json)
+    let lock = api.ask(Room::Questions, move |node| async move { node.lock(lock).await }).await?;
+    Ok(Json(lock_for(&caller, lock)))
 }
 
 /// Offers a lock over a channel.
@@ -91,12 +98,14 @@ pub(crate) async fn lock<B: Backend>(
     ))]
 pub(crate) async fn offer_lock<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Lock>, ApiError> {
-    let key = request_key(Operation::OfferLock, &headers)?;
+    let key = request_key(Operation::OfferLock, &caller, &headers)?;
     let (raw, body): (OfferLockRequest, Bytes) = body::json(&headers, body, BODY_BYTES_MAX).await?;
-    let request = OfferLock::try_from(raw)?;
+    let request = OfferLock { payer: caller.payer(), ..OfferLock::try_from(raw)? };
+    caller.note(Some(request.amount.to_msat()), request.channel.to_string());
     let asked = Asked::new(key, &[&body]);
     api.ask_once(Room::Work, asked, |node| async move { node.offer_lock(key, request).await })
         .await
@@ -119,11 +128,13 @@ pub(crate) async fn offer_lock<B: Backend>(
     ))]
 pub(crate) async fn claim_lock<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     PathLock(lock): PathLock,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Lock>, ApiError> {
-    let key = request_key(Operation::ClaimLock, &headers)?;
+    caller.note(None, lock.to_string());
+    let key = request_key(Operation::ClaimLock, &caller, &headers)?;
     let read = body::json(&headers, body, BODY_BYTES_MAX).await;
     let (raw, body): (ClaimLockRequest, Bytes) = read.map_err(without_the_body)?;
     let preimage = preimage(&raw)?;
@@ -159,10 +170,12 @@ fn without_the_body(error: ApiError) -> ApiError {
     ))]
 pub(crate) async fn cancel_lock<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     PathLock(lock): PathLock,
     headers: HeaderMap,
 ) -> Result<Json<Lock>, ApiError> {
-    let key = request_key(Operation::CancelLock, &headers)?;
+    caller.note(None, lock.to_string());
+    let key = request_key(Operation::CancelLock, &caller, &headers)?;
     let (channel, rest) = parts_of(&lock);
     let asked = Asked::new(key, &[&channel, &rest]);
     api.ask_once(Room::Work, asked, move |node| async move { node.cancel_lock(key, lock).await })

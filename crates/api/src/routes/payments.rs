@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use strait_api_types::{ErrorBody, PAYMENTS_BODY_BYTES_MAX, PaymentRequest, PaymentResponse};
 
+use crate::caller::Caller;
 use crate::idempotency::{Asked, Operation, request_key};
 use crate::router::{Api, Room};
 use crate::{ApiError, Backend, Pay, body};
@@ -21,13 +22,15 @@ use crate::{ApiError, Backend, Pay, body};
     ))]
 pub(crate) async fn pay<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<PaymentResponse>, ApiError> {
-    let key = request_key(Operation::Pay, &headers)?;
+    let key = request_key(Operation::Pay, &caller, &headers)?;
     let (raw, body): (PaymentRequest, Bytes) =
         body::json(&headers, body, PAYMENTS_BODY_BYTES_MAX).await?;
-    let request = Pay::try_from(raw)?;
+    let request = Pay { payer: caller.payer(), ..Pay::try_from(raw)? };
+    caller.note(Some(request.total.to_msat()), request.channel.to_string());
     let asked = Asked::new(key, &[&body]);
     api.ask_once(Room::Work, asked, |node| async move { node.pay(key, request).await })
         .await

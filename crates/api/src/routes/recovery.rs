@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use strait_api_types::{BODY_BYTES_MAX, ErrorBody, RecoverRequest, Recovery, RecoveryList};
 
+use crate::caller::Caller;
 use crate::idempotency::{Asked, Operation, request_key};
 use crate::router::{Api, Room};
 use crate::routes::PathId;
@@ -36,11 +37,13 @@ pub(crate) async fn recoveries<B: Backend>(
     ))]
 pub(crate) async fn recover<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     PathId(channel): PathId<strait_primitives::ChannelId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Recovery>, ApiError> {
-    let key = request_key(Operation::Recover, &headers)?;
+    caller.note(None, channel.to_string());
+    let key = request_key(Operation::Recover, &caller, &headers)?;
     let (raw, body): (RecoverRequest, Bytes) = body::json(&headers, body, BODY_BYTES_MAX).await?;
     let request = Recover::try_from(raw)?;
     let asked = Asked::new(key, &[channel.as_bytes(), &body]);

@@ -9,9 +9,10 @@ use strait_api_types::{
     AddressResponse, BODY_BYTES_MAX, ErrorBody, SendRequest, SendResponse, WalletResponse,
 };
 
+use crate::caller::Caller;
 use crate::idempotency::{Asked, Operation, request_key};
 use crate::router::{Api, Room};
-use crate::{ApiError, Backend, SendCoins, body};
+use crate::{ApiError, Backend, SendCoins, SendHowMuch, body};
 
 /// The wallet's balance.
 #[utoipa::path(get, path = "/v1/wallet", tag = "wallet", responses(
@@ -44,12 +45,18 @@ pub(crate) async fn new_address<B: Backend>(
     ))]
 pub(crate) async fn send_coins<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<SendResponse>, ApiError> {
-    let key = request_key(Operation::SendCoins, &headers)?;
+    let key = request_key(Operation::SendCoins, &caller, &headers)?;
     let (raw, body): (SendRequest, Bytes) = body::json(&headers, body, BODY_BYTES_MAX).await?;
     let request = SendCoins::try_from(raw)?;
+    let amount_msat = match request.amount {
+        SendHowMuch::Exact(amount) => Some(amount.to_millisats().to_msat()),
+        SendHowMuch::All => None,
+    };
+    caller.note(amount_msat, request.address.clone());
     let asked = Asked::new(key, &[&body]);
     api.ask_once(Room::Work, asked, |node| async move { node.send_coins(key, request).await })
         .await

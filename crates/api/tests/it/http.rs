@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use strait_api::scripted::ScriptedNode;
 use strait_api::token::Token;
-use strait_api::{Answered, Listen, OnAnswer, Options, Server};
+use strait_api::{Answered, AuditLog, Listen, OnAnswer, Options, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -38,14 +38,24 @@ impl Running {
         Self::start_with(Duration::from_secs(20)).await
     }
 
+    /// With an audit log.
+    pub(crate) async fn start_audited(log: AuditLog) -> Self {
+        Self::begin(Duration::from_secs(20), Some(log)).await
+    }
+
     pub(crate) async fn start_with(answer_within: Duration) -> Self {
+        Self::begin(answer_within, None).await
+    }
+
+    async fn begin(answer_within: Duration, audit: Option<AuditLog>) -> Self {
         let listen = Listen::loopback((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let mut options = Options::new(listen, Token::parse(TOKEN).unwrap());
         options.answer_within = answer_within;
+        options.audit = audit;
         let told = Arc::new(Mutex::new(Vec::new()));
         let ledger = Arc::clone(&told);
         options.on_answer = OnAnswer::new(move |answered| {
-            let Answered { route, method, status } = answered;
+            let Answered { route, method, status, refusal: _ } = answered;
             ledger.lock().unwrap().push(format!("{method} {route} {status}"));
         });
         let node = Arc::new(ScriptedNode::default());

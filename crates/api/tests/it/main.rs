@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod audit;
 mod events;
 mod golden;
 mod health;
@@ -14,3 +15,5 @@ mod locks;
 mod money;
 mod reference;
 mod refusals;
+mod tls;
+mod tokens;

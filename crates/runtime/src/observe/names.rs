@@ -65,7 +65,7 @@ pub(super) const fn effect_kind(effect: &Effect) -> EffectKind {
 }
 
 /// What is asked.
-pub(crate) const fn command_name(command: &Command) -> CommandName {
+pub(crate) fn command_name(command: &Command) -> CommandName {
     match command {
         Command::Status => CommandName::Status,
         Command::Peers => CommandName::Peers,
@@ -92,5 +92,9 @@ pub(crate) const fn command_name(command: &Command) -> CommandName {
         Command::Wallet => CommandName::Wallet,
         Command::NewAddress => CommandName::NewAddress,
         Command::SendCoins { .. } => CommandName::SendCoins,
+        Command::Tokens => CommandName::Tokens,
+        Command::IssueToken(_) => CommandName::IssueToken,
+        Command::RevokeToken(_) => CommandName::RevokeToken,
+        Command::UnderToken { command, .. } => command_name(command),
     }
 }

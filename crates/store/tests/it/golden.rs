@@ -31,6 +31,7 @@ const fn kind(event: &Event) -> u16 {
         Event::BlockConnected { .. } => 2,
         Event::BlockDisconnected { .. } => 3,
         Event::PeerKnown { .. } => 4,
+        Event::Token(_) => 12,
         Event::ModuleAdded { .. } => 5,
         Event::RequestBegun { .. } => 6,
         Event::Watch { .. } => 7,

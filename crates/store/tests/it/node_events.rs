@@ -8,8 +8,10 @@ use bitcoin::{
     Amount, Block, BlockHash, CompactTarget, Network, OutPoint, ScriptBuf, Sequence, Transaction,
     TxIn, TxMerkleNode, TxOut, Witness, transaction,
 };
-use strait_engine::{Event, LockKey, LockOutcome, PaymentEvent, RequestSubject};
-use strait_primitives::{BlockHeight, LockId, Sats, Side, Timestamp};
+use strait_engine::{
+    Event, LockKey, LockOutcome, PaymentEvent, RequestSubject, TokenEvent, TokenGrant, TokenScope,
+};
+use strait_primitives::{BlockHeight, LockId, MilliSats, Sats, Side, Timestamp, TokenId};
 use strait_signer::{Seed, SeedWords};
 use strait_wallet::{Account, AddressGap, BlockPoint, Purpose, Wallet, WalletChange};
 
@@ -44,6 +46,7 @@ pub(crate) fn samples() -> Vec<Event> {
     let subjects = [RequestSubject::OpenChannel(CHANNEL), sent];
     all.extend(subjects.map(|subject| Event::RequestBegun { key: KEY, digest: KEY, subject }));
     all.extend(payment_events().into_iter().map(Event::Payment));
+    all.extend(token_events().into_iter().map(Event::Token));
     all.extend(wallet_changes().into_iter().map(Event::Wallet));
     all
 }
@@ -59,6 +62,29 @@ fn payment_events() -> [PaymentEvent; 7] {
         PaymentEvent::PreimageLearned { preimage: PREIMAGE },
         PaymentEvent::OutgoingGone { lock },
         PaymentEvent::EndedOnChain { lock, outcome: LockOutcome::Claimed },
+    ]
+}
+
+/// A token of each scope, what it is charged and given back, and its end.
+fn token_events() -> [TokenEvent; 6] {
+    let token = TokenId::from_bytes([24; 8]);
+    let amount = MilliSats::from_const(35);
+    let grant = |scope, expires| TokenGrant {
+        id: token,
+        label: "shop".to_owned(),
+        secret_hash: DIGEST,
+        scope,
+        issued: Timestamp::from_unix_ms(36),
+        expires,
+    };
+    let pay = TokenScope::Pay { budget: amount, payment_max: Some(amount) };
+    [
+        TokenEvent::Issued(grant(TokenScope::Read, None)),
+        TokenEvent::Issued(grant(pay, Some(Timestamp::from_unix_ms(37)))),
+        TokenEvent::Issued(grant(TokenScope::Operate, None)),
+        TokenEvent::Revoked(token),
+        TokenEvent::Charged { token, key: KEY, amount },
+        TokenEvent::Credited { keys: vec![KEY] },
     ]
 }
 

@@ -369,6 +369,12 @@ pub enum CommandName {
     NewAddress,
     /// Pay on chain.
     SendCoins,
+    /// All tokens.
+    Tokens,
+    /// Make a token.
+    IssueToken,
+    /// Revoke a token.
+    RevokeToken,
 }
 
 impl CommandName {
@@ -407,6 +413,9 @@ impl Label for CommandName {
         Self::Wallet,
         Self::NewAddress,
         Self::SendCoins,
+        Self::Tokens,
+        Self::IssueToken,
+        Self::RevokeToken,
     ];
 
     fn value(self) -> &'static str {
@@ -436,6 +445,9 @@ impl Label for CommandName {
             Self::Wallet => "wallet",
             Self::NewAddress => "new_address",
             Self::SendCoins => "send_coins",
+            Self::Tokens => "tokens",
+            Self::IssueToken => "issue_token",
+            Self::RevokeToken => "revoke_token",
         }
     }
 }

@@ -1,0 +1,211 @@
+//! Making and revoking tokens, and paying on the account of one.
+//!
+//! A request under a token is decided here and in the door for commands within one step: nothing can come between the look at
+//! what is left and the charge. A request that is known or waits was charged when it was taken; it is charged no second time.
+
+use std::collections::BTreeSet;
+
+use strait_contract::Terms;
+use strait_primitives::{ChannelId, ContractId, MilliSats, RequestKey, Timestamp, TokenId};
+
+use crate::answer::{Answer, CommandError};
+use crate::command::{Command, CommandId};
+use crate::contracts::{contract_id, opening_key};
+use crate::engine::{Engine, Moment, Step};
+use crate::event::Event;
+use crate::limits::{TOKEN_LABEL_BYTES_MAX, TOKENS_MAX};
+use crate::payments::reply;
+use crate::tokens::{TokenEvent, TokenGrant, TokenScope};
+
+/// What a request would cost a token.
+struct Bill {
+    /// What is carried out at most once.
+    key: RequestKey,
+    /// The contract that is opened, if one is.
+    contract: Option<ContractId>,
+    /// Everything.
+    total: MilliSats,
+    /// The largest part.
+    largest: MilliSats,
+}
+
+impl Engine {
+    pub(crate) fn command_issue_token(
+        &mut self,
+        id: CommandId,
+        grant: TokenGrant,
+        now: Timestamp,
+        out: &mut Step,
+    ) {
+        let grant = TokenGrant { issued: now, ..grant };
+        if let Err(error) = self.check_grant(&grant) {
+            return reply(id, Err(error), out);
+        }
+        let token = grant.id;
+        self.record(Event::Token(TokenEvent::Issued(grant)), out);
+        self.reply_token(id, token, out);
+    }
+
+    fn check_grant(&self, grant: &TokenGrant) -> Result<(), CommandError> {
+        self.check_disk()?;
+        if grant.label.len() > TOKEN_LABEL_BYTES_MAX {
+            let (limit, actual) = (TOKEN_LABEL_BYTES_MAX, grant.label.len());
+            return Err(CommandError::TokenLabel { limit, actual });
+        }
+        if grant.is_expired(grant.issued) {
+            return Err(CommandError::TokenExpired(grant.id));
+        }
+        if self.book.tokens.find(&grant.id).is_some() {
+            return Err(CommandError::TokenKnown(grant.id));
+        }
+        if self.book.tokens.count_at(grant.issued) >= TOKENS_MAX {
+            return Err(CommandError::TooManyTokens { limit: TOKENS_MAX });
+        }
+        Ok(())
+    }
+
+    fn reply_token(&self, id: CommandId, token: TokenId, out: &mut Step) {
+        let found = self.book.tokens.find(&token).cloned().map(Box::new);
+        reply(id, found.map(Answer::Token).ok_or(CommandError::UnknownToken(token)), out);
+    }
+
+    /// Answered with the token as it was.
+    pub(crate) fn command_revoke_token(&mut self, id: CommandId, token: TokenId, out: &mut Step) {
+        self.reply_token(id, token, out);
+        if self.book.tokens.find(&token).is_some() {
+            self.record(Event::Token(TokenEvent::Revoked(token)), out);
+        }
+    }
+
+    /// Does what a token's holder asks, if the token covers it.
+    pub(crate) fn command_under_token(
+        &mut self,
+        id: CommandId,
+        token: TokenId,
+        command: Command,
+        moment: &Moment<'_>,
+        out: &mut Step,
+    ) {
+        let Some(bill) = self.bill(&command) else {
+            return reply(id, Err(CommandError::BeyondToken(token)), out);
+        };
+        let Bill { key, contract, total, .. } = bill;
+        let is_charged = self.book.requests.find(&key).is_some()
+            || self.waiters.has_request(&key)
+            || self.book.tokens.is_open(&key);
+        if !is_charged && let Err(error) = self.check_budget(token, &bill, moment.now) {
+            return reply(id, Err(error), out);
+        }
+        self.handle_command(id, command, moment, out);
+        let is_offered = contract.is_some_and(|id| self.waiters.contracts.contains_key(&id));
+        if !is_charged && (self.waiters.has_request(&key) || is_offered) {
+            self.record(Event::Token(TokenEvent::Charged { token, key, amount: total }), out);
+        }
+    }
+
+    /// What a command costs; none for one that no budget covers.
+    fn bill(&self, command: &Command) -> Option<Bill> {
+        let one = |key: &RequestKey, amount: MilliSats| Bill {
+            key: *key,
+            contract: None,
+            total: amount,
+            largest: amount,
+        };
+        match command {
+            Command::Pay { key, payments, .. } => {
+                let amounts = || payments.iter().map(|payment| payment.amount);
+                let total = MilliSats::checked_sum(amounts()).unwrap_or(MilliSats::MAX);
+                let largest = amounts().max().unwrap_or(MilliSats::ZERO);
+                Some(Bill { key: *key, contract: None, total, largest })
+            }
+            Command::OfferLock { key, amount, .. } => Some(one(key, *amount)),
+            Command::OpenContract { key, channel, module, params, collateral, limits } => {
+                let (module, params) = (*module, params.clone());
+                let terms = Terms { module, params, collateral: *collateral, limits: *limits };
+                Some(self.deposit(*channel, key, &terms))
+            }
+            Command::Status
+            | Command::Peers
+            | Command::ConnectPeer { .. }
+            | Command::Channels
+            | Command::Channel(_)
+            | Command::OpenChannel { .. }
+            | Command::CloseChannel { .. }
+            | Command::Recoveries
+            | Command::Recover { .. }
+            | Command::ClaimLock { .. }
+            | Command::CancelLock { .. }
+            | Command::Locks
+            | Command::Lock(_)
+            | Command::Modules
+            | Command::AddModule { .. }
+            | Command::Contracts
+            | Command::Contract(_)
+            | Command::Act { .. }
+            | Command::Settle { .. }
+            | Command::Wallet
+            | Command::NewAddress
+            | Command::SendCoins { .. }
+            | Command::Tokens
+            | Command::IssueToken(_)
+            | Command::RevokeToken(_)
+            | Command::UnderToken { .. } => None,
+        }
+    }
+
+    /// A contract costs what this node may lose in it, and is opened under a key of its own.
+    fn deposit(&self, channel: ChannelId, key: &RequestKey, terms: &Terms) -> Bill {
+        let contract = contract_id(channel, key, terms);
+        let total = self.own_collateral(&channel, terms).unwrap_or(MilliSats::ZERO);
+        let key = opening_key(contract);
+        Bill { key, contract: Some(contract), total, largest: total }
+    }
+
+    fn check_budget(&self, id: TokenId, bill: &Bill, now: Timestamp) -> Result<(), CommandError> {
+        let token = self.book.tokens.find(&id).ok_or(CommandError::UnknownToken(id))?;
+        if token.grant.is_expired(now) {
+            return Err(CommandError::TokenExpired(id));
+        }
+        let TokenScope::Pay { payment_max, .. } = token.grant.scope else {
+            return Err(CommandError::BeyondToken(id));
+        };
+        if let Some(max) = payment_max.filter(|max| bill.largest > *max) {
+            return Err(CommandError::PaymentAboveToken { token: id, asked: bill.largest, max });
+        }
+        let left = token.left().unwrap_or(MilliSats::ZERO);
+        if bill.total > left {
+            return Err(CommandError::Budget { token: id, asked: bill.total, left });
+        }
+        Ok(())
+    }
+
+    /// Takes back what was charged for a request that no round carries and that waits for none.
+    pub(crate) fn credit_refused(&mut self, key: RequestKey, out: &mut Step) {
+        if self.book.tokens.is_open(&key) && self.book.requests.find(&key).is_none() {
+            self.record(Event::Token(TokenEvent::Credited { keys: vec![key] }), out);
+        }
+    }
+
+    /// Takes back every charge whose request is neither known nor waits: a restart forgets what waited, and a peer may
+    /// have let an offer lapse.
+    pub(crate) fn credit_forgotten(&mut self, out: &mut Step) {
+        if self.book.tokens.is_settled() {
+            return;
+        }
+        let offered: BTreeSet<RequestKey> =
+            self.waiters.contracts.keys().map(|contract| opening_key(*contract)).collect();
+        let is_forgotten = |key: &&RequestKey| {
+            self.book.requests.find(key).is_none()
+                && !self.waiters.has_request(key)
+                && !offered.contains(*key)
+        };
+        let keys: Vec<RequestKey> =
+            self.book.tokens.open_keys().filter(is_forgotten).copied().collect();
+        if !keys.is_empty() {
+            self.record(Event::Token(TokenEvent::Credited { keys }), out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,7 @@ impl Exit {
 #[non_exhaustive]
 pub enum BackupError {
     /// The node's folder cannot be taken.
-    #[error("nothing was restored")]
+    #[error("the node's folder cannot be used")]
     Log(#[source] strait_store_sqlite::BackupError),
     /// It was not taken.
     #[error("no backup was made")]

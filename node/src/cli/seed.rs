@@ -7,7 +7,7 @@ use strait_seal::Passphrase;
 use strait_store_sqlite::DirectoryLock;
 
 use super::output::{Form, Output};
-use super::{CliError, Globals, SeedCommand};
+use super::{BackupError, CliError, Globals, SeedCommand};
 use crate::config::{self, Config};
 use crate::seed_file;
 
@@ -31,7 +31,7 @@ pub fn run_seed(
     let config = config::load(globals.config.as_deref(), std::env::vars(), &flags)?.config;
     // A node that runs has read its seed, and one that starts reads it now.
     let _lock = DirectoryLock::take(&config.data_dir)
-        .map_err(|source| CliError::Backup { source: source.into() })?;
+        .map_err(|source| BackupError::Log(source.into()))?;
     let configured = configured(&config)?;
     let done = match command {
         SeedCommand::Encrypt { .. } => {

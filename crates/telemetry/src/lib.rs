@@ -18,7 +18,7 @@ pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
     ApiRefusal, CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind,
     Direction, EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn,
-    Metrics, NetTotals, OpeningStep, Queue, SpanFate, WalletBalance,
+    Metrics, NetTotals, OpeningStep, PolicyKind, PolicySite, Queue, SpanFate, WalletBalance,
 };
 pub use spans::{Sampler, TARGET, TraceParent, TraceParentError};
 pub use traces::{Traces, TracesError, continue_trace};

@@ -11,6 +11,7 @@ mod edges;
 mod labels;
 mod locks;
 mod network;
+mod policies;
 mod process;
 mod progress;
 mod registry;
@@ -39,6 +40,8 @@ use self::locks::LockMetrics;
 pub use self::locks::{LockPhase, LockReturn};
 pub use self::network::NetTotals;
 use self::network::NetworkMetrics;
+use self::policies::PolicyMetrics;
+pub use self::policies::{PolicyKind, PolicySite};
 use self::process::ProcessMetrics;
 use self::progress::ProgressMetrics;
 pub use self::progress::{CloseStep, DeadlineKind, OpeningStep};
@@ -58,6 +61,7 @@ pub struct Metrics {
     of_copies: CopyMetrics,
     of_locks: LockMetrics,
     of_network: NetworkMetrics,
+    of_policies: PolicyMetrics,
     of_progress: ProgressMetrics,
     of_requests: RequestMetrics,
     of_edges: EdgeMetrics,
@@ -96,6 +100,7 @@ impl Metrics {
             of_copies: CopyMetrics::register(r),
             of_locks: LockMetrics::register(r),
             of_network: NetworkMetrics::register(r),
+            of_policies: PolicyMetrics::register(r),
             of_progress: ProgressMetrics::register(r),
             of_requests: RequestMetrics::register(r),
             of_edges: EdgeMetrics::register(r),

@@ -179,7 +179,9 @@ impl Checks {
         let scripts: Vec<_> =
             tidy::shell_scripts(&self.root)?.into_iter().map(|script| script.path).collect();
         process::run(self.tool("shellcheck").args(&scripts))?;
-        process::run(self.tool("shfmt").args(["--indent", "2", "--case-indent", "--diff"]).args(&scripts))?;
+        process::run(
+            self.tool("shfmt").args(["--indent", "2", "--case-indent", "--diff"]).args(&scripts),
+        )?;
         let tests = files(&self.root.join("deploy/tests"), "bats")?;
         process::run(
             self.tool("bats")

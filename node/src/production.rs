@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitcoin::hashes::Hash;
 use strait_api::{AuditLog, HealthServer, Listen, Server, Tls, TlsFiles};
@@ -28,7 +28,7 @@ use strait_seal::Passphrase;
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler};
+use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler, Traces};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
@@ -41,6 +41,7 @@ use crate::live::{Handles, LiveSettings};
 use crate::module_files::ModuleFiles;
 use crate::production::copies::Copies;
 use crate::production::missing_modules::MissingModules;
+use crate::production::policies::Policies;
 use crate::production::servers::Servers;
 use crate::seed_file::{self, LogState, SeedOrigin};
 use crate::whole_file;
@@ -50,13 +51,11 @@ mod error;
 mod free_space;
 mod missing_modules;
 mod open_files;
+pub(crate) mod policies;
 mod servers;
 mod vitals;
 
 pub use error::InitError;
-
-/// How long one question to the chain may take.
-const CHAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How far below the tip a new node begins: a day of blocks, the deepest reorganisation it can follow from the start.
 const BIRTHDAY_DEPTH: BlockDelta = BlockDelta::new(144);
@@ -113,20 +112,18 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     create_folder(&config.data_dir)?;
     // Before anything is written there, so that a second process leaves no trace.
     let lock = DirectoryLock::take(&config.data_dir).map_err(InitError::Store)?;
-    let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
-    let logs = Logs::start(&config.data_dir, &filter).map_err(InitError::Logs)?;
-    for variable in &loaded.ignored_variables {
-        tracing::warn!(variable, "names no setting and is ignored");
-    }
-    open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
+    let logs = open_logs(&loaded, &metrics)?;
+    open_files::raise_limit(&config);
+    let policies = Policies::new(&config, jitter_seed()?);
     let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
     let audit = AuditLog::open(&config.api.audit_file, now).map_err(InitError::Audit)?;
     let tls = config.api.tls.as_ref().map(|tls| Tls::load(&tls_files(tls)));
     let tls = tls.transpose().map_err(InitError::Tls)?;
     let handles = Handles {
         logs: logs.level(),
+        policies: policies.clone(),
         sampler: Arc::clone(&sampler),
         audit: audit.clone(),
         tls: tls.clone(),
@@ -134,18 +131,16 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
     let mut api_options = api_options(&config, audit, &metrics, &health)?;
+    api_options.admission = Arc::clone(&policies.api);
+    api_options.sampler = Arc::clone(&sampler);
     api_options.tls.clone_from(&tls);
     // The health server answers first, so that a supervisor sees a node that is still starting.
     let mut servers = Servers::default();
-    let vitals = vitals::of(&metrics, &health, tls);
-    let health_server =
-        HealthServer::bind(config.metrics, vitals).await.map_err(InitError::HealthServer)?;
-    let metrics_address = health_server.local_addr();
-    servers.run(HEALTH, |stop| health_server.run(stop));
+    let vitals = vitals::of(&metrics, &health, policies.clone(), tls);
+    let metrics_address = serve_health(&mut servers, config.metrics, vitals).await?;
 
-    let parts = recover_apart(&config, lock, &metrics, &health).await?;
+    let parts = recover_apart(&config, lock, &metrics, &health, &policies).await?;
     let Recovered { engine, first, last_snapshot, store, source, follower, vm, key, .. } = parts;
-    let (files, missing_modules) = (parts.files, parts.missing_modules);
     let id = key.node_id();
     let (net, service, events) = bind_net(&config, &key).await?;
     health.started(Component::Network);
@@ -162,7 +157,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         handle,
         tokens,
         contracts: Arc::clone(&contracts),
-        files,
+        files: parts.files,
         reader,
         net: net.clone(),
         health: Arc::clone(&health),
@@ -182,22 +177,22 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         net: net.clone(),
         events,
         poll_interval: config.chain.poll_interval,
+        chain_policies: policies.chain,
         unready_after: config.chain.unready_after,
         snapshot_every: config.store.snapshot_every_events,
         last_snapshot,
         disk: free_space::disk(&config),
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
-        sampler: Arc::clone(&sampler),
+        sampler,
     })?;
-    let api_options = strait_api::Options { sampler, ..api_options };
     let server = Server::bind(api_options, Arc::new(backend(runtime.handle())))
         .await
         .map_err(InitError::ApiServer)?;
     let api = server.local_addr();
     servers.run(API, |stop| server.run(stop));
     health.started(Component::Api);
-    let modules = tokio::spawn(missing_modules.watch());
+    let modules = tokio::spawn(parts.missing_modules.watch());
     tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
     let metrics = metrics_address;
     Ok(Node {
@@ -213,6 +208,31 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         settings,
         _logs: logs,
     })
+}
+
+/// Opens the logs and the way of traces, and names in the logs the variables that are no setting.
+fn open_logs(loaded: &Loaded, metrics: &Arc<Metrics>) -> Result<Logs, InitError> {
+    let config = &loaded.config;
+    let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
+    let endpoint = config.telemetry.otlp_endpoint.as_deref();
+    let traces = Traces::to(endpoint, metrics).map_err(InitError::Traces)?;
+    let logs = Logs::start(&config.data_dir, &filter, traces).map_err(InitError::Logs)?;
+    for variable in &loaded.ignored_variables {
+        tracing::warn!(variable, "names no setting and is ignored");
+    }
+    Ok(logs)
+}
+
+/// Lets metrics and health be asked for; gives back where.
+async fn serve_health(
+    servers: &mut Servers,
+    address: std::net::SocketAddr,
+    vitals: strait_api::Vitals,
+) -> Result<std::net::SocketAddr, InitError> {
+    let server = HealthServer::bind(address, vitals).await.map_err(InitError::HealthServer)?;
+    let bound = server.local_addr();
+    servers.run(HEALTH, |stop| server.run(stop));
+    Ok(bound)
 }
 
 impl Node {
@@ -312,9 +332,11 @@ async fn recover_apart(
     lock: DirectoryLock,
     metrics: &Arc<Metrics>,
     health: &Arc<Health>,
+    policies: &Policies,
 ) -> Result<Recovered, InitError> {
     let (config, metrics, health) = (config.clone(), Arc::clone(metrics), Arc::clone(health));
-    tokio::task::spawn_blocking(move || recover(&config, lock, &metrics, &health))
+    let policies = policies.clone();
+    tokio::task::spawn_blocking(move || recover(&config, lock, &metrics, &health, &policies))
         .await
         .map_err(|_| InitError::Recovery)?
 }
@@ -324,6 +346,7 @@ fn recover(
     lock: DirectoryLock,
     metrics: &Metrics,
     health: &Arc<Health>,
+    policies: &Policies,
 ) -> Result<Recovered, InitError> {
     let network = bitcoin_network(config.chain.network);
     let options = strait_store_sqlite::Options {
@@ -339,7 +362,7 @@ fn recover(
     health.started(Component::Store);
     tracing::info!(%head, folded, "log read");
     let log = if head.to_u64() == 0 { LogState::Empty } else { LogState::Present };
-    let mut source = chain_source(config, network)?;
+    let mut source = chain_source(config, network, policies)?;
     // That it answers does not make it a chain that was followed: the runtime tells when it is.
     source.self_test().map_err(InitError::Chain)?;
     // Asked before there is a seed: one that a failed start leaves behind would count as old, and its whole past would
@@ -438,15 +461,21 @@ fn genesis_block(network: bitcoin::Network) -> BlockPoint {
     BlockPoint { height: BlockHeight::new(0), hash }
 }
 
+/// Where the jitter of waits begins: nodes that lost the same backend do not return to it as one.
+fn jitter_seed() -> Result<u64, InitError> {
+    getrandom::u64().map_err(InitError::Entropy)
+}
+
 fn chain_source(
     config: &Config,
     network: bitcoin::Network,
+    policies: &Policies,
 ) -> Result<Box<dyn ChainSource>, InitError> {
     let source = BitcoindSource::new(&strait_chain_bitcoind::Options {
         rpc_url: config.rpc_url.clone(),
         auth: config.chain.cookie_file.clone().map(Auth::CookieFile),
         network,
-        timeout: CHAIN_TIMEOUT,
+        policies: Arc::clone(&policies.chain),
     })
     .map_err(InitError::ChainOptions)?;
     Ok(Box::new(source))

@@ -8,6 +8,7 @@ mod beside;
 mod codec;
 mod contract;
 mod derivation;
+mod resilience;
 mod round;
 mod signatures;
 
@@ -30,7 +31,12 @@ criterion_group! {
     name = computing;
     config = short(CpuTime);
     targets =
-        signatures::bench, round::bench, derivation::bench, contract::bench, codec::bench
+        signatures::bench,
+        round::bench,
+        derivation::bench,
+        contract::bench,
+        codec::bench,
+        resilience::bench
 }
 criterion_group! {
     name = disk;

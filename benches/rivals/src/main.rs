@@ -15,15 +15,16 @@ use std::time::Duration;
 use subject::{Crowd, Subject};
 
 /// Slices of each subject, and how long each is.
-const SLICES: usize = 41;
-const SLICE: Duration = Duration::from_millis(4);
+const SLICES: usize = 25;
+const SLICE: Duration = Duration::from_millis(2);
 
 fn main() {
     let crowd = Crowd::new();
     let mut subjects = ours::subjects();
     // Some want a timer when they are made.
     subjects.extend(crowd.inside(others::subjects));
-    let mut taken: Vec<(Vec<f64>, Vec<f64>)> = subjects.iter().map(|_| Default::default()).collect();
+    let mut taken: Vec<(Vec<f64>, Vec<f64>)> =
+        subjects.iter().map(|_| Default::default()).collect();
     for _ in 0..SLICES {
         for (subject, (alone, together)) in subjects.iter_mut().zip(&mut taken) {
             alone.push(subject.alone(&crowd, SLICE));

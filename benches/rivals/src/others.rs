@@ -110,7 +110,8 @@ fn tower_resilience_subjects() -> Vec<Subject> {
                 .exponential_backoff(SECOND)
                 .build();
             let inner = again.layer(inner);
-            let inner = ServiceBuilder::new().map_err(Wrapped::new).layer(bulkhead()).service(inner);
+            let inner =
+                ServiceBuilder::new().map_err(Wrapped::new).layer(bulkhead()).service(inner);
             Subject::shared("stack", of, rate().layer(inner))
         },
     ]

@@ -145,6 +145,8 @@ error_codes! {
     LimitReached = "LIMIT_REACHED", 409;
     /// A queue is full: ask again a little later, with the same idempotency key.
     Busy = "BUSY", 429;
+    /// This client asks too much, or too much of what is refused: the header `Retry-After` says when to ask again.
+    RateLimited = "RATE_LIMITED", 429;
 
     // The node or something it needs is at fault.
     /// The node failed, and the cause is in its log; what became of the request only asking again tells.
@@ -175,6 +177,7 @@ impl ErrorCode {
         !matches!(
             self,
             Self::Busy
+                | Self::RateLimited
                 | Self::NotReady
                 | Self::StillRunning
                 | Self::Internal

@@ -109,7 +109,9 @@ impl IntoResponse for ApiError {
         if [ErrorCode::Unauthorized, ErrorCode::TokenExpired].contains(&self.code) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if [ErrorCode::Busy, ErrorCode::NotReady, ErrorCode::StillRunning].contains(&self.code) {
+        let later =
+            [ErrorCode::Busy, ErrorCode::RateLimited, ErrorCode::NotReady, ErrorCode::StillRunning];
+        if later.contains(&self.code) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         // For counters.

@@ -25,6 +25,7 @@ mod health;
 mod idempotency;
 mod limits;
 mod openapi;
+mod rate;
 mod receipts;
 mod request;
 mod router;
@@ -44,6 +45,7 @@ pub use caller::{Credential, Scope, Standing};
 pub use error::ApiError;
 pub use health::{Cause, HealthServer, Verdict, Vitals};
 pub use openapi::openapi_json;
+pub use rate::{Admission, AdmissionSettings};
 pub use request::lock::{LockQuery, OfferLock};
 pub use request::token::{Grant, NewToken};
 pub use request::{

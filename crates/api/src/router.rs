@@ -10,15 +10,17 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use strait_api_types::ErrorCode;
+use strait_resilience::{Bulkhead, Permit};
 use strait_telemetry::Sampler;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::Instrument;
 
 use crate::audit::Call;
 use crate::caller::{self, Caller, unauthorized};
 use crate::idempotency::Asked;
-use crate::limits::{CALLERS_MAX, LAST_ANSWERS_WITHIN, QUESTIONS_MAX, STREAMS_MAX, WAITING_MAX};
+use crate::limits::{LAST_ANSWERS_WITHIN, WAITING_MAX};
+use crate::rate::{self, Admission};
 use crate::routes::{
     channels, contracts, events, locks, node, payments, recovery, settings, tokens, wallet,
 };
@@ -36,12 +38,8 @@ pub(crate) struct Shared<B> {
     answer_within: Duration,
     /// Where calls that change something are told.
     audit: Option<AuditLog>,
-    /// One permit for each question under way.
-    questions: Arc<Semaphore>,
-    /// One permit for each caller who waits for work.
-    work: Arc<Semaphore>,
-    /// One permit for each event stream.
-    streams: Arc<Semaphore>,
+    /// Who is let in, and how much of what may be under way.
+    admission: Arc<Admission>,
     /// Requests with a key that the node works on, those of callers who left included.
     waiting: Arc<Waiting>,
     /// Becomes true when the server stops; event streams end then.
@@ -67,12 +65,11 @@ impl<B: Backend> Shared<B> {
         token: Token,
         answer_within: Duration,
         audit: Option<AuditLog>,
+        admission: Arc<Admission>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let [questions, work, streams] = [QUESTIONS_MAX, CALLERS_MAX, STREAMS_MAX]
-            .map(|permits| Arc::new(Semaphore::new(permits)));
         let waiting = Waiting::new(WAITING_MAX);
-        Self { backend, token, answer_within, audit, questions, work, streams, waiting, stopping }
+        Self { backend, token, answer_within, audit, admission, waiting, stopping }
     }
 
     /// Puts a question to the node in a task of its own, so that a caller who leaves does not break it off in the
@@ -126,16 +123,16 @@ impl<B: Backend> Shared<B> {
     }
 
     /// Takes the room of an event stream, for as long as the stream lives.
-    pub(crate) fn stream_permit(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_full| busy())
+    pub(crate) fn stream_permit(&self) -> Result<Permit<Arc<Bulkhead>>, ApiError> {
+        Bulkhead::enter(Arc::clone(&self.admission.streams)).map_err(|_full| busy())
     }
 
-    fn permit(&self, room: Room) -> Result<OwnedSemaphorePermit, ApiError> {
+    fn permit(&self, room: Room) -> Result<Permit<Arc<Bulkhead>>, ApiError> {
         let room = match room {
-            Room::Questions => &self.questions,
-            Room::Work => &self.work,
+            Room::Questions => &self.admission.questions,
+            Room::Work => &self.admission.work,
         };
-        Arc::clone(room).try_acquire_owned().map_err(|_full| busy())
+        Bulkhead::enter(Arc::clone(room)).map_err(|_full| busy())
     }
 
     /// How long a caller waits: a stopping server has less time for each.
@@ -181,6 +178,7 @@ pub(crate) fn router<B: Backend>(
     on_answer: OnAnswer,
     sampler: Arc<Sampler>,
 ) -> Router {
+    let admission = Arc::clone(&shared.admission);
     Router::new()
         .route("/v1/status", get(node::status::<B>))
         .route("/v1/settings", get(settings::settings::<B>).patch(settings::change_settings::<B>))
@@ -212,8 +210,10 @@ pub(crate) fn router<B: Backend>(
         .route("/v1/openapi.json", get(node::openapi))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&admission), rate::limit_requests))
         .layer(middleware::from_fn_with_state(sampler, traced::trace))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
+        .layer(middleware::from_fn_with_state(admission, rate::limit_refusals))
         .layer(middleware::from_fn_with_state(on_answer, answered::tell))
         .with_state(shared)
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::limits::{ANSWER_WITHIN, CONNECTIONS_MAX};
 use crate::router::{Shared, router};
 use crate::token::Token;
-use crate::{AuditLog, Backend, OnAnswer, Tls, connections};
+use crate::{Admission, AuditLog, Backend, OnAnswer, Tls, connections};
 
 /// An address the interface may listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub struct Options {
     pub answer_within: Duration,
     /// Who hears of every answered request.
     pub on_answer: OnAnswer,
+    /// Who is let in.
+    pub admission: Arc<Admission>,
     /// What says which requests are traced.
     pub sampler: Arc<Sampler>,
     /// Where calls that change something are told; nowhere in tests of other things.
@@ -96,6 +98,7 @@ impl Options {
             token,
             answer_within: ANSWER_WITHIN,
             on_answer: OnAnswer::nobody(),
+            admission: Arc::default(),
             sampler: Arc::new(Sampler::new(0)),
             audit: None,
             tls: None,
@@ -131,9 +134,9 @@ impl<B: Backend> Server<B> {
     /// Serves until `shutdown`, then lets the requests that are under way end.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let (stop, stopping) = watch::channel(false);
-        let Options { listen: _, token, answer_within, on_answer, sampler, audit, tls } =
+        let Options { listen: _, token, answer_within, on_answer, admission, sampler, audit, tls } =
             self.options;
-        let shared = Shared::new(self.backend, token, answer_within, audit, stopping);
+        let shared = Shared::new(self.backend, token, answer_within, audit, admission, stopping);
         let app = router(Arc::new(shared), on_answer, sampler);
         connections::serve(self.listener, app, tls, CONNECTIONS_MAX, shutdown, stop).await;
     }

@@ -4,11 +4,12 @@ use core::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bitcoin::Network;
+use strait_chain::Policies;
 use thiserror::Error;
 
 use crate::limits::COOKIE_BYTES_MAX;
@@ -46,16 +47,16 @@ pub struct Options {
     pub auth: Option<Auth>,
     /// The network the node is on; a source on another one fails its self-test.
     pub network: Network,
-    /// How long one call may take, from connecting to the last byte.
-    pub timeout: Duration,
+    /// How long one call may take, from connecting to the last byte, and when the source is left alone.
+    pub policies: Arc<Policies>,
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL may hold a password.
-        let Self { rpc_url: _, auth, network, timeout } = self;
+        let Self { rpc_url: _, auth, network, policies } = self;
         let mut shown = f.debug_struct("Options");
-        shown.field("auth", auth).field("network", network).field("timeout", timeout);
+        shown.field("auth", auth).field("network", network).field("policies", policies);
         shown.finish_non_exhaustive()
     }
 }

@@ -1,16 +1,21 @@
 //! One JSON-RPC call over HTTP: what can go wrong on the way, and what each failure means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use strait_chain::ChainError;
+use strait_chain::{ChainError, Policies};
+use strait_resilience::{Breaker, Class, CoarseClock};
 use ureq::Agent;
 use ureq::http::StatusCode;
 
 use crate::answers::{Envelope, RpcFailure};
 use crate::endpoint::Endpoint;
 use crate::limits::{ANSWER_BYTES_MAX, DETAIL_CHARS_MAX, IDLE_CONNECTION_S};
+
+/// What brings transactions on the chain. The breaker refuses none of these: money may hang on them.
+const SUBMISSIONS: [&str; 2] = ["sendrawtransaction", "submitpackage"];
 
 /// bitcoind's codes that this adapter tells apart (`src/rpc/protocol.h` there).
 pub(crate) mod code {
@@ -31,20 +36,29 @@ pub(crate) struct RpcClient {
     authorisation: Option<String>,
     /// The number of the next call.
     next_id: u64,
+    /// How long a call may take, and when none is made.
+    policies: Arc<Policies>,
+    /// How the source failed last; told while it is left alone.
+    last_failure: String,
 }
 
 impl RpcClient {
     /// A client that has not connected yet.
-    pub(crate) fn new(endpoint: Endpoint, timeout: Duration) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, policies: Arc<Policies>) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
-            .timeout_global(Some(timeout))
-            .timeout_connect(Some(timeout))
             .max_idle_age(Duration::from_secs(IDLE_CONNECTION_S))
             .build();
-        Self { agent: config.into(), endpoint, authorisation: None, next_id: 0 }
+        Self {
+            agent: config.into(),
+            endpoint,
+            authorisation: None,
+            next_id: 0,
+            policies,
+            last_failure: String::new(),
+        }
     }
 
     /// Calls and reads the answer as what the caller expects.
@@ -58,7 +72,36 @@ impl RpcClient {
     }
 
     /// Calls and leaves it to the caller what a failure that bitcoind reports means.
+    ///
+    /// The breaker hears how it went, and refuses while it is open; but submissions are tried all the same.
     pub(crate) fn call_raw(
+        &mut self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<Result<Value, RpcFailure>, ChainError> {
+        let policies = Arc::clone(&self.policies);
+        let pass = match Breaker::admit(&policies.breaker, &CoarseClock) {
+            Ok(pass) => Some(pass),
+            Err(_refusal) if SUBMISSIONS.contains(&method) => None,
+            Err(refusal) => {
+                return Err(ChainError::BreakerOpen {
+                    endpoint: self.endpoint.url.clone(),
+                    retry_after: refusal.retry_after().unwrap_or_default(),
+                    detail: self.last_failure.clone(),
+                });
+            }
+        };
+        let answer = self.call_unguarded(method, params);
+        if let Err(error) = &answer {
+            self.last_failure = shortened(error.to_string());
+        }
+        if let Some(pass) = pass {
+            pass.record(class_of(&answer), &CoarseClock);
+        }
+        answer
+    }
+
+    fn call_unguarded(
         &mut self,
         method: &'static str,
         params: Value,
@@ -108,16 +151,20 @@ impl RpcClient {
             .authorisation
             .clone()
             .ok_or_else(|| ChainError::Unauthorised { endpoint: self.endpoint.url.clone() })?;
-        let first = self.exchange_once(&header, request);
+        let limit = self.policies.timeout.admit();
+        let first = self.exchange_once(&header, request, limit);
         let outcome = match first {
             Err(ureq::Error::Io(error)) if is_stale(error.kind()) => {
-                self.exchange_once(&header, request)
+                self.exchange_once(&header, request, limit)
             }
             Ok(_) | Err(_) => first,
         };
         outcome.map_err(|error| {
             if let ureq::Error::BodyExceedsLimit(limit) = error {
                 return ChainError::Nonsense { method, detail: format!("more than {limit} bytes") };
+            }
+            if let ureq::Error::Timeout(_) = error {
+                self.policies.timeout.note_timed_out();
             }
             self.unavailable(error.to_string())
         })
@@ -128,10 +175,15 @@ impl RpcClient {
         &self,
         authorisation: &str,
         request: &str,
+        limit: Option<Duration>,
     ) -> Result<(StatusCode, Vec<u8>), ureq::Error> {
         let mut response = self
             .agent
             .post(&self.endpoint.url)
+            .config()
+            .timeout_global(limit)
+            .timeout_connect(limit)
+            .build()
             .header("Authorization", authorisation)
             .header("Content-Type", "application/json")
             .send(request)?;
@@ -143,6 +195,15 @@ impl RpcClient {
     fn unavailable(&self, detail: impl Into<String>) -> ChainError {
         let endpoint = self.endpoint.url.clone();
         ChainError::Unavailable { endpoint, detail: shortened(detail.into()) }
+    }
+}
+
+/// What an answer says of the source: one that refuses or talks nonsense is there at least.
+const fn class_of(answer: &Result<Result<Value, RpcFailure>, ChainError>) -> Class {
+    match answer {
+        Ok(_) => Class::Success,
+        Err(error) if error.is_transient() => Class::Transient,
+        Err(_) => Class::Permanent,
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`ChainSource`] over bitcoind's RPC.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bitcoin::consensus::Decodable;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
@@ -51,7 +52,7 @@ impl BitcoindSource {
     /// # Errors
     /// [`OptionsError`] if the URL is malformed or nothing says how to sign in.
     pub fn new(options: &Options) -> Result<Self, OptionsError> {
-        let client = RpcClient::new(Endpoint::new(options)?, options.timeout);
+        let client = RpcClient::new(Endpoint::new(options)?, Arc::clone(&options.policies));
         Ok(Self { client, network: options.network, seen: BTreeSet::new() })
     }
 

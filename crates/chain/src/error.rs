@@ -1,5 +1,7 @@
 //! What can go wrong between the node and its chain.
 
+use core::time::Duration;
+
 use bitcoin::{BlockHash, Network};
 use strait_primitives::BlockHeight;
 use thiserror::Error;
@@ -24,6 +26,19 @@ pub enum ChainError {
         /// Where it is, without credentials.
         endpoint: String,
         /// What it says it is doing.
+        detail: String,
+    },
+    /// The source failed so often of late that it is left alone for a while. Transient.
+    #[error(
+        "chain source at {endpoint} is left alone for {} ms: the circuit breaker is open (last failure: {detail})",
+        retry_after.as_millis()
+    )]
+    BreakerOpen {
+        /// Where it is, without credentials.
+        endpoint: String,
+        /// When it is asked again.
+        retry_after: Duration,
+        /// How it failed last.
         detail: String,
     },
     /// The source refused the credentials.
@@ -113,7 +128,7 @@ impl ChainError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable { .. } | Self::WarmingUp { .. } => true,
+            Self::Unavailable { .. } | Self::WarmingUp { .. } | Self::BreakerOpen { .. } => true,
             Self::Unauthorised { .. }
             | Self::WrongNetwork { .. }
             | Self::NoPackageRelay { .. }

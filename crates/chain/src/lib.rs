@@ -14,12 +14,14 @@ mod block_check;
 mod error;
 mod follower;
 mod limits;
+mod policies;
 mod source;
 
 pub use block_check::BlockFault;
 pub use error::ChainError;
 pub use follower::{ChainStep, CheckpointError, Follower};
 pub use limits::{FEE_RATE_FLOOR, FOLLOWER_WINDOW_BLOCKS};
+pub use policies::{Policies, PolicySettings};
 pub use source::{
     BlockId, ChainSource, Download, FeeAnswer, HeaderAt, SubmitOutcome, TransactionOutcome, Unspent,
 };

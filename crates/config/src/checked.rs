@@ -11,6 +11,7 @@ use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 
 pub use self::ship::ShipConfig;
 use crate::error::{Problem, Problems};
+use crate::network::Network;
 use crate::raw::{
     OneOrMore, RawApi, RawChain, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
     RawTelemetry, RawWallet,
@@ -77,6 +78,14 @@ pub struct ApiConfig {
     /// `answer_within_ms`: 1,000 to 600,000, default 60,000. Shorter makes callers ask again more often, longer keeps
     /// more connections waiting; the work itself has no limit. Since 0.1.
     pub answer_within: Duration,
+    /// `rate_per_second`: 0 to 1,000,000, default 50,000; 0 is no limit. Requests of one client address. Less may hold an
+    /// honest program up, more lets one take the node from the others. Live. Since 0.1.
+    pub rate_per_second: u32,
+    /// `burst`: 1 to 10,000,000, default 100,000: requests that one client may send at once after a pause. Live. Since 0.1.
+    pub burst: u32,
+    /// `refused_per_second`: 0 to 1,000,000, default 50; 0 is no limit. Bad requests of one client, without a token or
+    /// garbage, that are told what is wrong; the others get `RATE_LIMITED`. Live. Since 0.1.
+    pub refused_per_second: u32,
 }
 
 /// TLS of the REST interface.
@@ -89,19 +98,6 @@ pub struct TlsConfig {
     /// `tls_client_ca_file`: default none: the authority whose clients alone get in, in PEM; a token they need all the same.
     /// Since 0.2.
     pub client_ca_file: Option<PathBuf>,
-}
-
-/// The Bitcoin network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Network {
-    /// Real money.
-    Mainnet,
-    /// The fourth public test network.
-    Testnet4,
-    /// A test network with signed blocks.
-    Signet,
-    /// A private chain that makes blocks on demand.
-    Regtest,
 }
 
 /// `[chain]`: the view of the chain.
@@ -118,6 +114,23 @@ pub struct ChainConfig {
     /// agreed on the best block before the node says that it is not ready. Longer hides that revoked commitments go
     /// unseen, shorter takes the node out of service when bitcoind is merely busy. Since 0.1.
     pub unready_after: Duration,
+    /// `timeout_ms`: 1,000 to 600,000, default 30,000: how long one call to bitcoind may take. Shorter gives up on large
+    /// blocks from a busy disk, longer keeps the chain's thread waiting for one that hangs. Live. Since 0.1.
+    pub timeout: Duration,
+    /// `retry_attempts_max`: 1 to 255, default 5: looks that fail in a row before the longest wait. Live. Since 0.1.
+    pub retry_attempts_max: u8,
+    /// `retry_delay_ms`: 10 to 60,000, default 1,000: the wait after a first failure; it doubles. Live. Since 0.1.
+    pub retry_delay: Duration,
+    /// `retry_delay_max_ms`: `retry_delay_ms` to 600,000, default 32,000: the longest wait. Longer notices later that
+    /// bitcoind is back; transactions are tried every `poll_interval_ms` all the same. Live. Since 0.1.
+    pub retry_delay_max: Duration,
+    /// `breaker_failure_percent`: 0 to 100, default 50: the share of failed calls from which on bitcoind is left alone; 0
+    /// never does. Live. Since 0.1.
+    pub breaker_failure_percent: u8,
+    /// `breaker_calls_min`: 1 to 32, default 10: among so many of the last calls. Live. Since 0.1.
+    pub breaker_calls_min: u8,
+    /// `breaker_open_ms`: 100 to 600,000, default 30,000: how long it is left alone. Live. Since 0.1.
+    pub breaker_open: Duration,
     /// `confirmations`: 1 to 144, default 6: blocks after which what the chain did counts as final. Fewer trusts
     /// a chain that may still reorganise, more keeps finished channels in memory for longer. Since 0.1.
     pub confirmations: BlockDelta,
@@ -258,22 +271,6 @@ pub struct TelemetryConfig {
     pub trace_sample_permille: u32,
 }
 
-impl Network {
-    /// All networks.
-    const ALL: [Self; 4] = [Self::Mainnet, Self::Testnet4, Self::Signet, Self::Regtest];
-
-    /// The network as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mainnet => "mainnet",
-            Self::Testnet4 => "testnet4",
-            Self::Signet => "signet",
-            Self::Regtest => "regtest",
-        }
-    }
-}
-
 impl Config {
     /// The effective settings that are numbers or switches (0 and 1), by key: for gauges.
     #[must_use]
@@ -401,6 +398,13 @@ impl Checker {
                 raw.answer_within_ms,
                 1_000..=600_000,
             ),
+            rate_per_second: self.number("api.rate_per_second", raw.rate_per_second, 0..=1_000_000),
+            burst: self.number("api.burst", raw.burst, 1..=10_000_000),
+            refused_per_second: self.number(
+                "api.refused_per_second",
+                raw.refused_per_second,
+                0..=1_000_000,
+            ),
         }
     }
 
@@ -424,6 +428,29 @@ impl Checker {
                 raw.unready_after_ms,
                 1_000..=600_000,
             ),
+            timeout: self.millis("chain.timeout_ms", raw.timeout_ms, 1_000..=600_000),
+            retry_attempts_max: self.number(
+                "chain.retry_attempts_max",
+                raw.retry_attempts_max,
+                1..=255,
+            ),
+            retry_delay: self.millis("chain.retry_delay_ms", raw.retry_delay_ms, 10..=60_000),
+            retry_delay_max: self.millis(
+                "chain.retry_delay_max_ms",
+                raw.retry_delay_max_ms,
+                raw.retry_delay_ms..=600_000,
+            ),
+            breaker_failure_percent: self.number(
+                "chain.breaker_failure_percent",
+                raw.breaker_failure_percent,
+                0..=100,
+            ),
+            breaker_calls_min: self.number(
+                "chain.breaker_calls_min",
+                raw.breaker_calls_min,
+                1..=32,
+            ),
+            breaker_open: self.millis("chain.breaker_open_ms", raw.breaker_open_ms, 100..=600_000),
             confirmations: self.blocks("chain.confirmations", raw.confirmations, 1..=144),
         }
     }

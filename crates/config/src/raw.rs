@@ -75,6 +75,9 @@ section! {
         tls_key_file: Option<String> = None,
         tls_client_ca_file: Option<String> = None,
         answer_within_ms: u64 = 60_000,
+        rate_per_second: u64 = 50_000,
+        burst: u64 = 100_000,
+        refused_per_second: u64 = 50,
     }
 }
 
@@ -85,6 +88,13 @@ section! {
         cookie_file: Option<String> = None,
         poll_interval_ms: u64 = 1_000,
         unready_after_ms: u64 = 30_000,
+        timeout_ms: u64 = 30_000,
+        retry_attempts_max: u64 = 5,
+        retry_delay_ms: u64 = 1_000,
+        retry_delay_max_ms: u64 = 32_000,
+        breaker_failure_percent: u64 = 50,
+        breaker_calls_min: u64 = 10,
+        breaker_open_ms: u64 = 30_000,
         confirmations: u64 = 6,
     }
 }

@@ -9,8 +9,9 @@ use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config { api, chain, channel, locks, contracts, wallet, net, store, ship, telemetry, .. } =
-        config;
+    let Config {
+        api, chain, channel, locks, contracts, wallet, net, store, ship, telemetry, ..
+    } = config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
     let tls = |file: fn(&TlsConfig) -> Option<&std::path::PathBuf>| {
         api.tls.as_ref().and_then(file).and_then(|file| path(file))
@@ -33,10 +34,20 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("api.tls_key_file", tls(|tls| Some(&tls.key_file))),
         ("api.tls_client_ca_file", tls(|tls| tls.client_ca_file.as_ref())),
         ("api.answer_within_ms", millis(api.answer_within)),
+        ("api.rate_per_second", number(api.rate_per_second.into())),
+        ("api.burst", number(api.burst.into())),
+        ("api.refused_per_second", number(api.refused_per_second.into())),
         ("chain.network", Some(Value::from(chain.network.as_str()))),
         ("chain.cookie_file", chain.cookie_file.as_deref().and_then(path)),
         ("chain.poll_interval_ms", millis(chain.poll_interval)),
         ("chain.unready_after_ms", millis(chain.unready_after)),
+        ("chain.timeout_ms", millis(chain.timeout)),
+        ("chain.retry_attempts_max", number(chain.retry_attempts_max.into())),
+        ("chain.retry_delay_ms", millis(chain.retry_delay)),
+        ("chain.retry_delay_max_ms", millis(chain.retry_delay_max)),
+        ("chain.breaker_failure_percent", number(chain.breaker_failure_percent.into())),
+        ("chain.breaker_calls_min", number(chain.breaker_calls_min.into())),
+        ("chain.breaker_open_ms", millis(chain.breaker_open)),
         ("chain.confirmations", number(chain.confirmations.to_u32().into())),
         ("channel.delay_blocks", number(channel.delay.to_u32().into())),
         ("channel.confirmations", number(channel.confirmations.to_u32().into())),

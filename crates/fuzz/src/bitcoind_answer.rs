@@ -6,13 +6,13 @@
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use bitcoin::hashes::Hash as _;
 use bitcoin::{BlockHash, Network, OutPoint};
-use strait_chain::{ChainSource as _, FEE_RATE_FLOOR, FeeAnswer};
+use strait_chain::{ChainSource as _, FEE_RATE_FLOOR, FeeAnswer, Policies, PolicySettings};
 use strait_chain_bitcoind::{Auth, BitcoindSource, Options};
 use strait_primitives::{BlockDelta, BlockHeight};
 
@@ -37,7 +37,10 @@ pub fn bitcoind_answer(data: &[u8]) {
         rpc_url: SERVER.clone(),
         auth: Some(Auth::UserPassword { user: "user".into(), password: "password".into() }),
         network: Network::Regtest,
-        timeout: TIMEOUT,
+        policies: Arc::new(Policies::new(
+            PolicySettings { timeout: TIMEOUT, ..PolicySettings::default() },
+            0,
+        )),
     };
     let mut source = BitcoindSource::new(&options).expect("a sound URL");
     ask(&mut source, *choice);

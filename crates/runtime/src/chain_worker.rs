@@ -1,12 +1,14 @@
 //! The chain's thread: follows the best chain for the engine, and brings transactions on it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitcoin::{Transaction, Txid};
-use strait_chain::{ChainError, ChainSource, ChainStep, Download, FeeAnswer, Follower};
+use strait_chain::{ChainError, ChainSource, ChainStep, Download, FeeAnswer, Follower, Policies};
 use strait_engine::{Input, TipStanding};
 use strait_primitives::{BlockDelta, Millis, Timestamp};
+use strait_resilience::{Attempts, Class};
 
 use crate::engine_worker::{clock, now};
 use crate::inbox::{EngineGone, Inbox};
@@ -36,6 +38,9 @@ pub(crate) struct ChainWorker {
     orders: OrderTaker,
     inbox: Inbox,
     poll_interval: Duration,
+    policies: Arc<Policies>,
+    /// Looks that failed in a row.
+    attempts: Attempts,
     observer: Observer,
     /// Orders that the source has not answered yet.
     line: Line,
@@ -58,6 +63,7 @@ pub(crate) struct Options {
     pub(crate) orders: OrderTaker,
     pub(crate) inbox: Inbox,
     pub(crate) poll_interval: Duration,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) observer: Observer,
 }
 
@@ -70,6 +76,15 @@ enum Owed {
     Blocks,
     /// The source did not answer: whoever comes back may have forgotten what it was given to pass on.
     Return,
+}
+
+/// Whether the source took something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Submitted {
+    /// It had nothing to take, or could not.
+    None,
+    /// It did, and so it is there.
+    Some,
 }
 
 /// How far a look at the source came.
@@ -106,13 +121,16 @@ impl ChainWorker {
     /// A worker that has not begun. It tells the engine the end of the blocks also if it finds none: what waits since
     /// the last run is then decided on the chain as it is now.
     pub(crate) fn new(options: Options) -> Self {
-        let Options { source, follower, orders, inbox, poll_interval, observer } = options;
+        let Options { source, follower, orders, inbox, poll_interval, policies, observer } =
+            options;
         Self {
             source,
             follower,
             orders,
             inbox,
             poll_interval,
+            attempts: policies.retry.begin(),
+            policies,
             observer,
             line: Line::default(),
             owed: Owed::Blocks,
@@ -127,11 +145,42 @@ impl ChainWorker {
     pub(crate) fn run(mut self) {
         self.observer.chain_behind(self.follower.tip().height);
         while let Ok(pause) = self.look() {
-            if self.orders.take(pause, &mut self.line).is_none() {
+            if self.rest(pause).is_none() {
                 return;
             }
-            self.submit_all();
         }
+    }
+
+    /// Waits for the next look, and brings on the chain what comes meanwhile. What the source could not take is tried again
+    /// with each interval, however long the wait; and once it takes something, it is worth a look. `None` after a stop.
+    fn rest(&mut self, pause: Duration) -> Option<()> {
+        let begun = clock();
+        loop {
+            let left = pause.saturating_sub(clock().saturating_duration_since(begun));
+            let wait = if self.line.is_empty() { left } else { left.min(self.poll_interval) };
+            self.orders.take(wait, &mut self.line)?;
+            let is_over = clock().saturating_duration_since(begun) >= pause;
+            if self.submit_all() == Submitted::Some || is_over {
+                return Some(());
+            }
+        }
+    }
+
+    /// How long after a look that failed to look again.
+    fn back_off(&mut self, error: &ChainError) -> Duration {
+        if let ChainError::BreakerOpen { retry_after, .. } = error {
+            return (*retry_after).max(self.poll_interval);
+        }
+        if !error.is_transient() {
+            // What is wrong stays wrong until somebody mends it: there is no herd to spare.
+            return self.poll_interval;
+        }
+        let retry = &self.policies.retry;
+        retry.after(&mut self.attempts, Class::Transient).unwrap_or_else(|| {
+            tracing::warn!("the chain source stays away; it is asked less often from now on");
+            self.attempts = retry.begin();
+            retry.settings().backoff.most
+        })
     }
 
     /// Follows the chain some steps; answers how long there is to wait for the next look.
@@ -142,9 +191,11 @@ impl ChainWorker {
             Err(Stuck::EngineGone) => return Err(EngineGone),
             Err(Stuck::Chain(error)) => {
                 self.observer.chain_failed(&error);
-                return self.outlast().map(|()| self.poll_interval);
+                self.outlast()?;
+                return Ok(self.back_off(&error));
             }
         };
+        self.attempts = self.policies.retry.begin();
         self.estimate()?;
         self.look_for_spends()?;
         self.agreed = match standing {
@@ -262,19 +313,24 @@ impl ChainWorker {
 
     /// Submits what is in line. Success is never taken as propagation: the engine repeats itself every block until it
     /// sees the transaction mined.
-    fn submit_all(&mut self) {
+    fn submit_all(&mut self) -> Submitted {
+        let mut submitted = Submitted::None;
         while let Some(order) = self.line.pop() {
             let error = match self.submit(&order.transactions) {
-                Ok(()) => continue,
+                Ok(()) => {
+                    submitted = Submitted::Some;
+                    continue;
+                }
                 Err(error) => error,
             };
             self.observer.chain_failed(&error);
             if is_elsewhere(&error) {
                 // Nothing is wrong with the order, and the next one would fare no better: all wait for the next look.
                 self.line.put_back(order);
-                return;
+                return Submitted::None;
             }
         }
+        submitted
     }
 
     fn submit(&mut self, transactions: &[Transaction]) -> Result<(), ChainError> {

@@ -49,6 +49,11 @@ impl Line {
         self.orders.pop_front()
     }
 
+    /// True if nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+
     /// Puts the first back to the front.
     pub(crate) fn put_back(&mut self, order: Order) {
         self.orders.push_front(order);

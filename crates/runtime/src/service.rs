@@ -52,6 +52,8 @@ pub struct Options {
     pub events: strait_net::Events,
     /// How often the chain is asked for news.
     pub poll_interval: Duration,
+    /// How a look at the chain that failed is repeated.
+    pub chain_policies: Arc<strait_chain::Policies>,
     /// How long after a look at the chain is due it may be overdue before the node is not ready any more.
     pub unready_after: Duration,
     /// Events between two snapshots.
@@ -164,6 +166,7 @@ impl Runtime {
             orders: taken,
             inbox: inbox.clone(),
             poll_interval: options.poll_interval,
+            policies: options.chain_policies,
             observer: observer.clone(),
         });
         let (ends, halted) = Ends::new();

@@ -11,6 +11,7 @@ mod edges;
 mod labels;
 mod locks;
 mod network;
+mod policies;
 mod process;
 mod progress;
 mod registry;
@@ -33,12 +34,14 @@ use self::edges::EdgeMetrics;
 use self::labels::Label;
 pub use self::labels::{
     CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, EffectKind, ErrorKind,
-    ForceCloseReason, FundingSpender, Queue, WalletBalance,
+    ForceCloseReason, FundingSpender, Queue, SpanFate, WalletBalance,
 };
 use self::locks::LockMetrics;
 pub use self::locks::{LockPhase, LockReturn};
 pub use self::network::NetTotals;
 use self::network::NetworkMetrics;
+use self::policies::PolicyMetrics;
+pub use self::policies::{PolicyKind, PolicySite};
 use self::process::ProcessMetrics;
 use self::progress::ProgressMetrics;
 pub use self::progress::{CloseStep, DeadlineKind, OpeningStep};
@@ -58,6 +61,7 @@ pub struct Metrics {
     of_copies: CopyMetrics,
     of_locks: LockMetrics,
     of_network: NetworkMetrics,
+    of_policies: PolicyMetrics,
     of_progress: ProgressMetrics,
     of_requests: RequestMetrics,
     of_edges: EdgeMetrics,
@@ -70,6 +74,7 @@ pub struct Metrics {
     contract_calls: IntCounterVec,
     contract_call: HistogramVec,
     errors: IntCounterVec,
+    spans: IntCounterVec,
     settings: GaugeVec,
     setting_words: IntGaugeVec,
     start_time: Gauge,
@@ -95,6 +100,7 @@ impl Metrics {
             of_copies: CopyMetrics::register(r),
             of_locks: LockMetrics::register(r),
             of_network: NetworkMetrics::register(r),
+            of_policies: PolicyMetrics::register(r),
             of_progress: ProgressMetrics::register(r),
             of_requests: RequestMetrics::register(r),
             of_edges: EdgeMetrics::register(r),
@@ -120,6 +126,10 @@ impl Metrics {
             errors: r.counters::<ErrorKind>(
                 "strait_errors_total",
                 "Errors by the part of the node where they arose.",
+            ),
+            spans: r.counters::<SpanFate>(
+                "strait_trace_spans_total",
+                "Spans that ended, by what became of them on the way to the collector.",
             ),
             settings: r.settings("strait_setting", "Effective numeric settings by key."),
             setting_words: r.infos(
@@ -165,6 +175,11 @@ impl Metrics {
     /// Counts an error.
     pub fn error(&self, kind: ErrorKind) {
         self.errors.with_label_values(&[kind.value()]).inc();
+    }
+
+    /// Counts spans that ended.
+    pub fn spans_ended(&self, fate: SpanFate, count: u64) {
+        self.spans.with_label_values(&[fate.value()]).inc_by(count);
     }
 
     /// Tells an effective setting. Keys are those of the configuration, with their unit as suffix.

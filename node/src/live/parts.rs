@@ -10,12 +10,15 @@ use strait_telemetry::{LogError, LogFilter, LogFilterError, LogLevelHandle, Samp
 use thiserror::Error;
 
 use crate::config::Config;
+use crate::production::policies::Policies;
 
 /// What changes the running parts.
 #[derive(Debug)]
 pub(crate) struct Handles {
     /// The logs.
     pub(crate) logs: LogLevelHandle,
+    /// The policies that guard calls.
+    pub(crate) policies: Policies,
     /// What says which requests and rounds are traced.
     pub(crate) sampler: Arc<Sampler>,
     /// The audit log.
@@ -73,6 +76,8 @@ pub(super) const PARTS: &[Part] = &[
         renewal: Renewal::OnChange,
         apply: change_sampling,
     },
+    Part { keys: CHAIN_POLICIES, renewal: Renewal::OnChange, apply: tune_chain },
+    Part { keys: API_POLICIES, renewal: Renewal::OnChange, apply: tune_api },
     Part { keys: &["api.audit_file"], renewal: Renewal::OnHangup, apply: reopen_audit },
     Part {
         keys: &["api.tls_certificate_file", "api.tls_key_file", "api.tls_client_ca_file"],
@@ -80,6 +85,20 @@ pub(super) const PARTS: &[Part] = &[
         apply: renew_tls,
     },
 ];
+
+/// How patient the node is with the chain's source.
+const CHAIN_POLICIES: &[&str] = &[
+    "chain.timeout_ms",
+    "chain.retry_attempts_max",
+    "chain.retry_delay_ms",
+    "chain.retry_delay_max_ms",
+    "chain.breaker_failure_percent",
+    "chain.breaker_calls_min",
+    "chain.breaker_open_ms",
+];
+
+/// How much each client may ask of the REST interface.
+const API_POLICIES: &[&str] = &["api.rate_per_second", "api.burst", "api.refused_per_second"];
 
 /// The part that a key belongs to, if the key is live.
 pub(super) fn part_of(key: &str) -> Option<&'static Part> {
@@ -94,6 +113,16 @@ pub(super) fn live_keys() -> Vec<&'static str> {
 fn change_log_level(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
     let filter: LogFilter = config.log_level.parse().map_err(ApplyError::LogLevel)?;
     handles.logs.change(&filter).map_err(ApplyError::Logs)
+}
+
+fn tune_chain(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.policies.tune_chain(config);
+    Ok(())
+}
+
+fn tune_api(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.policies.tune_api(config);
+    Ok(())
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "other parts may fail")]

@@ -8,11 +8,18 @@ use strait_primitives::Timestamp;
 use strait_telemetry::{ApiRefusal, Component, ErrorKind, Health, Metrics, Outcome};
 
 use super::now;
+use super::policies::Policies;
 
 /// Joins both.
-pub(super) fn of(metrics: &Arc<Metrics>, health: &Arc<Health>, tls: Option<Tls>) -> Vitals {
+pub(super) fn of(
+    metrics: &Arc<Metrics>,
+    health: &Arc<Health>,
+    policies: Policies,
+    tls: Option<Tls>,
+) -> Vitals {
     let (metrics, judged) = (Arc::clone(metrics), Arc::clone(health));
     let render = move || {
+        policies.tell(&metrics);
         if let Some(tls) = &tls {
             metrics.set_tls_expiry(tls.expires());
         }
@@ -51,6 +58,7 @@ const fn reason_of(code: ErrorCode) -> Option<ApiRefusal> {
         ErrorCode::NotAllowed => ApiRefusal::Forbidden,
         ErrorCode::TokenExpired => ApiRefusal::Expired,
         ErrorCode::BudgetExceeded => ApiRefusal::Budget,
+        ErrorCode::RateLimited => ApiRefusal::RateLimited,
         ErrorCode::BodyTooLarge => ApiRefusal::TooLarge,
         _ => return None,
     })

@@ -6,6 +6,7 @@ use futures::{FutureExt, poll};
 use strait_primitives::{MilliSats, RequestKey};
 
 use super::*;
+use crate::limits::CALLERS_MAX;
 use crate::scripted::{Answers, CHANNEL, ScriptedNode};
 use crate::{Pay, Payment};
 
@@ -17,7 +18,9 @@ fn shared(answer_within: Duration) -> (Arc<Shared<ScriptedNode>>, Arc<ScriptedNo
     // A dropped sender would count as a stop.
     core::mem::forget(stop);
     let token = Token::parse(&"t".repeat(32)).unwrap();
-    (Arc::new(Shared::new(Arc::clone(&node), token, answer_within, None, stopping)), node)
+    let admission = Arc::default();
+    let shared = Shared::new(Arc::clone(&node), token, answer_within, None, admission, stopping);
+    (Arc::new(shared), node)
 }
 
 /// A payment under the key with this number.
@@ -59,7 +62,7 @@ async fn a_caller_who_was_told_to_ask_again_holds_no_room_and_repeats_ask_the_no
     for _ in 0..2 * CALLERS_MAX {
         assert_eq!(pay(&shared, 1).await, Err(ErrorCode::StillRunning));
     }
-    assert_eq!(shared.work.available_permits(), CALLERS_MAX);
+    assert_eq!(shared.admission.work.under_way(), 0);
     assert_eq!(node.questions().len(), 1, "the repeats joined the first");
     node.set_answers(Answers::Given);
     assert_eq!(pay(&shared, 1).await, Ok(()));
@@ -79,7 +82,8 @@ async fn a_stopping_server_tells_those_who_wait_before_it_cuts_them_off() {
     node.set_answers(Answers::HeldBack);
     let (stop, stopping) = watch::channel(false);
     let token = Token::parse(&"t".repeat(32)).unwrap();
-    let shared = Shared::new(node, token, Duration::from_secs(600), None, stopping);
+    let (patience, admission) = (Duration::from_secs(600), Arc::default());
+    let shared = Shared::new(node, token, patience, None, admission, stopping);
     let began = tokio::time::Instant::now();
     let mut waiting = pay(&shared, 1).boxed();
     assert_eq!(poll!(&mut waiting), Poll::Pending);

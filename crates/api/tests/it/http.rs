@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use strait_api::scripted::ScriptedNode;
 use strait_api::token::Token;
-use strait_api::{Answered, AuditLog, Listen, OnAnswer, Options, Server};
+use strait_api::{
+    Admission, AdmissionSettings, Answered, AuditLog, Listen, OnAnswer, Options, Server,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -21,6 +23,7 @@ pub(crate) struct Running {
     pub(crate) node: Arc<ScriptedNode>,
     pub(crate) address: SocketAddr,
     pub(crate) told: Arc<Mutex<Vec<String>>>,
+    pub(crate) admission: Arc<Admission>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -40,17 +43,27 @@ impl Running {
 
     /// With an audit log.
     pub(crate) async fn start_audited(log: AuditLog) -> Self {
-        Self::begin(Duration::from_secs(20), Some(log)).await
+        Self::begin(Duration::from_secs(20), AdmissionSettings::default(), Some(log)).await
     }
 
     pub(crate) async fn start_with(answer_within: Duration) -> Self {
-        Self::begin(answer_within, None).await
+        Self::begin(answer_within, AdmissionSettings::default(), None).await
     }
 
-    async fn begin(answer_within: Duration, audit: Option<AuditLog>) -> Self {
+    pub(crate) async fn start_admitting(settings: AdmissionSettings) -> Self {
+        Self::begin(Duration::from_secs(20), settings, None).await
+    }
+
+    async fn begin(
+        answer_within: Duration,
+        settings: AdmissionSettings,
+        audit: Option<AuditLog>,
+    ) -> Self {
         let listen = Listen::loopback((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let mut options = Options::new(listen, Token::parse(TOKEN).unwrap());
         options.answer_within = answer_within;
+        let admission = Arc::new(Admission::new(settings));
+        options.admission = Arc::clone(&admission);
         options.audit = audit;
         let told = Arc::new(Mutex::new(Vec::new()));
         let ledger = Arc::clone(&told);
@@ -65,7 +78,7 @@ impl Running {
         let task = tokio::spawn(server.run(async move {
             stopped.await.unwrap();
         }));
-        Self { node, address, told, stop, task }
+        Self { node, address, told, admission, stop, task }
     }
 
     pub(crate) async fn stop(self) {

@@ -13,6 +13,7 @@ mod health;
 mod http;
 mod locks;
 mod money;
+mod rates;
 mod reference;
 mod refusals;
 mod tls;

@@ -2,15 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bitcoin::Network;
-use strait_chain::{ChainError, ChainSource, Download, FeeAnswer};
+use strait_chain::{ChainError, ChainSource, Download, FeeAnswer, Policies};
 use strait_chain_bitcoind::{Auth, BitcoindSource, Options};
 use strait_primitives::{BlockDelta, Timestamp};
+use strait_resilience::{BreakerSettings, BreakerState, Decision};
 
-use crate::stage::{on_each_server, open_output};
+use crate::stage::{on_each_server, open_output, patient};
 
 /// A server that gives the same answer to each of so many connections.
 struct Parrot {
@@ -45,9 +47,9 @@ fn http(status: &str, body: &str) -> String {
 
 fn source(url: &str) -> BitcoindSource {
     let auth = Auth::UserPassword { user: "someone".into(), password: "s3cret".into() };
-    let timeout = Duration::from_secs(5);
+    let policies = patient(Duration::from_secs(5));
     let options =
-        Options { rpc_url: url.into(), auth: Some(auth), network: Network::Regtest, timeout };
+        Options { rpc_url: url.into(), auth: Some(auth), network: Network::Regtest, policies };
     BitcoindSource::new(&options).unwrap()
 }
 
@@ -126,8 +128,8 @@ fn a_server_in_its_initial_download_says_so_except_on_regtest_where_it_means_not
         let peers = r#"{"result":{"version":310000,"connections":8},"error":null}"#;
         let parrot = Parrot::start(vec![http("200 OK", &body), http("200 OK", peers)]);
         let rpc_url = parrot.url.replace("http://", "http://u:p@");
-        let timeout = Duration::from_secs(5);
-        let options = Options { rpc_url, auth: None, network, timeout };
+        let policies = patient(Duration::from_secs(5));
+        let options = Options { rpc_url, auth: None, network, policies };
         let found = BitcoindSource::new(&options).unwrap().download();
         assert_eq!(found.map_err(|_| ()), expect, "{network}: {answer}");
     };
@@ -156,8 +158,8 @@ fn a_server_without_peers_agrees_with_nobody() {
         });
         let parrot = Parrot::start(answers.to_vec());
         let rpc_url = parrot.url.replace("http://", "http://u:p@");
-        let timeout = Duration::from_secs(5);
-        let options = Options { rpc_url, auth: None, network: Network::Bitcoin, timeout };
+        let policies = patient(Duration::from_secs(5));
+        let options = Options { rpc_url, auth: None, network: Network::Bitcoin, policies };
         assert_eq!(BitcoindSource::new(&options).unwrap().download().unwrap(), expect);
     };
     check(r#""version":310000,"connections":0"#, Download::Alone);
@@ -199,10 +201,69 @@ fn a_server_that_never_answers_is_given_up() {
     // The listener accepts connections into its backlog and reads nothing.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let rpc_url = format!("http://u:p@{}", listener.local_addr().unwrap());
-    let (network, timeout) = (Network::Regtest, Duration::from_millis(200));
-    let options = Options { rpc_url, auth: None, network, timeout };
+    let (network, policies) = (Network::Regtest, patient(Duration::from_millis(200)));
+    let options = Options { rpc_url, auth: None, network, policies };
     let error = BitcoindSource::new(&options).unwrap().tip().unwrap_err();
     assert!(error.is_transient(), "{error:?}");
+    let timed_out = options.policies.timeout.tally().counts().of(Decision::TimedOut);
+    assert_eq!(timed_out, 1);
+}
+
+/// Nobody listens where it asks.
+fn away() -> (BitcoindSource, Arc<Policies>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let rpc_url = format!("http://u:p@{}", listener.local_addr().unwrap());
+    let policies = patient(Duration::from_secs(5));
+    let options =
+        Options { rpc_url, auth: None, network: Network::Regtest, policies: Arc::clone(&policies) };
+    (BitcoindSource::new(&options).unwrap(), policies)
+}
+
+#[test]
+fn a_server_that_stays_away_is_left_alone_and_the_error_says_why() {
+    let (mut source, policies) = away();
+    for _ in 0..10 {
+        assert!(matches!(source.tip().unwrap_err(), ChainError::Unavailable { .. }));
+    }
+    assert_eq!(policies.breaker.state(), BreakerState::Open);
+    let error = source.tip().unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert!(error.to_string().contains("the circuit breaker is open"), "{error}");
+    assert!(error.to_string().contains("does not answer"), "and what was wrong before: {error}");
+    assert_eq!(policies.breaker.tally().counts().of(Decision::Refused), 1);
+    // An operator who knows better says so.
+    policies.breaker.tune(BreakerSettings { failure_percent: 0, ..policies.breaker.settings() });
+    assert!(matches!(source.tip().unwrap_err(), ChainError::Unavailable { .. }));
+}
+
+#[test]
+fn an_open_breaker_never_keeps_a_transaction_from_the_chain() {
+    let (mut source, policies) = away();
+    while policies.breaker.state() == BreakerState::Closed {
+        source.tip().unwrap_err();
+    }
+    let transaction = |value| bitcoin::Transaction {
+        version: bitcoin::transaction::Version::TWO,
+        lock_time: bitcoin::absolute::LockTime::ZERO,
+        input: vec![bitcoin::TxIn::default()],
+        output: vec![open_output(value)],
+    };
+    for submission in [&[transaction(1)][..], &[transaction(1), transaction(2)]] {
+        let error = source.submit(submission).unwrap_err();
+        assert!(matches!(error, ChainError::Unavailable { .. }), "it was tried: {error:?}");
+    }
+    assert!(matches!(source.tip().unwrap_err(), ChainError::BreakerOpen { .. }));
+}
+
+#[test]
+fn a_server_that_refuses_is_there_all_the_same() {
+    let refusal = http("500 Internal Server Error", r#"{"error":{"code":-1,"message":"no"}}"#);
+    let parrot = Parrot::start(vec![refusal; 12]);
+    let mut source = source(&parrot.url);
+    for _ in 0..12 {
+        let error = source.tip().unwrap_err();
+        assert!(matches!(error, ChainError::Refused { .. }), "{error:?}");
+    }
 }
 
 #[test]
@@ -261,8 +322,8 @@ fn wrong_credentials_are_refused_and_right_ones_in_the_url_are_taken() {
 #[test]
 fn a_missing_cookie_is_refused_credentials() {
     let auth = Some(Auth::CookieFile("/nonexistent/.cookie".into()));
-    let (network, timeout) = (Network::Regtest, Duration::from_secs(1));
-    let options = Options { rpc_url: "http://127.0.0.1:1".into(), auth, network, timeout };
+    let (network, policies) = (Network::Regtest, patient(Duration::from_secs(1)));
+    let options = Options { rpc_url: "http://127.0.0.1:1".into(), auth, network, policies };
     let error = BitcoindSource::new(&options).unwrap().tip().unwrap_err();
     assert!(matches!(error, ChainError::Unauthorised { .. }), "{error:?}");
 }

@@ -1,5 +1,6 @@
 //! Two servers to run the same test on, coins to spend there, and transactions that need no signature.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bitcoin::absolute::LockTime;
@@ -11,8 +12,14 @@ use bitcoin::{
     Amount, Block, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness,
 };
 use serde_json::{Value, json};
+use strait_chain::{Policies, PolicySettings};
 use strait_chain_bitcoind::{Auth, BitcoindSource, Options};
 use strait_testkit::{Bitcoind, Rpc, RpcFailure, TestDevnet};
+
+/// The usual policies, with so much time for a call.
+pub(crate) fn patient(timeout: Duration) -> Arc<Policies> {
+    Arc::new(Policies::new(PolicySettings { timeout, ..PolicySettings::default() }, 0))
+}
 
 /// One server under test.
 pub(crate) enum Server {
@@ -52,7 +59,7 @@ impl Server {
             rpc_url,
             auth: Some(auth),
             network: Network::Regtest,
-            timeout: Duration::from_secs(60),
+            policies: patient(Duration::from_secs(60)),
         }
     }
 

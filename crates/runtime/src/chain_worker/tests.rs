@@ -186,6 +186,7 @@ impl Stage {
             orders: taker,
             inbox,
             poll_interval: Duration::from_secs(1),
+            policies: Arc::default(),
             observer,
         });
         Self { shown, worker, orders, inputs, health }
@@ -357,4 +358,66 @@ fn a_waiting_transaction_that_is_looked_for_is_told_once_while_it_waits() {
     stage.orders.look_for(Vec::new());
     assert!(stage.look());
     assert_eq!(stage.told(), "");
+}
+
+/// Waits so long as `patience` says, on a thread of its own that must come back by itself.
+fn rests(mut stage: Stage, patience: Duration) -> (Option<()>, Stage) {
+    let resting = std::thread::spawn(move || (stage.worker.rest(patience), stage));
+    resting.join().unwrap()
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+#[test]
+fn looks_that_fail_become_rarer_and_one_that_works_forgives() {
+    let mut stage = Stage::new(0);
+    stage.shown.lock().is_away = true;
+    let mut pauses = Vec::new();
+    for _ in 0..6 {
+        pauses.push(stage.worker.look().unwrap());
+    }
+    for (pause, whole_s) in pauses.iter().zip([1, 2, 4, 8]) {
+        let whole = Duration::from_secs(whole_s);
+        assert!((whole / 2..=whole).contains(pause), "{pauses:?}");
+    }
+    assert_eq!(pauses[4], Duration::from_secs(32), "after five in a row");
+    assert!(pauses[5] <= Duration::from_secs(1), "and again from the start");
+    stage.shown.lock().is_away = false;
+    assert_eq!(stage.worker.look().unwrap(), Duration::from_secs(1), "the usual interval");
+    stage.shown.lock().is_away = true;
+    assert!(stage.worker.look().unwrap() <= Duration::from_secs(1));
+}
+
+#[test]
+fn an_order_ends_a_rest_and_is_submitted_at_once() {
+    let stage = Stage::new(0);
+    stage.orders.broadcast(vec![transaction(1)]);
+    let (rested, stage) = rests(stage, HOUR);
+    assert_eq!(rested, Some(()));
+    assert_eq!(stage.shown.lock().submitted.len(), 1);
+}
+
+#[test]
+fn an_order_that_the_source_could_not_take_is_tried_again_long_before_the_next_look() {
+    let mut stage = Stage::new(0);
+    stage.worker.poll_interval = Duration::from_millis(5);
+    stage.shown.lock().is_away = true;
+    stage.orders.broadcast(vec![transaction(1)]);
+    let shown = stage.shown.clone();
+    let back = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        shown.lock().is_away = false;
+    });
+    let (rested, stage) = rests(stage, HOUR);
+    back.join().unwrap();
+    assert_eq!(rested, Some(()));
+    assert_eq!(stage.shown.lock().submitted.len(), 1);
+}
+
+#[test]
+fn a_stop_ends_a_rest_however_long_it_was_to_be() {
+    let Stage { mut worker, orders, .. } = Stage::new(0);
+    let resting = std::thread::spawn(move || worker.rest(HOUR));
+    drop(orders);
+    assert_eq!(resting.join().unwrap(), None);
 }

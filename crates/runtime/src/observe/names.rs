@@ -9,9 +9,9 @@ use strait_watcher::Standing;
 /// How a request to the chain failed.
 pub(super) const fn kind_of(error: &ChainError) -> ChainErrorKind {
     match error {
-        ChainError::Unavailable { .. } | ChainError::WarmingUp { .. } => {
-            ChainErrorKind::Unreachable
-        }
+        ChainError::Unavailable { .. }
+        | ChainError::WarmingUp { .. }
+        | ChainError::BreakerOpen { .. } => ChainErrorKind::Unreachable,
         ChainError::Unauthorised { .. } => ChainErrorKind::Unauthorized,
         ChainError::Refused { .. } => ChainErrorKind::Refused,
         ChainError::WrongNetwork { .. }

@@ -109,6 +109,7 @@ pub(crate) async fn start_on(store: Box<dyn EventStore>, choices: Choices) -> No
         net: net.clone(),
         events,
         poll_interval: Duration::from_millis(20),
+        chain_policies: Arc::default(),
         unready_after: Duration::from_secs(30),
         snapshot_every: choices.snapshot_every,
         last_snapshot: EventSeq::new(head.to_u64() - folded),

@@ -97,7 +97,7 @@ impl NetworkMetrics {
 }
 
 /// Brings a counter up to a total that is counted elsewhere.
-fn raise(counter: &IntCounter, total: u64) {
+pub(super) fn raise(counter: &IntCounter, total: u64) {
     counter.inc_by(total.saturating_sub(counter.get()));
 }
 

@@ -69,6 +69,11 @@ impl Registrar {
         self.keep(gauges)
     }
 
+    /// Registers gauges whose series appear when they are first told; the caller bounds the labels.
+    pub(super) fn gauges_by(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.keep(IntGaugeVec::new(Opts::new(name, help), labels).expect(VALID))
+    }
+
     /// Registers gauges that may hold any number; the caller sets each.
     pub(super) fn levels<L: Label>(&self, name: &str, help: &str) -> GaugeVec {
         self.keep(GaugeVec::new(Opts::new(name, help), &[L::NAME]).expect(VALID))

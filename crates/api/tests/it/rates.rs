@@ -1,0 +1,77 @@
+//! A client that asks too much is told when to come back; one that sends garbage harms nobody else.
+
+use strait_api::AdmissionSettings;
+use strait_resilience::{Decision, RateSettings};
+
+use crate::http::{Answer, Running};
+
+/// More than any bucket of these tests holds, on however slow a machine.
+const MANY: usize = 10_000;
+
+async fn start(per_second: u32, refused_per_second: u32) -> Running {
+    let requests = RateSettings { per_second, burst: 5 };
+    let settings = AdmissionSettings { requests, refused_per_second };
+    Running::start_admitting(settings).await
+}
+
+fn is_limited(answer: &Answer) -> bool {
+    let limited = answer.status == 429;
+    if limited {
+        assert_eq!(answer.code(), "RATE_LIMITED");
+        assert!(answer.head.contains("retry-after: 1\r\n"), "{}", answer.head);
+    }
+    limited
+}
+
+#[tokio::test]
+async fn a_client_past_its_rate_is_told_when_to_ask_again_and_settings_change_meanwhile() {
+    let server = start(1, 0).await;
+    for _ in 0..5 {
+        assert_eq!(server.ask("GET /v1/status", &[], "").await.status, 200, "the burst is free");
+    }
+    let mut answers = 0;
+    while !is_limited(&server.ask("GET /v1/status", &[], "").await) {
+        answers += 1;
+        assert!(answers < MANY, "nobody held it up");
+    }
+    assert!(server.admission.requests.tally().counts().of(Decision::Refused) > 0);
+    server.admission.tune(AdmissionSettings::default());
+    for _ in 0..20 {
+        assert_eq!(server.ask("GET /v1/status", &[], "").await.status, 200);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_sends_garbage_hears_less_and_harms_no_honest_caller_at_the_same_address() {
+    let server = start(50_000, 1).await;
+    let json = "Content-Type: application/json";
+    let bad: [(&str, &[&str]); 3] = [
+        ("GET /v1/status", &["Authorization: Bearer of-bad-news-to-everybody"]),
+        ("GET /v1/status", &[]),
+        ("POST /v1/payments", &[json]),
+    ];
+    let mut answers = 0;
+    let (line, headers) = bad[0];
+    while !is_limited(&server.ask_bare(line, headers, "{").await) {
+        answers += 1;
+        assert!(answers < MANY, "nobody held it up");
+    }
+    for (line, headers) in bad.into_iter().cycle().take(30) {
+        let status = server.ask_bare(line, headers, "{").await.status;
+        assert!([401, 429].contains(&status), "{status}");
+        assert_eq!(server.ask("GET /v1/status", &[], "").await.status, 200);
+    }
+    assert_eq!(server.admission.requests.tally().counts().of(Decision::Refused), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_node_cannot_do_now_is_nobodys_fault() {
+    let server = start(50_000, 1).await;
+    let unknown = format!("GET /v1/channels/{}", "ab".repeat(32));
+    for _ in 0..20 {
+        assert_eq!(server.ask(&unknown, &[], "").await.status, 404, "asked again and again");
+    }
+    server.stop().await;
+}

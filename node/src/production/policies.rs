@@ -1,0 +1,72 @@
+//! The policies that guard the node's calls: made from the configuration, tuned with it, shown in the metrics.
+
+use std::sync::Arc;
+
+use strait_api::{Admission, AdmissionSettings};
+use strait_chain::PolicySettings;
+use strait_resilience::{Backoff, BreakerSettings, RateSettings, RetrySettings};
+use strait_telemetry::{Metrics, PolicyKind, PolicySite};
+
+use crate::config::{ApiConfig, ChainConfig, Config};
+
+/// All of them. Cloning shares them.
+#[derive(Debug, Clone)]
+pub(crate) struct Policies {
+    /// Around questions to the chain's source.
+    pub(crate) chain: Arc<strait_chain::Policies>,
+    /// In front of the REST interface.
+    pub(crate) api: Arc<Admission>,
+}
+
+impl Policies {
+    /// Policies as the configuration says; `seed` begins the jitter.
+    pub(crate) fn new(config: &Config, seed: u64) -> Self {
+        let chain = strait_chain::Policies::new(of_chain(&config.chain), seed);
+        Self { chain: Arc::new(chain), api: Arc::new(Admission::new(of_api(&config.api))) }
+    }
+
+    /// Takes what the configuration says about the chain's source from now on.
+    pub(crate) fn tune_chain(&self, config: &Config) {
+        self.chain.tune(of_chain(&config.chain));
+    }
+
+    /// Takes what it says about the REST interface.
+    pub(crate) fn tune_api(&self, config: &Config) {
+        self.api.tune(of_api(&config.api));
+    }
+
+    /// Shows what was decided so far.
+    pub(crate) fn tell(&self, metrics: &Metrics) {
+        let chain = &self.chain;
+        metrics.set_policy(PolicySite::Chain, PolicyKind::Retry, &[chain.retry.tally()]);
+        metrics.set_policy(PolicySite::Chain, PolicyKind::Breaker, &[chain.breaker.tally()]);
+        metrics.set_policy(PolicySite::Chain, PolicyKind::Timeout, &[chain.timeout.tally()]);
+        metrics.set_breaker(PolicySite::Chain, chain.breaker.state());
+        let api = &self.api;
+        let rates = [api.requests.tally(), api.refused.tally()];
+        metrics.set_policy(PolicySite::Api, PolicyKind::RateLimit, &rates);
+        let rooms = [api.questions.tally(), api.work.tally(), api.streams.tally()];
+        metrics.set_policy(PolicySite::Api, PolicyKind::Bulkhead, &rooms);
+    }
+}
+
+fn of_chain(chain: &ChainConfig) -> PolicySettings {
+    let backoff = Backoff { first: chain.retry_delay, most: chain.retry_delay_max };
+    PolicySettings {
+        timeout: chain.timeout,
+        retry: RetrySettings { attempts_max: chain.retry_attempts_max, backoff },
+        breaker: BreakerSettings {
+            failure_percent: chain.breaker_failure_percent,
+            calls: chain.breaker_calls_min,
+            open_for: chain.breaker_open,
+            ..BreakerSettings::default()
+        },
+    }
+}
+
+fn of_api(api: &ApiConfig) -> AdmissionSettings {
+    AdmissionSettings {
+        requests: RateSettings { per_second: api.rate_per_second, burst: api.burst },
+        refused_per_second: api.refused_per_second,
+    }
+}

@@ -119,6 +119,10 @@ k() { kubectl ${context:+--context "$context"} --namespace "$namespace" "$@"; }
 h() { helm ${context:+--kube-context "$context"} --namespace "$namespace" "$@"; }
 node() { k exec "$pod" --container node -- "$@"; }
 
+# What the node says about itself, through its API.
+ask=(strait)
+status() { node "${ask[@]}" --json status; }
+
 # The values for this deployment, as arguments of helm.
 settings=()
 collect_settings() {
@@ -188,6 +192,10 @@ check_chart() {
     "$work/manifest.yaml")
   awk '/^  node.toml: / {it = 1; next} it && /^[^ ]/ {exit} it {sub(/^    /, ""); print}' \
     "$work/manifest.yaml" >"$work/node.toml"
+  if grep -q '^tls_client_ca_file = ' "$work/node.toml"; then
+    # It asks callers for a certificate: its own is one.
+    ask=(strait --client-certificate /etc/strait-tls/tls.crt --client-key /etc/strait-tls/tls.key)
+  fi
 }
 
 check_settings() {
@@ -243,7 +251,7 @@ remember() {
   revision_before=$(h history "$release" --max 256 --output json | tr '{' '\n' |
     sed -n 's/.*"revision":\([0-9]*\).*"status":"deployed".*/\1/p' | tail -n 1) ||
     fail "$CHECK" "helm does not tell the history of $release"
-  identity=$(node strait --json status 2>/dev/null | told node_id) || identity=''
+  identity=$(status 2>/dev/null | told node_id) || identity=''
 }
 
 make_backup() {
@@ -293,16 +301,16 @@ go_back() {
 
 # Is the node ready, the version that was meant, on its chain, and still who it was?
 smoke() {
-  local status told_version told_identity meant
+  local told_all told_version told_identity meant
   node healthcheck.sh --wait 120 >&2 || { say "the node is not ready" && return 1; }
-  status=$(node strait --json status) || { say "the API does not answer" && return 1; }
-  status=${status//$'\n'/ }
-  status=${status//,/$'\n'}
-  told_version=$(told version <<<"$status")
-  told_identity=$(told node_id <<<"$status")
+  told_all=$(status) || { say "the API does not answer" && return 1; }
+  told_all=${told_all//$'\n'/ }
+  told_all=${told_all//,/$'\n'}
+  told_version=$(told version <<<"$told_all")
+  told_identity=$(told node_id <<<"$told_all")
   meant=$(sed -n 's/^appVersion: "\(.*\)"$/\1/p' "$chart/Chart.yaml")
   [[ $told_version == "$meant" ]] || { say "version $told_version runs, not $meant" && return 1; }
-  [[ $(told network <<<"$status") == "$environment" ]] || { say "the node is not on $environment" && return 1; }
+  [[ $(told network <<<"$told_all") == "$environment" ]] || { say "the node is not on $environment" && return 1; }
   [[ -n $told_identity ]] || { say "the node does not say who it is" && return 1; }
   [[ -z $identity || $told_identity == "$identity" ]] ||
     { say "the node is $told_identity, and was $identity: another seed?" && return 1; }

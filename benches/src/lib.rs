@@ -13,6 +13,7 @@ mod duo;
 mod history;
 mod proposals;
 mod signatures;
+mod telemetry;
 mod turns;
 
 pub use append::{Appender, BareFile};
@@ -22,6 +23,7 @@ pub use duo::{Duo, Log};
 pub use history::{History, Side};
 pub use proposals::proposal;
 pub use signatures::{BareSignatures, SignedCommitments};
+pub use telemetry::RoundTelemetry;
 pub use turns::{Figure, Subject, Turns};
 
 /// Payments in a round, from the fewest to the most that one carries.

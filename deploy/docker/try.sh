@@ -14,7 +14,11 @@ folder=$(mktemp -d)
 
 # shellcheck disable=SC2317 # the trap calls it
 clean() {
-  "${engine[@]}" rm --force --volumes "$name-node" "$name-chain" >/dev/null 2>&1 || true
+  local container
+  # The node's first: it lives in the network of the chain's.
+  for container in "$name-node" "$name-chain"; do
+    "${engine[@]}" rm --force --volumes "$container" >/dev/null 2>&1 || true
+  done
   rm -rf "$folder"
 }
 trap clean EXIT

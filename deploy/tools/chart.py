@@ -62,7 +62,7 @@ REFUSED = [
     ({"config": {"metrics": {"address": "0.0.0.0"}}}, "metrics"),
     ({"config": {"rpc_url": "http://user:password@bitcoind:8332"}}, "/config/rpc_url"),
     ({"config": {"p2p_listen": ["/ip4/0.0.0.0/tcp/1"]}}, "/config/p2p_listen"),
-    ({"config": {"api": {"allow_remote": True}}}, "allow_remote"),
+    ({"config": {"api": {"allow_remote_without_tls": True}}}, "allow_remote_without_tls"),
     ({"config": {"wallet": {"seed_file": "/s"}}}, "seed_file"),
     ({"config": {"channel": {"delay_blocks": 1.5}}}, "/config/channel"),
     ({"config": {"channel": {"Delay": 1}}}, "/config/channel"),

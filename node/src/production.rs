@@ -28,7 +28,7 @@ use strait_seal::Passphrase;
 use strait_signer::NodeKey;
 use strait_store::{Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
-use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler};
+use strait_telemetry::{Component, Health, LogFilter, Logs, Metrics, Sampler, Traces};
 use strait_vm::Vm;
 use strait_wallet::Account;
 use tokio::task::JoinHandle;
@@ -112,10 +112,10 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     create_folder(&config.data_dir)?;
     // Before anything is written there, so that a second process leaves no trace.
     let lock = DirectoryLock::take(&config.data_dir).map_err(InitError::Store)?;
-    let logs = open_logs(&loaded)?;
-    open_files::raise_limit(&config);
     let started = now();
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), started));
+    let logs = open_logs(&loaded, &metrics)?;
+    open_files::raise_limit(&config);
     let policies = Policies::new(&config, jitter_seed()?);
     let sampler = Arc::new(Sampler::new(config.telemetry.trace_sample_permille));
     let audit = AuditLog::open(&config.api.audit_file, now).map_err(InitError::Audit)?;
@@ -210,10 +210,13 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     })
 }
 
-/// Opens the logs, and names in them the variables that are no setting.
-fn open_logs(loaded: &Loaded) -> Result<Logs, InitError> {
-    let filter: LogFilter = loaded.config.log_level.parse().map_err(InitError::LogLevel)?;
-    let logs = Logs::start(&loaded.config.data_dir, &filter).map_err(InitError::Logs)?;
+/// Opens the logs and the way of traces, and names in the logs the variables that are no setting.
+fn open_logs(loaded: &Loaded, metrics: &Arc<Metrics>) -> Result<Logs, InitError> {
+    let config = &loaded.config;
+    let filter: LogFilter = config.log_level.parse().map_err(InitError::LogLevel)?;
+    let endpoint = config.telemetry.otlp_endpoint.as_deref();
+    let traces = Traces::to(endpoint, metrics).map_err(InitError::Traces)?;
+    let logs = Logs::start(&config.data_dir, &filter, traces).map_err(InitError::Logs)?;
     for variable in &loaded.ignored_variables {
         tracing::warn!(variable, "names no setting and is ignored");
     }

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use strait_benches::{
     APPENDS, Appender, BATCHES, BareFile, BareSignatures, BareWasmtime, Clock, Duo, Effort, Figure,
-    History, Meter, SignedCommitments, Subject, Turns, proposal,
+    History, Meter, RoundTelemetry, SignedCommitments, Subject, Turns, proposal,
 };
 use strait_engine::NodeState;
 use strait_wire::Message;
@@ -22,6 +22,7 @@ pub(crate) fn print_table() {
     println!("|---|---|---|---|");
     table.signatures();
     table.rounds();
+    table.telemetry();
     table.derivation();
     table.contracts();
     table.codec();
@@ -112,6 +113,20 @@ impl Table {
             });
             self.row((Clock::Cpu, &what), payments, round, Subject::new(move || bare.round()));
         }
+    }
+
+    /// Beside the round that it tells of: the ratio is its share.
+    fn telemetry(&self) {
+        let (mut duo, _) = Duo::open();
+        let round = Subject::prepared(move |clock| {
+            let requests = duo.requests(1);
+            let start = clock.now();
+            drop(black_box(duo.round(requests)));
+            clock.now().saturating_sub(start)
+        });
+        let mut telemetry = RoundTelemetry::new(10);
+        let told = Subject::new(move || telemetry.round());
+        self.row((Clock::Cpu, "telemetry of a round, 1 payments"), 1, told, round);
     }
 
     /// Beside the goal: two microseconds for each event.

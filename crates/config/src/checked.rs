@@ -101,19 +101,6 @@ pub struct TlsConfig {
     pub client_ca_file: Option<PathBuf>,
 }
 
-/// The Bitcoin network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Network {
-    /// Real money.
-    Mainnet,
-    /// The fourth public test network.
-    Testnet4,
-    /// A test network with signed blocks.
-    Signet,
-    /// A private chain that makes blocks on demand.
-    Regtest,
-}
-
 /// `[channel]`: what channels the node opens and accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelConfig {
@@ -247,22 +234,6 @@ pub struct TelemetryConfig {
     /// `trace_sample_permille`: 0 to 1,000, default 10: how many of a thousand requests and rounds are traced. More costs
     /// time and the collector's disk, 0 leaves nothing to look at. Live. Since 0.1.
     pub trace_sample_permille: u32,
-}
-
-impl Network {
-    /// All networks.
-    const ALL: [Self; 4] = [Self::Mainnet, Self::Testnet4, Self::Signet, Self::Regtest];
-
-    /// The network as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mainnet => "mainnet",
-            Self::Testnet4 => "testnet4",
-            Self::Signet => "signet",
-            Self::Regtest => "regtest",
-        }
-    }
 }
 
 impl Config {

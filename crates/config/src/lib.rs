@@ -12,6 +12,7 @@ mod error;
 mod keys;
 mod layers;
 mod nearest;
+mod network;
 mod raw;
 mod shape;
 mod shown;
@@ -21,10 +22,11 @@ use std::path::{Path, PathBuf};
 
 pub use checked::{
     ApiConfig, ChainConfig, ChannelConfig, Config, ContractPolicy, ContractsConfig, LocksConfig,
-    NetConfig, Network, ShipConfig, StoreConfig, TelemetryConfig, TlsConfig, WalletConfig,
+    NetConfig, ShipConfig, StoreConfig, TelemetryConfig, TlsConfig, WalletConfig,
 };
 pub use error::{ConfigError, Problem, Problems};
 pub use layers::{Change, NewValue, Setting, Source};
+pub use network::Network;
 pub use shown::Effective;
 
 use layers::Layers;

@@ -11,12 +11,14 @@ mod log_budget;
 mod logs;
 mod metrics;
 mod spans;
+mod traces;
 
 pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
     ApiRefusal, CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind,
     Direction, EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn,
-    Metrics, NetTotals, OpeningStep, PolicyKind, PolicySite, Queue, WalletBalance,
+    Metrics, NetTotals, OpeningStep, PolicyKind, PolicySite, Queue, SpanFate, WalletBalance,
 };
-pub use spans::{Sampler, TARGET, TraceParent, TraceParentError, continue_trace};
+pub use spans::{Sampler, TARGET, TraceParent, TraceParentError};
+pub use traces::{Traces, TracesError, continue_trace};

@@ -17,10 +17,11 @@ use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
 use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{Registry, fmt as layer, reload};
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::{Layer, Registry, fmt as layer, reload};
 
 use crate::log_budget::Budgeted;
+use crate::traces::{Taker, Traces};
 
 /// Folder of the log files in the data directory.
 const FOLDER: &str = "logs";
@@ -136,20 +137,22 @@ pub enum LogError {
 #[must_use = "dropping the logs ends the file"]
 pub struct Logs {
     level: LogLevelHandle,
+    /// Sends what waits when dropped.
+    _traces: Traces,
     /// Writes out the queue when dropped.
     _file: WorkerGuard,
 }
 
 impl Logs {
-    /// Starts logging for the whole process.
+    /// Starts logging, and taking traces, for the whole process.
     ///
     /// # Errors
     /// [`LogError::Directory`] or [`LogError::Folder`] if the file cannot be made, [`LogError::AlreadyStarted`] at the second call.
-    pub fn start(data_dir: &Path, filter: &LogFilter) -> Result<Self, LogError> {
+    pub fn start(data_dir: &Path, filter: &LogFilter, traces: Traces) -> Result<Self, LogError> {
         let (file, guard) = open_file(data_dir)?;
-        let (subscriber, level) = subscriber(filter, file);
+        let (subscriber, level) = subscriber(filter, file, traces.taker());
         set_global_default(subscriber).map_err(|source| LogError::AlreadyStarted { source })?;
-        Ok(Self { level, _file: guard })
+        Ok(Self { level, _traces: traces, _file: guard })
     }
 
     /// A handle that changes what is logged while the node runs.
@@ -159,10 +162,19 @@ impl Logs {
     }
 }
 
+/// What stands below the logs: traces have a filter of their own.
+type Base = Layered<Taker, Registry>;
+
 /// Changes what is logged while the node runs. Clones change the same logs.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LogLevelHandle {
-    filter: reload::Handle<EnvFilter, Registry>,
+    filter: reload::Handle<EnvFilter, Base>,
+}
+
+impl fmt::Debug for LogLevelHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogLevelHandle")
+    }
 }
 
 impl LogLevelHandle {
@@ -206,11 +218,12 @@ fn seconds() -> u64 {
 }
 
 /// Puts filter, standard error and file together.
-fn subscriber(filter: &LogFilter, file: NonBlocking) -> (Dispatch, LogLevelHandle) {
+fn subscriber(filter: &LogFilter, file: NonBlocking, traces: Taker) -> (Dispatch, LogLevelHandle) {
     let (filter, handle) = reload::Layer::new(filter.to_env_filter());
     let to_terminal = layer::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     let to_file = layer::layer().with_writer(file).with_ansi(false);
-    let subscriber = Registry::default().with(filter).with(to_terminal).with(to_file);
+    let logs = to_terminal.and_then(to_file).with_filter(filter);
+    let subscriber = Registry::default().with(traces).with(logs);
     (Dispatch::new(subscriber), LogLevelHandle { filter: handle })
 }
 
@@ -247,7 +260,7 @@ mod tests {
     fn what_is_logged_reaches_the_file_and_its_level_changes_while_running() {
         let directory = tempfile::TempDir::new().unwrap();
         let (file, guard) = open_file(directory.path()).unwrap();
-        let (subscriber, level) = subscriber(&"info".parse().unwrap(), file);
+        let (subscriber, level) = subscriber(&"info".parse().unwrap(), file, None);
         tracing::dispatcher::with_default(&subscriber, || {
             tracing::info!(channel = 7, "first told");
             tracing::debug!("too fine");
@@ -272,7 +285,7 @@ mod tests {
         let directory = tempfile::TempDir::new().unwrap();
         let file = directory.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = Logs::start(&file, &"info".parse().unwrap()).unwrap_err();
+        let error = Logs::start(&file, &"info".parse().unwrap(), Traces::default()).unwrap_err();
         assert!(error.to_string().ends_with("file/logs"), "{error}");
     }
 }

@@ -34,7 +34,7 @@ use self::edges::EdgeMetrics;
 use self::labels::Label;
 pub use self::labels::{
     CallResult, ChainErrorKind, ChannelPhase, CommandName, Direction, EffectKind, ErrorKind,
-    ForceCloseReason, FundingSpender, Queue, WalletBalance,
+    ForceCloseReason, FundingSpender, Queue, SpanFate, WalletBalance,
 };
 use self::locks::LockMetrics;
 pub use self::locks::{LockPhase, LockReturn};
@@ -74,6 +74,7 @@ pub struct Metrics {
     contract_calls: IntCounterVec,
     contract_call: HistogramVec,
     errors: IntCounterVec,
+    spans: IntCounterVec,
     settings: GaugeVec,
     setting_words: IntGaugeVec,
     start_time: Gauge,
@@ -126,6 +127,10 @@ impl Metrics {
                 "strait_errors_total",
                 "Errors by the part of the node where they arose.",
             ),
+            spans: r.counters::<SpanFate>(
+                "strait_trace_spans_total",
+                "Spans that ended, by what became of them on the way to the collector.",
+            ),
             settings: r.settings("strait_setting", "Effective numeric settings by key."),
             setting_words: r.infos(
                 "strait_setting_info",
@@ -170,6 +175,11 @@ impl Metrics {
     /// Counts an error.
     pub fn error(&self, kind: ErrorKind) {
         self.errors.with_label_values(&[kind.value()]).inc();
+    }
+
+    /// Counts spans that ended.
+    pub fn spans_ended(&self, fate: SpanFate, count: u64) {
+        self.spans.with_label_values(&[fate.value()]).inc_by(count);
     }
 
     /// Tells an effective setting. Keys are those of the configuration, with their unit as suffix.

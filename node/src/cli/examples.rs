@@ -5,8 +5,8 @@ Examples:
   strait node --config /etc/strait/node.toml
   strait node --config node.toml --log-level debug --set channel.delay_blocks=288
 
-SIGTERM and SIGINT stop the node. SIGHUP makes it read its configuration again: what `strait settings`
-shows as live changes at once, and the log names what takes a restart.";
+SIGTERM and SIGINT stop the node. SIGHUP makes it read its configuration again: live settings
+(`strait settings` shows which) change at once, and the log names what takes a restart.";
 
 pub(super) const DEVNET: &str = "\
 Examples:

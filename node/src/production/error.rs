@@ -30,6 +30,9 @@ pub enum InitError {
     /// Logs cannot be written.
     #[error("logs cannot be written")]
     Logs(#[source] strait_telemetry::LogError),
+    /// Traces cannot be sent.
+    #[error("traces cannot be sent")]
+    Traces(#[source] strait_telemetry::TracesError),
     /// Metrics and health cannot be served.
     #[error("metrics and health cannot be served")]
     HealthServer(#[source] strait_api::ServerError),

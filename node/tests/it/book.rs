@@ -1,7 +1,6 @@
 //! The commands of the book do what the book says.
 //!
-//! Goal: who follows getting started, the guide to locks, the contract, the tutorial and the first page of recovery sees what is written
-//! there. Method: the `sh` blocks of those pages become one script, in the order in which a reader would type them. Paths and
+//! Goal: who follows getting started, the guide to locks, the contract and the tutorial sees what is written there. Method: the `sh` blocks of those pages become one script, in the order in which a reader would type them. Paths and
 //! ports are replaced; what never ends goes on in the background; where a reader would look before going on, the script waits.
 
 use std::fs;
@@ -10,12 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The pages' parts in reading order: page, the heading to begin at (none: the top), the heading to stop at (none: the end).
-const COURSE: [(&str, &str, &str); 6] = [
+const COURSE: [(&str, &str, &str); 5] = [
     ("getting-started.md", "", "## The end"),
     ("locks.md", "## One channel", "## Names and states"),
     ("contracts.md", "## Running one", ""),
     ("tutorial.md", "", ""),
-    ("recovery.md", "## What to keep", "## The disk is gone, and there is a backup"),
     ("getting-started.md", "## The end", ""),
 ];
 
@@ -139,10 +137,7 @@ impl Place {
 
     fn put(&self, text: &str) -> String {
         let folder = self.folder.display().to_string();
-        let mut text = text
-            .replace("deploy/config/devnet.toml", "/tmp/strait.toml")
-            .replace("/etc/strait/node.toml", "/tmp/strait.toml")
-            .replace("/backup/", "/tmp/strait/backup/");
+        let mut text = text.replace("deploy/config/devnet.toml", "/tmp/strait.toml");
         // Marks in between: a port that was found may contain another's digits.
         for (index, port) in PORTS.iter().enumerate() {
             text = text.replace(port, &format!("@{index}@"));
@@ -162,7 +157,6 @@ fn take_the_course(folder: &Path) -> String {
     let place = Place::new(folder);
     let config = fs::read_to_string(root.join("deploy/config/devnet.toml")).unwrap();
     fs::write(folder.join("strait.toml"), place.put(&config)).unwrap();
-    fs::create_dir_all(folder.join("strait/backup")).unwrap();
     let mut script = WAITS.to_owned();
     for (page, from, to) in COURSE {
         let text = fs::read_to_string(root.join("docs").join(page)).unwrap();

@@ -62,7 +62,10 @@ pub(crate) async fn has(client: &Client, hash: &str, state: LockState) -> Lock {
 }
 
 /// Nodes on a devnet, each but the last with coins and a deep channel to the next; the channels' ids.
-async fn row<const NODES: usize>(devnet: &TestDevnet, folder: &Path) -> (Vec<Node>, Vec<String>) {
+pub(crate) async fn row<const NODES: usize>(
+    devnet: &TestDevnet,
+    folder: &Path,
+) -> (Vec<Node>, Vec<String>) {
     const CAPACITY_SAT: u64 = 10_000_000;
     let cookie = folder.join("cookie");
     fs::write(&cookie, format!("{}:{}", devnet.user(), devnet.password())).unwrap();
@@ -92,16 +95,18 @@ async fn row<const NODES: usize>(devnet: &TestDevnet, folder: &Path) -> (Vec<Nod
     (nodes, channels)
 }
 
-fn mine(devnet: &TestDevnet, blocks: u64) {
+pub(crate) fn mine(devnet: &TestDevnet, blocks: u64) {
     devnet.rpc("generatetodescriptor", json!([blocks, "raw(51)"])).unwrap();
 }
 
 /// Runs a test on a devnet, which has a runtime of its own that may be neither made nor ended within another.
-fn on_devnet<F: Future<Output = ()>>(test: impl FnOnce(TestDevnetRef, tempfile::TempDir) -> F) {
+pub(crate) fn on_devnet<F: Future<Output = ()>>(
+    test: impl FnOnce(TestDevnetRef, tempfile::TempDir) -> F,
+) {
     let devnet = TestDevnetRef::new(TestDevnet::start());
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(test(devnet.clone(), folder));
 }
 
-type TestDevnetRef = std::sync::Arc<TestDevnet>;
+pub(crate) type TestDevnetRef = std::sync::Arc<TestDevnet>;

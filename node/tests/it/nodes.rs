@@ -15,6 +15,7 @@ use strait_api_types::{
     Channel, ChannelPhase, ConnectPeerRequest, OpenChannelRequest, PeerConnection,
 };
 use strait_client::{Client, IdempotencyKey};
+use strait_store_sqlite::{Options, SqliteStore};
 use strait_testkit::Rpc;
 use tempfile::TempDir;
 
@@ -155,8 +156,19 @@ impl Node {
 
     /// What it answers to the question whether it can serve.
     pub(crate) fn readiness(&self) -> String {
+        self.health("ready")
+    }
+
+    /// What it answers to a probe: `live`, `startup` or `ready`.
+    pub(crate) fn health(&self, probe: &str) -> String {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.metrics));
-        get(address, "/health/ready").unwrap()
+        get(address, &format!("/health/{probe}")).unwrap()
+    }
+
+    /// Opens the log of the running process as another would whose operator removed the lock file.
+    pub(crate) fn steal_log(&self) -> SqliteStore {
+        fs::remove_file(self.data_dir().join("lock")).unwrap();
+        SqliteStore::open(&self.data_dir(), Options::default()).unwrap()
     }
 
     /// Waits until the process has ended by itself; how it ended.

@@ -100,6 +100,7 @@ pub(super) fn metrics_in(expression: &str) -> Vec<&str> {
         };
         if let Some(closing) = closing {
             rest = rest.split_once(closing).map_or("", |(_, after)| after);
+            last = "";
             continue;
         }
         let end = rest.find(|c: char| !is_name(c)).unwrap_or(rest.len());

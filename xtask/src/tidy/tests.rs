@@ -101,10 +101,12 @@ fn shell_scripts_stop_at_the_first_error() {
 
 #[test]
 fn links_lead_somewhere() {
-    let page = ("docs/a.md", "[b](../README.md) [c](#here) [d](https://example.org/x)");
+    let page = ("docs/a.md", "[b](../README.md) [c](#here) [d](https://example.org/x)\n# Here\n");
     let summary = ("docs/SUMMARY.md", "[a](a.md)");
     check(&[page, summary, ("README.md", "[docs](docs/)")], &[]);
     check(&[page, summary], &[Rule::Link]);
+    let lost = ("docs/a.md", "[c](#gone) [d](SUMMARY.md#gone)\n# Here\n");
+    check(&[lost, summary], &[Rule::Link, Rule::Link]);
     check(&[("README.md", "`[a](b.md)`\n```\n[a](b.md)\n```\n")], &[]);
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use strait_primitives::BlockDelta;
 
-use super::{Checker, Network};
+use super::Checker;
+use crate::network::Network;
 use crate::raw::RawChain;
 
 /// `[chain]`: the view of the chain.

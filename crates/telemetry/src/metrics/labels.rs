@@ -60,6 +60,18 @@ labels! {
     }
 }
 
+labels! {
+    /// What became of a span.
+    SpanFate, "result" {
+        /// The collector has it.
+        Exported = "exported",
+        /// The queue was full.
+        Dropped = "dropped",
+        /// The collector did not take it.
+        Failed = "failed",
+    }
+}
+
 /// The way a payment goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {

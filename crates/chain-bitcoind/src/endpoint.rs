@@ -173,8 +173,8 @@ mod tests {
     use super::*;
 
     fn options(rpc_url: &str, auth: Option<Auth>) -> Options {
-        let timeout = Duration::from_secs(1);
-        Options { rpc_url: rpc_url.into(), auth, network: Network::Signet, timeout }
+        let policies = Arc::default();
+        Options { rpc_url: rpc_url.into(), auth, network: Network::Signet, policies }
     }
 
     #[test]

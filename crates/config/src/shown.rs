@@ -4,22 +4,18 @@ use std::fmt::Write;
 
 use toml::Value;
 
-use crate::checked::{Config, ContractPolicy, TlsConfig};
+use crate::checked::{ChainConfig, Config, ContractPolicy, TlsConfig};
 use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config {
-        api, chain, channel, locks, contracts, wallet, net, store, ship, telemetry, ..
-    } = config;
+    let Config { api, channel, locks, contracts, wallet, net, store, ship, telemetry, .. } = config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
     let tls = |file: fn(&TlsConfig) -> Option<&std::path::PathBuf>| {
         api.tls.as_ref().and_then(file).and_then(|file| path(file))
     };
     let texts = |texts: &[String]| Some(Value::from(texts.to_vec()));
-    let millis =
-        |span: std::time::Duration| number(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
-    vec![
+    let first = [
         ("rpc_url", Some(Value::from(config.rpc_url.as_str()))),
         ("p2p_listen", texts(&config.p2p_listen)),
         ("data_dir", path(&config.data_dir)),
@@ -36,18 +32,8 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("api.rate_per_second", number(api.rate_per_second.into())),
         ("api.burst", number(api.burst.into())),
         ("api.refused_per_second", number(api.refused_per_second.into())),
-        ("chain.network", Some(Value::from(chain.network.as_str()))),
-        ("chain.cookie_file", chain.cookie_file.as_deref().and_then(path)),
-        ("chain.poll_interval_ms", millis(chain.poll_interval)),
-        ("chain.unready_after_ms", millis(chain.unready_after)),
-        ("chain.timeout_ms", millis(chain.timeout)),
-        ("chain.retry_attempts_max", number(chain.retry_attempts_max.into())),
-        ("chain.retry_delay_ms", millis(chain.retry_delay)),
-        ("chain.retry_delay_max_ms", millis(chain.retry_delay_max)),
-        ("chain.breaker_failure_percent", number(chain.breaker_failure_percent.into())),
-        ("chain.breaker_calls_min", number(chain.breaker_calls_min.into())),
-        ("chain.breaker_open_ms", millis(chain.breaker_open)),
-        ("chain.confirmations", number(chain.confirmations.to_u32().into())),
+    ];
+    let rest = [
         ("channel.delay_blocks", number(channel.delay.to_u32().into())),
         ("channel.confirmations", number(channel.confirmations.to_u32().into())),
         ("channel.accept_inbound", Some(Value::from(channel.accept_inbound))),
@@ -86,7 +72,31 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("metrics.address", Some(Value::from(config.metrics.ip().to_string()))),
         ("telemetry.otlp_endpoint", telemetry.otlp_endpoint.as_deref().map(Value::from)),
         ("telemetry.trace_sample_permille", number(telemetry.trace_sample_permille.into())),
+    ];
+    first.into_iter().chain(of_chain(&config.chain)).chain(rest).collect()
+}
+
+/// Those of `[chain]`.
+fn of_chain(chain: &ChainConfig) -> Vec<(&'static str, Option<Value>)> {
+    let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
+    vec![
+        ("chain.network", Some(Value::from(chain.network.as_str()))),
+        ("chain.cookie_file", chain.cookie_file.as_deref().and_then(path)),
+        ("chain.poll_interval_ms", millis(chain.poll_interval)),
+        ("chain.unready_after_ms", millis(chain.unready_after)),
+        ("chain.timeout_ms", millis(chain.timeout)),
+        ("chain.retry_attempts_max", number(chain.retry_attempts_max.into())),
+        ("chain.retry_delay_ms", millis(chain.retry_delay)),
+        ("chain.retry_delay_max_ms", millis(chain.retry_delay_max)),
+        ("chain.breaker_failure_percent", number(chain.breaker_failure_percent.into())),
+        ("chain.breaker_calls_min", number(chain.breaker_calls_min.into())),
+        ("chain.breaker_open_ms", millis(chain.breaker_open)),
+        ("chain.confirmations", number(chain.confirmations.to_u32().into())),
     ]
+}
+
+fn millis(span: std::time::Duration) -> Option<Value> {
+    number(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn number(value: u64) -> Option<Value> {

@@ -39,7 +39,7 @@ impl RoundTelemetry {
     pub fn round(&mut self) {
         self.number = self.number.next().unwrap_or(CommitmentNumber::FIRST);
         let metrics = &self.metrics;
-        let command = self.span(self.sampler.draws(None));
+        let command = self.span(self.sampler.draws(None).then_some(()));
         metrics.command_asked();
         self.batch(&command, &[EffectKind::Send]);
         for effects in [
@@ -50,7 +50,8 @@ impl RoundTelemetry {
             metrics.messages_sent(1);
             metrics.messages_received(1);
             let channel = ChannelId::from_bytes([7; ChannelId::LEN]);
-            let receive = self.span(self.sampler.picks(black_box(&channel), self.number));
+            let receive =
+                self.span(self.sampler.picks(black_box(&channel), self.number).then_some(()));
             self.batch(&receive, effects);
         }
         metrics.payments(Direction::Sent, 1);
@@ -62,19 +63,18 @@ impl RoundTelemetry {
         metrics.command_left();
     }
 
-    fn span(&self, is_traced: bool) -> Span {
-        if is_traced {
+    /// A span if this is traced.
+    fn span(&self, traced: Option<()>) -> Span {
+        traced.map_or_else(Span::none, |()| {
             span!(target: TARGET, parent: None, Level::DEBUG, "bench", number = self.number.to_u64())
-        } else {
-            Span::none()
-        }
+        })
     }
 
     /// One batch: decided, passed on, appended, its effects done.
     fn batch(&self, cause: &Span, effects: &[EffectKind]) {
         let metrics = &self.metrics;
         metrics.set_queue_length(Queue::Inbox, 1);
-        self.span(!cause.is_disabled()).in_scope(|| metrics.decided(TOOK));
+        self.span((!cause.is_disabled()).then_some(())).in_scope(|| metrics.decided(TOOK));
         metrics.queue_entered(Queue::Outbox);
         metrics.queue_left(Queue::Outbox);
         metrics.batch_appended(1, TOOK);
@@ -83,7 +83,7 @@ impl RoundTelemetry {
         metrics.signatures_made(1);
         metrics.signatures_verified(1);
         for effect in effects {
-            let span = self.span(!cause.is_disabled());
+            let span = self.span((!cause.is_disabled()).then_some(()));
             span.in_scope(|| metrics.effect(*effect));
         }
         metrics.effects_done(TOOK);

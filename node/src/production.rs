@@ -120,8 +120,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     open_files::raise_limit(&config);
     let edge = Edge::open(&config)?;
     let (policies, sampler) = (edge.policies.clone(), Arc::clone(&edge.sampler));
-    let handles = edge.handles(&logs);
-    let settings = Arc::new(LiveSettings::new(loaded, handles, Arc::clone(&metrics)));
+    let settings = Arc::new(LiveSettings::new(loaded, edge.handles(&logs), Arc::clone(&metrics)));
     let health = Arc::new(Health::new());
     let vitals = vitals::of(&metrics, &health, policies.clone(), edge.tls.clone());
     let api_options = api_options(&config, edge, &metrics, &health)?;
@@ -133,9 +132,9 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let Recovered { engine, first, last_snapshot, store, source, follower, vm, key, .. } = parts;
     let id = key.node_id();
     let (net, service, events) = bind_net(&config, &key).await?;
+    servers.run(NETWORK, |stop| service.run(stop));
     health.started(Component::Network);
     let p2p: Vec<String> = net.listen_addresses().iter().map(ToString::to_string).collect();
-    servers.run(NETWORK, |stop| service.run(stop));
 
     let reader = store.reader();
     let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
@@ -176,12 +175,11 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     })?;
     let backend = Arc::new(backend(runtime.handle()));
     let server = Server::bind(api_options, backend).await.map_err(InitError::ApiServer)?;
-    let api = server.local_addr();
+    let (api, metrics) = (server.local_addr(), metrics_address);
     servers.run(API, |stop| server.run(stop));
     health.started(Component::Api);
     let modules = tokio::spawn(parts.missing_modules.watch());
-    tracing::info!(node = %id, %api, metrics = %metrics_address, p2p = ?p2p, "ready");
-    let metrics = metrics_address;
+    tracing::info!(node = %id, %api, %metrics, ?p2p, "ready");
     let _logs = logs;
     Ok(Node { id, api, metrics, p2p, runtime, health, servers, modules, copies, settings, _logs })
 }

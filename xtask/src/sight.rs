@@ -68,7 +68,7 @@ pub(crate) fn run(workspace: &Workspace, depth: Depth) -> Result<()> {
     }
     match depth {
         Depth::Files => of_files,
-        Depth::Live => of_files.and(live::run(workspace)),
+        Depth::Live => of_files.and_then(|()| live::run(workspace)),
     }
 }
 

@@ -282,9 +282,11 @@ fn is_full(error: &ClientError) -> bool {
 }
 
 fn name_of(error: &ClientError) -> String {
-    match error {
-        ClientError::Refused { error, .. } => error.code.to_string(),
-        ClientError::Unreachable { .. } => "unreachable".to_owned(),
-        other => other.to_string(),
+    if let ClientError::Refused { error, .. } = error {
+        return error.code.to_string();
     }
+    if matches!(error, ClientError::Unreachable { .. }) {
+        return "unreachable".to_owned();
+    }
+    error.to_string()
 }

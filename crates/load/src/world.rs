@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use strait_api_types::{Channel, ChannelPhase, ConnectPeerRequest, OpenChannelRequest};
 use strait_client::{Client, IdempotencyKey};
 use tokio::time::{Instant, sleep};
@@ -161,11 +161,10 @@ async fn fund(backend: &Backend, clients: &[Client]) -> Result<()> {
 async fn is_open(client: &Client, channel_id: &str) -> Result<Channel> {
     wait_for("an open channel", || async {
         let channel = client.channel(channel_id).await?;
-        match channel.phase {
-            ChannelPhase::Open => Ok(Some(channel)),
-            ChannelPhase::Negotiating | ChannelPhase::AwaitingFunding => Ok(None),
-            other => bail!("the channel is {other:?}"),
-        }
+        let phase = channel.phase;
+        let comes = [ChannelPhase::Negotiating, ChannelPhase::AwaitingFunding].contains(&phase);
+        ensure!(comes || phase == ChannelPhase::Open, "the channel is {phase:?}");
+        Ok((phase == ChannelPhase::Open).then_some(channel))
     })
     .await
 }

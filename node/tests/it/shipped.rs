@@ -45,7 +45,6 @@ impl Load {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stdout, reason = "figures for the documentation")]
 async fn a_log_under_load_is_backed_up_and_shipped_and_comes_back_as_it_was() {
     let (load, devnet, folder) =
         (Load::wanted(), TestDevnet::start(), tempfile::tempdir().unwrap());

@@ -10,9 +10,8 @@ pub(super) struct Panel {
     pub(super) title: String,
     pub(super) expressions: Vec<String>,
     pub(super) links: Vec<String>,
-    has_description: bool,
-    has_unit: bool,
-    has_thresholds: bool,
+    /// What an operator needs beside the line and does not find.
+    lacking: Vec<&'static str>,
 }
 
 /// The parts of the file that we read.
@@ -38,26 +37,28 @@ impl Panel {
             entries.map(|entry| text(entry, key).to_owned()).collect()
         };
         let has = |pointer: &str| panel.pointer(pointer).is_some();
+        let parts = [
+            (!text(panel, "/description").is_empty(), "description"),
+            (has("/fieldConfig/defaults/unit"), "unit"),
+            (has("/fieldConfig/defaults/thresholds/steps/0"), "thresholds"),
+            (has("/targets/0/expr"), "expression"),
+        ];
         Self {
             title: text(panel, "/title").to_owned(),
             expressions: list("/targets", "/expr"),
             links: list("/links", "/url"),
-            has_description: !text(panel, "/description").is_empty(),
-            has_unit: has("/fieldConfig/defaults/unit"),
-            has_thresholds: has("/fieldConfig/defaults/thresholds/steps/0"),
+            lacking: parts
+                .into_iter()
+                .filter(|(is_there, _)| !is_there)
+                .map(|(_, what)| what)
+                .collect(),
         }
     }
 
     /// What it lacks.
     pub(super) fn lacks(&self) -> Vec<String> {
-        let parts = [
-            (self.has_description, "description"),
-            (self.has_unit, "unit"),
-            (self.has_thresholds, "thresholds"),
-            (!self.expressions.is_empty(), "expression"),
-        ];
-        let lacking = parts.iter().filter(|(is_there, _)| !is_there);
-        lacking.map(|(_, what)| format!("panel {:?}: it has no {what}", self.title)).collect()
+        let lacking = self.lacking.iter();
+        lacking.map(|what| format!("panel {:?}: it has no {what}", self.title)).collect()
     }
 }
 

@@ -143,12 +143,12 @@ fn judge(root: &Path, url: &str) -> Result<()> {
     let mut findings = Vec::new();
     let mut asked = 0_usize;
     for rule in Rules::parse(&read(root, RULES)?).all {
-        let must_answer = rule.severity.is_none();
+        let silence = if rule.severity.is_none() { Silence::Fault } else { Silence::Fine };
         asked = asked.saturating_add(1);
-        findings.extend(trouble(url, &rule.name, &rule.expression, must_answer));
+        findings.extend(trouble(url, &rule.name, &rule.expression, silence));
         for metric in metrics_in(&rule.expression) {
             asked = asked.saturating_add(1);
-            findings.extend(trouble(url, &rule.name, metric, true));
+            findings.extend(trouble(url, &rule.name, metric, Silence::Fault));
         }
     }
     for panel in Panel::all(&read(root, DASHBOARD)?)? {
@@ -156,7 +156,7 @@ fn judge(root: &Path, url: &str) -> Result<()> {
             let expression =
                 expression.replace("$instance", ".+").replace("$__rate_interval", "1m");
             asked = asked.saturating_add(1);
-            findings.extend(trouble(url, &panel.title, &expression, true));
+            findings.extend(trouble(url, &panel.title, &expression, Silence::Fault));
         }
     }
     let firing = ask(url, "ALERTS{alertstate=\"firing\"}")?;
@@ -169,11 +169,20 @@ fn judge(root: &Path, url: &str) -> Result<()> {
     Ok(())
 }
 
+/// What no answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// An alert that does not fire.
+    Fine,
+    /// Something that a running node must have.
+    Fault,
+}
+
 /// What is wrong with an expression, if anything.
-fn trouble(url: &str, whose: &str, expression: &str, must_answer: bool) -> Option<String> {
+fn trouble(url: &str, whose: &str, expression: &str, silence: Silence) -> Option<String> {
     match ask(url, expression) {
         Err(error) => Some(format!("{whose}: {error:#}")),
-        Ok(answer) if answer.trim().is_empty() && must_answer => {
+        Ok(answer) if answer.trim().is_empty() && silence == Silence::Fault => {
             let may = metrics_in(expression).iter().any(|name| may_be_silent(name));
             (!may && !MAY_BE_SILENT.contains(&whose))
                 .then(|| format!("{whose}: no answer to {expression}"))

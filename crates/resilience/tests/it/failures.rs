@@ -63,8 +63,8 @@ impl Service<u32> for Scripted {
     }
 
     fn call(&mut self, request: u32) -> Self::Future {
-        *self.calls.lock().unwrap() += 1;
-        let deed = self.deeds.lock().unwrap().pop_front().unwrap_or(Deed::Answer);
+        *self.calls.lock().expect("no holder panics") += 1;
+        let deed = self.deeds.lock().expect("no holder panics").pop_front().unwrap_or(Deed::Answer);
         Box::pin(async move {
             match deed {
                 Deed::Answer => Ok(request),
@@ -148,10 +148,10 @@ fn call(policies: &Arc<Policies>, callee: &Scripted, clock: &Arc<SteppedClock>) 
 /// Lets a callee do these deeds, and calls it once.
 async fn outcome(deeds: &[Deed]) -> (Result<u32, Fault>, u32, Arc<Policies>) {
     let (policies, callee) = (Policies::new(), Scripted::default());
-    callee.deeds.lock().unwrap().extend(deeds);
+    callee.deeds.lock().expect("no holder panics").extend(deeds);
     let answer = call(&policies, &callee, &Arc::default()).await;
     assert_eq!(policies.bulkhead.under_way(), 0, "its place is free again");
-    let calls = *callee.calls.lock().unwrap();
+    let calls = *callee.calls.lock().expect("no holder panics");
     (answer, calls, policies)
 }
 
@@ -188,13 +188,13 @@ async fn every_decision_is_counted_once() {
 #[tokio::test(start_paused = true)]
 async fn an_open_breaker_spares_the_callee_and_ends_the_retries() {
     let (policies, callee, clock) = (Policies::new(), Scripted::default(), Arc::default());
-    callee.deeds.lock().unwrap().extend([Deed::Busy; 6]);
+    callee.deeds.lock().expect("no holder panics").extend([Deed::Busy; 6]);
     assert_eq!(call(&policies, &callee, &clock).await, Err(Fault::Busy));
     let open = Refusal::BreakerOpen { retry_after: Duration::from_secs(30) };
     assert_eq!(call(&policies, &callee, &clock).await, Err(Fault::Refused(open)));
-    assert_eq!(*callee.calls.lock().unwrap(), 4, "the fourth failure opened it");
+    assert_eq!(*callee.calls.lock().expect("no holder panics"), 4, "the fourth failure opened it");
     clock.advance(Duration::from_secs(30));
-    callee.deeds.lock().unwrap().clear();
+    callee.deeds.lock().expect("no holder panics").clear();
     assert_eq!(call(&policies, &callee, &clock).await, Ok(7));
     assert_eq!(policies.breaker.state(), BreakerState::Closed);
 }
@@ -202,7 +202,12 @@ async fn an_open_breaker_spares_the_callee_and_ends_the_retries() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_or_a_caller_who_leaves_gives_everything_back() {
     let (policies, callee, clock) = (Policies::new(), Scripted::default(), Arc::default());
-    callee.deeds.lock().unwrap().extend([Deed::Panic, Deed::Panic, Deed::Hang, Deed::Hang]);
+    callee.deeds.lock().expect("no holder panics").extend([
+        Deed::Panic,
+        Deed::Panic,
+        Deed::Hang,
+        Deed::Hang,
+    ]);
     for _ in 0..2 {
         let lost = tokio::spawn(call(&policies, &callee, &clock)).await.unwrap_err();
         assert!(lost.is_panic());
@@ -228,7 +233,7 @@ async fn an_abandoned_probe_makes_room_for_another() {
     let (policies, callee, clock) = (Policies::new(), Scripted::default(), Arc::default());
     policies.breaker.tune(BreakerSettings { calls: 1, ..BreakerSettings::default() });
     policies.retry.tune(RetrySettings { attempts_max: 1, ..RetrySettings::default() });
-    callee.deeds.lock().unwrap().extend([Deed::Busy, Deed::Hang, Deed::Answer]);
+    callee.deeds.lock().expect("no holder panics").extend([Deed::Busy, Deed::Hang, Deed::Answer]);
     assert_eq!(call(&policies, &callee, &clock).await, Err(Fault::Busy));
     clock.advance(Duration::from_secs(30));
     let probe = tokio::spawn(call(&policies, &callee, &clock));
@@ -248,7 +253,7 @@ async fn too_fast_a_caller_is_refused_before_anything_is_taken() {
     assert_eq!(call(&policies, &callee, &Arc::default()).await, Ok(7));
     let refused = call(&policies, &callee, &Arc::default()).await.unwrap_err();
     assert!(matches!(refused, Fault::Refused(Refusal::RateLimited { .. })), "{refused}");
-    assert_eq!(*callee.calls.lock().unwrap(), 1);
+    assert_eq!(*callee.calls.lock().expect("no holder panics"), 1);
     let [rate, bulkhead, ..] = policies.counts();
     assert_eq!((rate, bulkhead), ([1, 1, 0, 0, 0], [1, 0, 0, 0, 0]));
 }
@@ -259,13 +264,13 @@ async fn settings_count_for_the_next_call() {
     policies.timeout.tune(Duration::from_millis(10));
     let backoff = Backoff { first: Duration::ZERO, most: Duration::ZERO };
     policies.retry.tune(RetrySettings { attempts_max: 2, backoff });
-    callee.deeds.lock().unwrap().extend([Deed::Hang, Deed::Hang]);
+    callee.deeds.lock().expect("no holder panics").extend([Deed::Hang, Deed::Hang]);
     let began = tokio::time::Instant::now();
     let late = Refusal::TimedOut { limit: Duration::from_millis(10) };
     assert_eq!(call(&policies, &callee, &clock).await, Err(Fault::Refused(late)));
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     policies.timeout.tune(Duration::ZERO);
-    callee.deeds.lock().unwrap().push_back(Deed::Hang);
+    callee.deeds.lock().expect("no holder panics").push_back(Deed::Hang);
     let mut endless = call(&policies, &callee, &clock);
     let hour = tokio::time::timeout(Duration::from_secs(3_600), &mut endless).await;
     assert!(hour.is_err(), "zero is no limit");

@@ -8,7 +8,7 @@ use strait_resilience::{Breaker, BreakerSettings, BreakerState, Class, Clock, St
 fn open(probes: u8, clock: &SteppedClock) -> Breaker {
     let open_for = Duration::from_secs(1);
     let breaker = Breaker::new(BreakerSettings { failure_percent: 1, calls: 1, probes, open_for });
-    Breaker::admit(&breaker, clock).unwrap().record(Class::Transient, clock);
+    Breaker::admit(&breaker, clock).expect("it is closed").record(Class::Transient, clock);
     assert_eq!(breaker.state(), BreakerState::Open);
     breaker
 }
@@ -42,7 +42,7 @@ fn largest_crowd(
             scope.spawn(move || {
                 for call in 0..2_000_u32 {
                     let Ok(pass) = Breaker::admit(breaker, clock) else { continue };
-                    crowd.during(|| std::thread::yield_now());
+                    crowd.during(std::thread::yield_now);
                     match end(thread.wrapping_mul(31).wrapping_add(call)) {
                         Some(class) => pass.record(class, clock),
                         None => drop(pass),

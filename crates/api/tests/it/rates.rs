@@ -8,8 +8,10 @@ use crate::http::{Answer, Running};
 /// More than any bucket of these tests holds, on however slow a machine.
 const MANY: usize = 10_000;
 
-async fn start(per_second: u32, refused_per_second: u32) -> Running {
-    let requests = RateSettings { per_second, burst: 5 };
+/// What no test exhausts.
+const GENEROUS: RateSettings = RateSettings { per_second: 50_000, burst: 100_000 };
+
+async fn start(requests: RateSettings, refused_per_second: u32) -> Running {
     let settings = AdmissionSettings { requests, refused_per_second };
     Running::start_admitting(settings).await
 }
@@ -25,7 +27,7 @@ fn is_limited(answer: &Answer) -> bool {
 
 #[tokio::test]
 async fn a_client_past_its_rate_is_told_when_to_ask_again_and_settings_change_meanwhile() {
-    let server = start(1, 0).await;
+    let server = start(RateSettings { per_second: 1, burst: 5 }, 0).await;
     for _ in 0..5 {
         assert_eq!(server.ask("GET /v1/status", &[], "").await.status, 200, "the burst is free");
     }
@@ -36,6 +38,12 @@ async fn a_client_past_its_rate_is_told_when_to_ask_again_and_settings_change_me
     }
     assert!(server.admission.requests.tally().counts().of(Decision::Refused) > 0);
     server.admission.tune(AdmissionSettings::default());
+    // Its bucket is empty, and fills at the new rate.
+    let mut asked = 0;
+    while is_limited(&server.ask("GET /v1/status", &[], "").await) {
+        asked += 1;
+        assert!(asked < MANY, "the new rate fills it");
+    }
     for _ in 0..20 {
         assert_eq!(server.ask("GET /v1/status", &[], "").await.status, 200);
     }
@@ -44,7 +52,7 @@ async fn a_client_past_its_rate_is_told_when_to_ask_again_and_settings_change_me
 
 #[tokio::test]
 async fn whoever_sends_garbage_hears_less_and_harms_no_honest_caller_at_the_same_address() {
-    let server = start(50_000, 1).await;
+    let server = start(GENEROUS, 1).await;
     let json = "Content-Type: application/json";
     let bad: [(&str, &[&str]); 3] = [
         ("GET /v1/status", &["Authorization: Bearer of-bad-news-to-everybody"]),
@@ -68,7 +76,7 @@ async fn whoever_sends_garbage_hears_less_and_harms_no_honest_caller_at_the_same
 
 #[tokio::test]
 async fn what_a_node_cannot_do_now_is_nobodys_fault() {
-    let server = start(50_000, 1).await;
+    let server = start(GENEROUS, 1).await;
     let unknown = format!("GET /v1/channels/{}", "ab".repeat(32));
     for _ in 0..20 {
         assert_eq!(server.ask(&unknown, &[], "").await.status, 404, "asked again and again");

@@ -19,7 +19,7 @@ use strait_watcher::WatchEvent;
 use crate::{channel_events, node_events, watch_events};
 
 /// Kinds of the envelope, events of a channel, events of a watcher: every index up to the last one is in use.
-const KINDS: u16 = 12;
+const KINDS: u16 = 13;
 const CHANNEL_EVENTS: u16 = 23;
 const WATCH_EVENTS: u16 = 8;
 

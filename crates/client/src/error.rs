@@ -142,6 +142,9 @@ mod tests {
             ErrorCode::Internal,
             ErrorCode::RequestTimeout,
             ErrorCode::LockForgotten,
+            ErrorCode::TokenExpired,
+            ErrorCode::AuditUnavailable,
+            ErrorCode::RateLimited,
             ErrorCode::Unknown,
         ];
         for code in open {

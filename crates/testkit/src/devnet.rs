@@ -45,7 +45,8 @@ impl TestDevnet {
             auth: RpcAuth::UserPassword { user: USER.into(), password: PASSWORD.into() },
             block_interval: None,
         };
-        let devnet = runtime.block_on(Devnet::bind(options)).expect("a free port can be had");
+        let devnet = apart(|| runtime.block_on(Devnet::bind(options)));
+        let devnet = devnet.expect("a free port can be had");
         let url = devnet.rpc_url();
         let (stop, stopped) = oneshot::channel::<()>();
         runtime.spawn(devnet.run(async move {
@@ -93,7 +94,12 @@ impl Drop for TestDevnet {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(STOP_TIMEOUT);
+            apart(|| runtime.shutdown_timeout(STOP_TIMEOUT));
         }
     }
+}
+
+/// Does something that blocks in a thread of its own: a test that runs within a runtime may not.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(work).join()).expect("what blocks does not panic")
 }

@@ -58,10 +58,9 @@ impl EdgeMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
         Self {
-            refused: r.counters_by(
+            refused: r.counters::<ApiRefusal>(
                 "strait_api_refused_total",
                 "Requests over HTTP that were let no further, by reason.",
-                &[ApiRefusal::NAME],
             ),
             // No series without TLS: a zero would be a certificate that expired long ago.
             certificate: r.infos(

@@ -11,6 +11,7 @@ mod contracts;
 mod deny;
 mod fuzz;
 mod layers;
+mod load;
 mod mutate;
 mod operations;
 mod process;
@@ -55,6 +56,14 @@ enum Chore {
     },
     /// Checks licences, sources and duplicates of dependencies, and looks up what is known to be vulnerable.
     Deny,
+    /// Lets things go wrong one after the other on two real nodes under traffic, and sees what they do.
+    Faults {
+        /// Only those whose name contains this.
+        #[arg(default_value = "")]
+        name: String,
+        #[command(flatten)]
+        load: load::Load,
+    },
     /// Holds the fuzzers' corpora against their floors, and lets each fuzzer search.
     Fuzz {
         /// Only those whose name contains this.
@@ -87,6 +96,14 @@ enum Chore {
         /// Asks every expression of running nodes too, through a Prometheus that it starts.
         #[arg(long)]
         live: bool,
+    },
+    /// Steady traffic between two real nodes for hours, and a look at what grows.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 1.0)]
+        hours: f64,
+        #[command(flatten)]
+        load: load::Load,
     },
     /// Checks the parts of the style that are cheap to check.
     Tidy,
@@ -126,6 +143,9 @@ fn perform(chore: &Chore) -> Result<()> {
             }
             Ok(())
         }
+        Chore::Faults { name, load } => {
+            load::run(&Workspace::load()?, "faults", std::slice::from_ref(name), load)
+        }
         Chore::Fuzz { name, minutes, seed, keep } => {
             let time = Duration::from_secs(minutes.saturating_mul(60));
             let seed = seed.map_or(fuzz::Seed::Fresh, fuzz::Seed::Fixed);
@@ -144,6 +164,10 @@ fn perform(chore: &Chore) -> Result<()> {
         Chore::Sight { live } => {
             let depth = if *live { sight::Depth::Live } else { sight::Depth::Files };
             sight::run(&Workspace::load()?, depth)
+        }
+        Chore::Soak { hours, load } => {
+            let options = ["--hours".to_owned(), hours.to_string()];
+            load::run(&Workspace::load()?, "soak", &options, load)
         }
         Chore::Tidy => tidy::check(&Workspace::load()?.root),
     }

@@ -1,6 +1,6 @@
 //! Real servers for tests: a throwaway bitcoind on regtest and a devnet on a free port, both gone when dropped.
 //!
-//! Only ever a dev-dependency. Everything here panics with a reason instead of returning errors, because a test that
+//! Only ever a dev-dependency, but for `load`, which is a tool itself. Everything here panics with a reason instead of returning errors, because a test that
 //! cannot have its server has failed.
 //!
 //! ```no_run

@@ -120,6 +120,14 @@ field() {
   sed -n 's/^  "'"$1"'": "\{0,1\}\([^",]*\)"\{0,1\},\{0,1\}$/\1/p' "$2"
 }
 
+# The same for a number. Whoever can write the folder wrote it, and bash would run what stands in an expression.
+number() {
+  local value
+  value=$(field "$1" "$2")
+  [[ $value =~ ^(0|[1-9][0-9]{0,17})$ ]] || fail 1 "$2 has no number for $1: it is not a manifest of ours"
+  printf '%s' "$value"
+}
+
 # The manifest of a backup, nothing if it is not whole.
 manifest_of() {
   local backup
@@ -153,7 +161,7 @@ newest() {
 
 # The manifest that reaches furthest; refuses a folder with the backups of several nodes.
 furthest() {
-  local each manifest found='' log=''
+  local each manifest found='' log='' seq most=-1
   while read -r each; do
     manifest=$(manifest_of "$each")
     [[ -n $manifest ]] || continue
@@ -161,8 +169,10 @@ furthest() {
       fail 3 "$folder holds the backups of several nodes: give each a folder of its own"
     fi
     log=$(field log_id "$manifest")
-    if [[ -z $found ]] || (($(field head_seq "$manifest") > $(field head_seq "$found"))); then
+    seq=$(number head_seq "$manifest")
+    if ((seq > most)); then
       found=$manifest
+      most=$seq
     fi
   done < <(names)
   printf '%s' "$found"
@@ -171,7 +181,9 @@ furthest() {
 # Only one run at a time; what a run left that was killed goes now.
 take_folder() {
   mkdir -p "$folder"
-  exec 9>"$folder/.lock"
+  # A link would empty what it leads to.
+  [[ ! -L $folder/.lock ]] || fail 3 "$folder/.lock is a link: somebody else writes there"
+  exec 9>>"$folder/.lock"
   flock -n 9 || fail 4 "another run is at work in $folder"
   rm -rf "$folder"/.partial-*
 }
@@ -232,9 +244,9 @@ call() {
 
 # Removes daily backups beyond the last of each of so many days and weeks, but none that holds more than the newest.
 rotate() {
-  local newest=$1 head log each manifest day week
+  local newest=$1 head log each manifest day week seq
   local -A days=() weeks=()
-  head=$(field head_seq "$(manifest_of "$newest")")
+  head=$(number head_seq "$(manifest_of "$newest")")
   log=$(field log_id "$(manifest_of "$newest")")
   while read -r each; do
     manifest=$(manifest_of "$each")
@@ -244,12 +256,13 @@ rotate() {
     day=${each#daily-}
     day=${day%%T*}
     week=$(date -u -d "$day" +%G-%V)
+    seq=$(number head_seq "$manifest")
     if [[ -z ${days[$day]:-} ]] && ((${#days[@]} < DAYS_KEPT)); then
       days[$day]=$each
       : "${weeks[$week]:=$each}"
     elif [[ -z ${weeks[$week]:-} ]] && ((${#weeks[@]} < WEEKS_KEPT)); then
       weeks[$week]=$each
-    elif (($(field head_seq "$manifest") > head)) || [[ $(field log_id "$manifest") != "$log" ]]; then
+    elif ((seq > head)) || [[ $(field log_id "$manifest") != "$log" ]]; then
       fail 3 "$each is due to go, and holds more than $newest: it stays; look at both"
     else
       rm -rf "${folder:?}/$each"
@@ -259,7 +272,7 @@ rotate() {
 }
 
 list() {
-  local each manifest ms taken
+  local each manifest ms taken seq bytes
   printf '%-28s %12s %14s %-11s %s\n' name head_seq bytes sealed_to taken
   while read -r each; do
     manifest=$(manifest_of "$each")
@@ -267,10 +280,12 @@ list() {
       printf '%-28s %12s\n' "$each" incomplete
       continue
     fi
-    ms=$(field taken_at_ms "$manifest")
+    ms=$(number taken_at_ms "$manifest")
+    seq=$(number head_seq "$manifest")
+    bytes=$(number bytes "$manifest")
     taken=$(date -u -d "@$((ms / 1000))" +%Y-%m-%dT%H:%M:%SZ)
-    printf '%-28s %12s %14s %-11s %s\n' "$each" "$(field head_seq "$manifest")" \
-      "$(field bytes "$manifest")" "$(field sealed_to "$manifest")" "$taken"
+    printf '%-28s %12s %14s %-11s %s\n' "$each" "$seq" "$bytes" \
+      "$(field sealed_to "$manifest")" "$taken"
   done < <(names)
 }
 

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub use self::parts::ApplyError;
 pub(crate) use self::parts::Handles;
-use self::parts::{PARTS, Part, Renewal, live_keys, part_of};
+use self::parts::{PARTS, Part, Renewal, asked_keys, live_keys, part_of};
 use crate::config::{Change, ConfigError, Effective, Loaded, Source};
 
 /// What the node runs with, and what changes it.
@@ -92,10 +92,10 @@ impl LiveSettings {
         part_of(key).is_some()
     }
 
-    /// Every key that changes while the node runs.
+    /// Every key that changes on request.
     #[must_use]
-    pub fn live_keys() -> Vec<&'static str> {
-        live_keys()
+    pub fn asked_keys() -> Vec<&'static str> {
+        asked_keys()
     }
 
     /// Changes settings, all or none, and gives back what the node runs with then.
@@ -106,7 +106,8 @@ impl LiveSettings {
         let mut state = self.lock();
         let next = state.running.changed(changes)?;
         let keys = changes.iter().map(|change| change.key.as_str());
-        let fixed: BTreeSet<&str> = keys.filter(|key| !Self::is_live(key)).collect();
+        let asked = asked_keys();
+        let fixed: BTreeSet<&str> = keys.filter(|key| !asked.contains(key)).collect();
         if !fixed.is_empty() {
             let keys = fixed.into_iter().map(ToOwned::to_owned).collect();
             return Err(ChangeError::Restart { keys });

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum TokenScope {
     /// To look: every GET, without preimages.
     Read,
-    /// To pay over channels, offer locks and open contracts, up to a budget.
+    /// To pay over channels and offer locks, up to a budget.
     Pay,
     /// Everything but tokens.
     Operate,
@@ -33,7 +33,7 @@ pub struct CreateTokenRequest {
     /// What a token that pays may spend in all; for no other scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget_sat: Option<u64>,
-    /// What it may spend on one payment, lock or deposit; no bound of its own if absent.
+    /// What it may spend on one payment or lock; no bound of its own if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_sat_max: Option<u64>,
     /// In so many seconds it is good for nothing any more; it does not expire if absent.

@@ -104,6 +104,11 @@ pub(crate) struct Call {
     told: bool,
 }
 
+/// True if it is as long as a key may be.
+fn is_a_key(key: &HeaderValue) -> bool {
+    key.len() <= strait_api_types::IDEMPOTENCY_KEY_BYTES_MAX
+}
+
 impl Call {
     /// A call begins.
     pub(crate) fn new(log: AuditLog, caller: Caller, request: &Request) -> Self {
@@ -115,7 +120,8 @@ impl Call {
             client: extensions.get::<Client>().map(|client| client.0),
             method: request.method().clone(),
             route: extensions.get::<MatchedPath>().cloned(),
-            key: request.headers().get("idempotency-key").cloned(),
+            // One that is longer is refused, and would let its sender fill the file.
+            key: request.headers().get("idempotency-key").cloned().filter(is_a_key),
             told: false,
         }
     }

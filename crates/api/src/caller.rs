@@ -190,7 +190,7 @@ pub(crate) fn unauthorized(message: &'static str) -> ApiError {
 
 /// What it takes to use a route.
 pub(crate) fn needed(method: &Method, route: &str) -> Scope {
-    const PAYING: [&str; 3] = ["/v1/payments", "/v1/locks", "/v1/contracts"];
+    const PAYING: [&str; 2] = ["/v1/payments", "/v1/locks"];
     if route.starts_with("/v1/tokens") {
         Scope::Root
     } else if *method == Method::GET || *method == Method::HEAD {
@@ -249,7 +249,7 @@ mod tests {
             (Method::GET, "/v1/events", Scope::Read),
             (Method::POST, "/v1/payments", Scope::Pay),
             (Method::POST, "/v1/locks", Scope::Pay),
-            (Method::POST, "/v1/contracts", Scope::Pay),
+            (Method::POST, "/v1/contracts", Scope::Operate),
             (Method::POST, "/v1/contracts/{contract_id}/actions", Scope::Operate),
             (Method::POST, "/v1/wallet/sends", Scope::Operate),
             (Method::PATCH, "/v1/settings", Scope::Operate),

@@ -147,6 +147,7 @@ fn is_at_fault(status: StatusCode, route: Option<()>) -> bool {
     match status {
         StatusCode::BAD_REQUEST
         | StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
         | StatusCode::METHOD_NOT_ALLOWED
         | StatusCode::PAYLOAD_TOO_LARGE
         | StatusCode::UNSUPPORTED_MEDIA_TYPE => true,

@@ -251,7 +251,7 @@ pub enum CommandError {
     /// The token is not good for this.
     #[error("token {0} is not good for this")]
     BeyondToken(TokenId),
-    /// One payment, lock or deposit is above what the token may spend at a time.
+    /// One payment or lock is above what the token may spend at a time.
     #[error("{asked} at a time is more than token {token} may spend: {max}")]
     PaymentAboveToken {
         /// Whose.

@@ -3,14 +3,10 @@
 //! A request under a token is decided here and in the door for commands within one step: nothing can come between the look at
 //! what is left and the charge. A request that is known or waits was charged when it was taken; it is charged no second time.
 
-use std::collections::BTreeSet;
-
-use strait_contract::Terms;
-use strait_primitives::{ChannelId, ContractId, MilliSats, RequestKey, Timestamp, TokenId};
+use strait_primitives::{MilliSats, RequestKey, Timestamp, TokenId};
 
 use crate::answer::{Answer, CommandError};
 use crate::command::{Command, CommandId};
-use crate::contracts::{contract_id, opening_key};
 use crate::engine::{Engine, Moment, Step};
 use crate::event::Event;
 use crate::limits::{TOKEN_LABEL_BYTES_MAX, TOKENS_MAX};
@@ -21,8 +17,6 @@ use crate::tokens::{TokenEvent, TokenGrant, TokenScope};
 struct Bill {
     /// What is carried out at most once.
     key: RequestKey,
-    /// The contract that is opened, if one is.
-    contract: Option<ContractId>,
     /// Everything.
     total: MilliSats,
     /// The largest part.
@@ -89,7 +83,7 @@ impl Engine {
         let Some(bill) = self.bill(&command) else {
             return reply(id, Err(CommandError::BeyondToken(token)), out);
         };
-        let Bill { key, contract, total, .. } = bill;
+        let Bill { key, total, .. } = bill;
         let is_charged = self.book.requests.find(&key).is_some()
             || self.waiters.has_request(&key)
             || self.book.tokens.is_open(&key);
@@ -97,8 +91,7 @@ impl Engine {
             return reply(id, Err(error), out);
         }
         self.handle_command(id, command, moment, out);
-        let is_offered = contract.is_some_and(|id| self.waiters.contracts.contains_key(&id));
-        if !is_charged && (self.waiters.has_request(&key) || is_offered) {
+        if !is_charged && self.waiters.has_request(&key) {
             self.record(Event::Token(TokenEvent::Charged { token, key, amount: total }), out);
         }
     }
@@ -107,7 +100,6 @@ impl Engine {
     fn bill(&self, command: &Command) -> Option<Bill> {
         let one = |key: &RequestKey, amount: MilliSats| Bill {
             key: *key,
-            contract: None,
             total: amount,
             largest: amount,
         };
@@ -116,15 +108,13 @@ impl Engine {
                 let amounts = || payments.iter().map(|payment| payment.amount);
                 let total = MilliSats::checked_sum(amounts()).unwrap_or(MilliSats::MAX);
                 let largest = amounts().max().unwrap_or(MilliSats::ZERO);
-                Some(Bill { key: *key, contract: None, total, largest })
+                Some(Bill { key: *key, total, largest })
             }
             Command::OfferLock { key, amount, .. } => Some(one(key, *amount)),
-            Command::OpenContract { key, channel, module, params, collateral, limits } => {
-                let (module, params) = (*module, params.clone());
-                let terms = Terms { module, params, collateral: *collateral, limits: *limits };
-                Some(self.deposit(*channel, key, &terms))
-            }
-            Command::Status
+            // The peer may open by a round of its own what was offered to it, whatever became of the request here: what
+            // a contract costs a token cannot be told by the request alone.
+            Command::OpenContract { .. }
+            | Command::Status
             | Command::Peers
             | Command::ConnectPeer { .. }
             | Command::Channels
@@ -151,14 +141,6 @@ impl Engine {
             | Command::RevokeToken(_)
             | Command::UnderToken { .. } => None,
         }
-    }
-
-    /// A contract costs what this node may lose in it, and is opened under a key of its own.
-    fn deposit(&self, channel: ChannelId, key: &RequestKey, terms: &Terms) -> Bill {
-        let contract = contract_id(channel, key, terms);
-        let total = self.own_collateral(&channel, terms).unwrap_or(MilliSats::ZERO);
-        let key = opening_key(contract);
-        Bill { key, contract: Some(contract), total, largest: total }
     }
 
     fn check_budget(&self, id: TokenId, bill: &Bill, now: Timestamp) -> Result<(), CommandError> {
@@ -192,12 +174,8 @@ impl Engine {
         if self.book.tokens.is_settled() {
             return;
         }
-        let offered: BTreeSet<RequestKey> =
-            self.waiters.contracts.keys().map(|contract| opening_key(*contract)).collect();
         let is_forgotten = |key: &&RequestKey| {
-            self.book.requests.find(key).is_none()
-                && !self.waiters.has_request(key)
-                && !offered.contains(*key)
+            self.book.requests.find(key).is_none() && !self.waiters.has_request(key)
         };
         let keys: Vec<RequestKey> =
             self.book.tokens.open_keys().filter(is_forgotten).copied().collect();

@@ -216,7 +216,7 @@ pub enum Command {
     IssueToken(TokenGrant),
     /// Make a token good for nothing. What was begun under it goes on.
     RevokeToken(TokenId),
-    /// Do this on a token's account: a payment, a lock's offer or a contract's opening, and nothing else.
+    /// Do this on a token's account: a payment or a lock's offer, and nothing else.
     UnderToken {
         /// Whose.
         token: TokenId,

@@ -19,13 +19,13 @@ pub enum TokenScope {
     /// To look.
     #[n(0)]
     Read,
-    /// To pay over channels, offer locks and open contracts.
+    /// To pay over channels and offer locks.
     #[n(1)]
     Pay {
         /// So much in all, as long as the token lives.
         #[n(0)]
         budget: MilliSats,
-        /// So much for each payment, lock or deposit; no bound of its own without.
+        /// So much for each payment or lock; no bound of its own without.
         #[n(1)]
         payment_max: Option<MilliSats>,
     },

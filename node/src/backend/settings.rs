@@ -39,8 +39,8 @@ fn refused(error: &ChangeError) -> ApiError {
             ErrorCode::InvalidField,
             error.to_string(),
             format!(
-                "write it into the configuration file and restart the node; live are {}",
-                LiveSettings::live_keys().join(", ")
+                "write it into the configuration file, and restart the node or, if it names a file, send SIGHUP; on request change {}",
+                LiveSettings::asked_keys().join(", ")
             ),
         ),
         ChangeError::Apply { source, .. } => ApiError::new(

@@ -105,6 +105,13 @@ pub(super) fn part_of(key: &str) -> Option<&'static Part> {
     PARTS.iter().find(|part| part.keys.contains(&key))
 }
 
+/// Every key that changes on request. Those that name files do not: whoever may only ask could turn the audit log away, or
+/// at the log itself.
+pub(super) fn asked_keys() -> Vec<&'static str> {
+    let asked = PARTS.iter().filter(|part| part.renewal == Renewal::OnChange);
+    asked.flat_map(|part| part.keys.iter().copied()).collect()
+}
+
 /// Every live key.
 pub(super) fn live_keys() -> Vec<&'static str> {
     PARTS.iter().flat_map(|part| part.keys.iter().copied()).collect()

@@ -275,3 +275,29 @@ fn wrong_usage_is_told() {
     }
     run(&["verify"], 1);
 }
+
+/// Goal: who can write the folder of backups gets nothing run and nothing emptied. Method: a manifest whose number is an
+/// expression that bash would run, and a lock that leads to another file.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_folder_is_neither_run_nor_followed() {
+    let world = World::start().await;
+    told(&world.run_at("2026-11-01T03:00:00Z", &["daily"]), 0);
+    let manifest = world.backups().join("daily-2026-11-01T030000Z/strait.db.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let ran = world.folder.path().join("ran");
+    let line = text.lines().find(|line| line.contains("\"head_seq\"")).unwrap();
+    let hostile = format!("  \"head_seq\": a[$(touch {})],", ran.display());
+    fs::write(&manifest, text.replace(line, &hostile)).unwrap();
+    for command in ["daily", "list"] {
+        let words = world.run(&[command], 1);
+        assert!(words.contains("no number for head_seq"), "{words}");
+    }
+    assert!(!ran.exists(), "it was run");
+
+    let victim = world.secret("victim", "all the money");
+    let lock = world.backups().join(".lock");
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&victim, &lock).unwrap();
+    assert!(world.run(&["now"], 3).contains("is a link"));
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "all the money");
+}

@@ -78,6 +78,7 @@ async fn requests(node: &Node) {
         ("channel.delay_blocks", SettingValue::Number(9), "channel.delay_blocks takes a restart"),
         ("channel.delay_blocks", SettingValue::Number(2), "from 6 to 2016 is right"),
         ("metrics_port", SettingValue::Switch(true), "a whole number is right"),
+        ("api.audit_file", text("/dev/null"), "api.audit_file takes a restart"),
     ];
     for (key, value, words) in rows {
         let both = [(key.to_owned(), value), ("log_level".to_owned(), text("trace"))];

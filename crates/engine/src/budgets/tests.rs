@@ -1,7 +1,8 @@
 //! Tokens in a node with a channel: what is charged, what comes back, and what a restart leaves.
 
+use strait_contract::{Collateral, Limits, Params};
 use strait_primitives::{
-    BlockDelta, ChannelId, Digest, MilliSats, PaymentHash, Timestamp, TokenId,
+    BlockDelta, ChannelId, Digest, MilliSats, ModuleHash, PaymentHash, Timestamp, TokenId,
 };
 use strait_wire::{Reference, Route};
 
@@ -148,6 +149,15 @@ fn a_token_covers_nothing_but_what_a_budget_can_count() {
         Command::NewAddress,
         Command::CloseChannel { key: key(1), channel, mode: CloseMode::Force },
         Command::RevokeToken(TOKEN),
+        // The peer could open it by itself after the charge was taken back.
+        Command::OpenContract {
+            key: key(2),
+            channel,
+            module: ModuleHash::from_bytes([1; 32]),
+            params: Params::new(&[]).unwrap(),
+            collateral: Collateral::new(MilliSats::from_const(1), MilliSats::ZERO).unwrap(),
+            limits: Limits::default(),
+        },
         under(Command::Status),
     ] {
         assert_eq!(payer.ask(under(command)), Some(Err(CommandError::BeyondToken(TOKEN))));

@@ -20,7 +20,7 @@ pub enum TokenCommand {
         /// What a token that pays may spend in all
         #[arg(long, value_name = "N")]
         budget_sat: Option<u64>,
-        /// What it may spend on one payment, lock or deposit
+        /// What it may spend on one payment or lock
         #[arg(long, value_name = "N")]
         payment_sat_max: Option<u64>,
         /// In so many seconds it is good for nothing [default: never]

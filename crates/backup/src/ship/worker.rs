@@ -15,13 +15,14 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_store::LogId;
 use strait_store_sqlite::{Place, Reader, Row};
 
-use super::folder::{self, Contents};
+use super::folder::{self, Base, Contents};
 use super::segment::{self, Payload};
 use super::status::{ShipStatus, now_ms};
 use super::{ShipError, ShipOptions};
 use crate::audit::{Way, audit_one};
 use crate::durable::NodeDisk;
 use crate::manifest::Manifest;
+use crate::restore::check_digest;
 use crate::seals::seal_bytes;
 use crate::take::{Order, TakeError, take};
 use crate::{durable, modules};
@@ -51,7 +52,7 @@ pub(super) struct Worker {
     /// What is known of the folder; nothing after a failure.
     shipping: Option<Shipping>,
     /// A base that is being made.
-    base_job: Option<JoinHandle<Result<Manifest, TakeError>>>,
+    base_job: Option<JoinHandle<Result<Base, TakeError>>>,
     modules_looked: Option<Instant>,
 }
 
@@ -211,12 +212,18 @@ impl Worker {
         }
         let contents = folder::contents(folder).map_err(&failed)?;
         let at = self.end_of(&contents)?;
-        let base_bytes = self.base_that_holds(&contents, at);
+        let base = self.base_that_holds(&contents, at);
+        if let Some(base) = base.filter(|_base| contents.bases.len() > 1) {
+            // Who made it died before it removed the others: they may be of another key, or of none.
+            folder::prune(folder, base).map_err(&failed)?;
+        }
+        let base_bytes = base.map(|base| base.manifest.bytes);
         let at = match at {
             Some(at) => at,
             None => self.reader.end()?,
         };
-        let segment_bytes = contents.segments.iter().map(|segment| segment.bytes).sum();
+        let segments = folder::contents(folder).map_err(&failed)?.segments;
+        let segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
         Ok(Shipping { at, open: None, base_bytes, segment_bytes, _lock: lock })
     }
 
@@ -244,10 +251,14 @@ impl Worker {
         }
     }
 
-    /// The length of the newest base, if it is whole, sealed as wanted, and segments lead from it to the end.
-    fn base_that_holds(&self, contents: &Contents, at: Option<Place>) -> Option<u64> {
+    /// The newest base, if it is whole, sealed as wanted, and segments lead from it to the end.
+    fn base_that_holds<'a>(&self, contents: &'a Contents, at: Option<Place>) -> Option<&'a Base> {
         let (base, at) = (contents.bases.last()?, at?);
-        let is_whole = fs::metadata(&base.path).is_ok_and(|file| file.len() == base.manifest.bytes);
+        let is_whole = match contents.bases.len() {
+            1 => fs::metadata(&base.path).is_ok_and(|file| file.len() == base.manifest.bytes),
+            // The others go on the word of this one.
+            _ => check_digest(&base.path, &base.manifest).is_ok(),
+        };
         if !is_whole || base.manifest.sealed_to != self.options.seal.sealed_to() {
             return None;
         }
@@ -257,7 +268,7 @@ impl Worker {
                 reached = reached.max(segment.last.unwrap_or(reached));
             }
         }
-        (reached >= at.last).then_some(base.manifest.bytes)
+        (reached >= at.last).then_some(base)
     }
 
     /// Appends one frame with what comes next in the log.
@@ -325,7 +336,7 @@ impl Worker {
         let path = folder::base_path(&options.folder, begun, options.seal.sealed_to());
         let job = thread::Builder::new().name("ship-base".to_owned()).spawn(move || {
             let _lower = rustix::process::setpriority_process(None, NICE);
-            make_base(&options, &path)
+            Ok(Base { manifest: make_base(&options, &path)?, path })
         });
         self.base_job = Some(job.map_err(in_folder(&self.options.folder))?);
         Ok(())
@@ -334,13 +345,14 @@ impl Worker {
     /// Takes a base that is done, and removes what it makes superfluous.
     fn end_base(&mut self, shipping: &mut Shipping) -> Result<(), ShipError> {
         let Some(job) = self.base_job.take_if(|job| job.is_finished()) else { return Ok(()) };
-        let manifest = job.join().map_err(|_panic| ShipError::BaseThread)??;
+        let made = job.join().map_err(|_panic| ShipError::BaseThread)??;
         let folder = &self.options.folder;
-        folder::prune(folder).map_err(in_folder(folder))?;
+        folder::prune(folder, &made).map_err(in_folder(folder))?;
         let segments = folder::contents(folder).map_err(in_folder(folder))?.segments;
         shipping.segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
-        shipping.base_bytes = Some(manifest.bytes);
-        tracing::info!(head = %manifest.head, bytes = manifest.bytes, "a base of the shipped log was made");
+        let Manifest { head, bytes, .. } = made.manifest;
+        shipping.base_bytes = Some(bytes);
+        tracing::info!(%head, bytes, "a base of the shipped log was made");
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What the machine hands out: events to be saved, effects that wait for them, and what a peer did wrong.
 
-use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, Digest, FeeRate};
+use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, Digest, FeeRate, PaymentHash};
 use strait_wire::{FaultCode, Message, Note, Operation, Operations};
 use thiserror::Error;
 
@@ -121,6 +121,12 @@ pub enum RequestError {
         expiry: BlockHeight,
         /// The best block's height.
         tip: BlockHeight,
+    },
+    /// A lock under a hash whose preimage is a secret of the channel itself, which a side will show in a later round.
+    #[error("{payment_hash} is the hash of a revocation secret of this channel")]
+    RevocationHash {
+        /// It.
+        payment_hash: PaymentHash,
     },
     /// The channel is not open for rounds.
     #[error("the channel is {state}")]

@@ -68,15 +68,6 @@ impl Engine {
         {
             let note = Note::cut("another channel has a contract of this name");
             crate::peers::send(peer, RefuseContract { channel: id, contract, note }, out);
-        } else if let (Message::OfferContract(OfferContract { contract, .. }), Err(_)) =
-            (&message, self.check_disk())
-        {
-            let note = Note::cut("the disk of this node is nearly full: it takes no contract now");
-            crate::peers::send(
-                peer,
-                RefuseContract { channel: id, contract: *contract, note },
-                out,
-            );
         } else if let Message::Propose(propose) = message {
             // Before it is weighed: whatever becomes of it, a preimage in it is known.
             self.learn_from(id, &propose, out);
@@ -166,6 +157,7 @@ impl Engine {
             contracts: moment.contracts,
             collateral_max: self.config.contract_collateral_max,
             allowed: self.config.contract_modules.as_ref(),
+            disk: self.disk,
         };
         let settlements = self.payments.settlements(id, self.showing());
         let Some(channel) = self.channels.get_mut(&id) else { return };

@@ -383,10 +383,17 @@ impl Engine {
         settlements: &'a [Operation],
         moment: &Moment<'a>,
         channel: ChannelId,
+    pub(crate) disk: DiskRoom,
     ) -> strait_channel::Moment<'a> {
         strait_channel::Moment {
             now: moment.now,
             tip,
+        match self.disk {
+            DiskRoom::Ample => {}
+            DiskRoom::Low { .. } => {
+                return Err("the disk of this node is nearly full: it takes no contract now".into());
+            }
+        }
             contracts: moment.contracts,
             policy,
             settlements,

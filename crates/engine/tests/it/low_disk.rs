@@ -6,8 +6,8 @@
 use strait_contract::scripted::{PURSE, PurseAction};
 use strait_contract::{Collateral, Limits, Params};
 use strait_engine::{
-    Answer, ChannelStage, CloseMode, Command, CommandError, DiskRoom, Input, LockStage, Report,
-    SendAmount, TipStanding,
+    Answer, ChannelStage, CloseMode, Command, CommandError, ContractStage, DiskRoom, Input,
+    LockStage, Report, SendAmount, TipStanding,
 };
 use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, ModuleHash,
@@ -207,6 +207,32 @@ fn openings_and_contracts_of_peers_are_refused_without_a_trace() {
         matches!(message, Message::Fault(fault) if fault.code == FaultCode::Violation)
     });
     assert!(!blamed);
+}
+
+/// Bob has agreed, and his word was lost with its connection: he refused what was asked again. Alice then knew of no
+/// agreement, and a round of Bob's that opened the contract cost the channel.
+#[test]
+fn what_was_agreed_to_is_agreed_to_again_though_the_disk_has_become_full() {
+    let (mut world, channel) = World::open();
+    for who in BOTH {
+        world.done(who, Command::AddModule { module: PURSE, size_bytes: 5 }).unwrap();
+    }
+    let waiting = world.ask(Alice, purse(channel, 8));
+    assert!(world.deliver(Bob), "he hears of it, and agrees");
+    let before = world.bob.events().len();
+    world.input(Bob, Input::Disk(LOW));
+    world.connect();
+    assert_eq!(world.bob.events().len(), before, "he says it again");
+    let other = world.done(Alice, purse(channel, 9));
+    assert!(matches!(other, Err(CommandError::ContractRefused { .. })), "{other:?}");
+    world.input(Bob, Input::Disk(DiskRoom::Ample));
+    world.connect();
+    assert!(world.alice.answer(waiting).is_some_and(|answer| answer.is_ok()));
+    for who in BOTH {
+        let views = world.node(who).engine.contract_views(&channel);
+        assert!(matches!(views.as_slice(), [view] if view.stage == ContractStage::Open));
+        assert!(!accused(world.node(who)));
+    }
 }
 
 /// Either side's disk is nearly full, or both are: locks that stand are claimed and given back.

@@ -23,7 +23,7 @@ use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
 use crate::locks::LockDesk;
-use crate::low_disk::DiskRoom;
+use crate::low_disk::{DiskRoom, LetPass};
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 use crate::work::Work;
@@ -93,6 +93,8 @@ pub struct Engine {
     pub(crate) locks: LockDesk,
     /// What peers' contracts have cost of late.
     pub(crate) work: Work,
+    /// What a disk that is nearly full has let pass.
+    pub(crate) let_pass: LetPass,
     /// Whether the log has room to grow, as last measured.
     pub(crate) disk: DiskRoom,
     next: EventSeq,
@@ -197,6 +199,7 @@ impl Engine {
             reserve_funds: None,
             clock_noted: None,
             answered_openings: VecDeque::new(),
+            let_pass: LetPass::default(),
             work: Work::default(),
             disk: DiskRoom::default(),
             next,

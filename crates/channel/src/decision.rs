@@ -128,6 +128,14 @@ pub enum RequestError {
         /// It.
         payment_hash: PaymentHash,
     },
+    /// A contract is opened while there is time left, and nobody knows here how much there is.
+    #[error(
+        "the chain is not known up to its tip, and contract {contract} is opened in time or not at all"
+    )]
+    TipStale {
+        /// Which.
+        contract: ContractId,
+    },
     /// The channel is not open for rounds.
     #[error("the channel is {state}")]
     NotOpen {
@@ -252,6 +260,16 @@ impl From<Violation> for Reaction {
     }
 }
 
+/// What the best block known here is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TipStanding {
+    /// The chain may be ahead, by however much: whatever is due at the height known here is due, and nothing may count on
+    /// there being time left.
+    Stale,
+    /// It is the network's tip, as far as anybody can tell.
+    Current,
+}
+
 /// What a step may look at beside the channel itself.
 #[derive(Clone, Copy)]
 pub struct Moment<'a> {
@@ -259,6 +277,8 @@ pub struct Moment<'a> {
     pub now: strait_primitives::Timestamp,
     /// The height of the best block.
     pub tip: BlockHeight,
+    /// What that is worth.
+    pub tip_standing: TipStanding,
     /// What runs contracts.
     pub contracts: &'a dyn strait_contract::ContractRuntime,
     /// What the operator thinks of contracts that peers offer.

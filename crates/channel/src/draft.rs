@@ -8,10 +8,12 @@ use strait_wire::limits::{OPERATIONS_BYTES_MAX, OPERATIONS_MAX};
 use strait_wire::{Operation, Operations};
 
 use crate::Request;
+use crate::agreement::opened;
 use crate::channel::Channel;
-use crate::decision::{Decision, Moment, Notice, RequestError};
+use crate::decision::{Decision, Moment, Notice, RequestError, TipStanding};
 use crate::event::CarriedRequest;
 use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
+use crate::limits::AGREEMENT_MARGIN;
 use crate::round::after;
 use crate::state::Live;
 
@@ -57,7 +59,7 @@ impl Channel {
         let party = live.setup.party;
         let begin = || Sketch {
             ctx: RoundContext::new(&rules, party, number, &live.agreements, contracts)
-                .at(moment.tip),
+                .at(moment.tip.saturating_add(AGREEMENT_MARGIN)),
             live,
             signer,
             ledger: live.rounds.ledger.clone(),
@@ -79,7 +81,7 @@ impl Channel {
             }
             let request = volatile.queue.pop_front().expect("the front was just seen");
             volatile.queued_operations -= request.operations.as_slice().len();
-            if let Err(reason) = sketch.add(&request, moment.tip) {
+            if let Err(reason) = sketch.add(&request, moment) {
                 out.notice(Notice::Refused { request: request.carried(), reason });
             }
         }
@@ -148,8 +150,14 @@ impl Sketch<'_> {
     }
 
     /// Numbers the request's locks, and takes it in if the ledger allows it.
-    fn add(&mut self, request: &Request, tip: BlockHeight) -> Result<(), RequestError> {
-        let list = self.numbered(request.operations.as_slice(), tip)?;
+    fn add(&mut self, request: &Request, moment: &Moment<'_>) -> Result<(), RequestError> {
+        match (moment.tip_standing, opened(&request.operations).next()) {
+            (TipStanding::Stale, Some(contract)) => {
+                return Err(RequestError::TipStale { contract });
+            }
+            (TipStanding::Stale, None) | (TipStanding::Current, _) => {}
+        }
+        let list = self.numbered(request.operations.as_slice(), moment.tip)?;
         self.ledger.apply_all(&list, &mut self.ctx).map_err(RequestError::Ledger)?;
         self.bytes += encoded_len_max(&list);
         self.operations.extend_from_slice(&list);

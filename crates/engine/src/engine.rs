@@ -8,13 +8,11 @@ use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_payment::PaymentBook;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
-    Timestamp,
+    ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats, Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, AddressGap, Wallet, WalletState};
 use strait_watcher::{Watcher, WatcherState};
-use strait_wire::Operation;
 use thiserror::Error;
 
 use crate::answer::CommandError;
@@ -93,10 +91,10 @@ pub struct Engine {
     pub(crate) locks: LockDesk,
     /// What peers' contracts have cost of late.
     pub(crate) work: Work,
-    /// What a disk that is nearly full has let pass.
-    pub(crate) let_pass: LetPass,
     /// Whether the log has room to grow, as last measured.
     pub(crate) disk: DiskRoom,
+    /// What a disk that is nearly full has let pass.
+    pub(crate) let_pass: LetPass,
     next: EventSeq,
 }
 
@@ -199,9 +197,9 @@ impl Engine {
             reserve_funds: None,
             clock_noted: None,
             answered_openings: VecDeque::new(),
-            let_pass: LetPass::default(),
             work: Work::default(),
             disk: DiskRoom::default(),
+            let_pass: LetPass::default(),
             next,
         }
     }
@@ -377,33 +375,6 @@ impl Engine {
             Some(actual) => Ok(actual),
         }
     }
-
-    /// A channel's moment within the node's.
-    pub(crate) fn channel_moment<'a>(
-        tip: BlockHeight,
-        rate: FeeRate,
-        policy: &'a Policy<'a>,
-        settlements: &'a [Operation],
-        moment: &Moment<'a>,
-        channel: ChannelId,
-    pub(crate) disk: DiskRoom,
-    ) -> strait_channel::Moment<'a> {
-        strait_channel::Moment {
-            now: moment.now,
-            tip,
-        match self.disk {
-            DiskRoom::Ample => {}
-            DiskRoom::Low { .. } => {
-                return Err("the disk of this node is nearly full: it takes no contract now".into());
-            }
-        }
-            contracts: moment.contracts,
-            policy,
-            settlements,
-            close_fee_rate: rate,
-            entropy: derive_entropy(&moment.entropy, channel.as_bytes()),
-        }
-    }
 }
 
 /// The operator's rules for contracts that peers offer.
@@ -412,10 +383,17 @@ pub(crate) struct Policy<'a> {
     pub(crate) contracts: &'a dyn ContractRuntime,
     pub(crate) collateral_max: MilliSats,
     pub(crate) allowed: Option<&'a BTreeSet<ModuleHash>>,
+    pub(crate) disk: DiskRoom,
 }
 
 impl ContractPolicy for Policy<'_> {
     fn judge(&self, terms: &Terms, own_collateral: MilliSats) -> Result<(), String> {
+        match self.disk {
+            DiskRoom::Ample => {}
+            DiskRoom::Low { .. } => {
+                return Err("the disk of this node is nearly full: it takes no contract now".into());
+            }
+        }
         if !self.modules.contains_key(&terms.module) || !self.contracts.is_loaded(&terms.module) {
             return Err(format!("module {} is not allowed here", terms.module));
         }

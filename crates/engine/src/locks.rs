@@ -14,8 +14,7 @@ use strait_payment::{
     payment_hash_of,
 };
 use strait_primitives::{
-    BlockDelta, BlockHeight, ChannelId, LockId, MilliSats, NodeId, Preimage, RequestKey, Sats,
-    Side,
+    BlockDelta, BlockHeight, ChannelId, LockId, MilliSats, NodeId, Preimage, RequestKey, Sats, Side,
 };
 use strait_watcher::preimages_in;
 use strait_wire::{CancelReason, Operation, Propose, Route};
@@ -279,6 +278,11 @@ impl Engine {
     pub(crate) const fn note_tip(&mut self, tip: TipStanding) {
         self.locks.tip = tip;
         self.locks.stirred = true;
+    }
+
+    /// What the best block is worth.
+    pub(crate) const fn tip_standing(&self) -> TipStanding {
+        self.locks.tip
     }
 
     /// Whether a preimage may be shown: not while nobody knows how much time is left to enforce its lock.

@@ -148,6 +148,9 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
         RequestError::RevocationHash { .. } => locks::REVOCATION_HASH,
         RequestError::Ledger(_) => (ErrorCode::InvalidField, "the message says which rule"),
         RequestError::TooLarge(_) => (ErrorCode::LimitReached, "split it into several requests"),
+        RequestError::TipStale { .. } => {
+            (ErrorCode::ChainUnavailable, "ask again when the node has caught up with the chain")
+        }
         RequestError::QueueFull { .. } => (ErrorCode::Busy, "ask again when rounds have passed"),
         RequestError::NotOpen { .. } => {
             (ErrorCode::ChannelNotReady, "wait until the channel's phase is open")

@@ -1,6 +1,7 @@
 //! The configuration as the node uses it: every value in bounds, every unit in its type.
 
 mod chain;
+mod net;
 mod ship;
 mod values;
 
@@ -11,11 +12,12 @@ use std::time::Duration;
 use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 
 pub use self::chain::ChainConfig;
+pub use self::net::NetConfig;
 pub use self::ship::ShipConfig;
 use crate::error::{Problem, Problems};
 use crate::raw::{
-    OneOrMore, RawApi, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
-    RawTelemetry, RawWallet,
+    OneOrMore, RawApi, RawChannel, RawConfig, RawContracts, RawLocks, RawStore, RawTelemetry,
+    RawWallet,
 };
 use crate::shape;
 
@@ -194,18 +196,6 @@ pub struct WalletConfig {
     /// `fee_rate_sat_per_kvb_max`: 1,000 to 10,000,000, default 500,000: no transaction pays more, whatever an estimate says.
     /// Too low, and a deadline may be missed. Since 0.1.
     pub fee_rate_max: FeeRate,
-}
-
-/// `[net]`: limits towards peers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetConfig {
-    /// `peers_max`: 1 to 10,000, default 256 connections. More is more memory for strangers to fill. Since 0.1.
-    pub peers_max: u32,
-    /// `queue_bytes_max`: 2 MiB (two frames) to 256 MiB, default 4 MiB for each peer. Since 0.1.
-    pub queue_bytes_max: u32,
-    /// `reconnect_ms_max`: 1,000 to 3,600,000, default 60,000: the longest pause between attempts to reach a peer with
-    /// which a channel is open. Longer delays payments after an outage. Since 0.1.
-    pub reconnect_max: Duration,
 }
 
 /// `[store]`: the log.
@@ -455,23 +445,6 @@ impl Checker {
                 most,
                 1_000..=10_000_000,
             )),
-        }
-    }
-
-    fn net(&mut self, raw: &RawNet) -> NetConfig {
-        const MIB: u64 = 1_024 * 1_024;
-        NetConfig {
-            peers_max: self.number("net.peers_max", raw.peers_max, 1..=10_000),
-            queue_bytes_max: self.number(
-                "net.queue_bytes_max",
-                raw.queue_bytes_max,
-                2 * MIB..=256 * MIB,
-            ),
-            reconnect_max: self.millis(
-                "net.reconnect_ms_max",
-                raw.reconnect_ms_max,
-                1_000..=3_600_000,
-            ),
         }
     }
 

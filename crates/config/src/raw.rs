@@ -153,7 +153,14 @@ section! {
     RawNet {
         peers_max: u64 = 256,
         queue_bytes_max: u64 = 4 * 1_024 * 1_024,
+        reconnect_ms: u64 = 1_000,
         reconnect_ms_max: u64 = 60_000,
+        dials_max: u64 = 256,
+        handshakes_max: u64 = 64,
+        host_dials_per_second: u64 = 2,
+        host_dials_burst: u64 = 20,
+        peer_bytes_per_second: u64 = 64 * 1_024 * 1_024,
+        peer_frames_per_second: u64 = 100_000,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Peers over libp2p: connections, one stream of frames per peer, queues with a bound, back-off.
+//! Peers over libp2p: connections, one stream of frames per peer, queues with a bound, patience.
 //!
 //! The only crate that knows libp2p. The runtime binds it, tells it whom to stay connected to, sends frames through
 //! the [`Handle`] and takes what happened from [`Events`]. What a frame means is the business of `wire`; this crate
@@ -15,8 +15,6 @@
 //! Spec: protocol, section 12.
 
 mod address;
-mod backoff;
-mod bucket;
 mod channel;
 mod counters;
 mod dialer;
@@ -27,16 +25,17 @@ mod identity;
 mod limits;
 mod link;
 mod lock;
+mod policies;
 mod resolve;
 mod service;
 mod switchboard;
 
 pub use address::{Address, AddressError, PeerAddress};
-pub use backoff::Backoff;
 pub use counters::Counters;
 pub use event::{Direction, DisconnectReason, Events, Held, NetEvent};
 pub use frame::{Frame, FrameError};
 pub use handle::{ConnectError, Handle, KeepError, NotConnected, PeerInfo, PeerState, SendError};
 pub use identity::{Identity, IdentityError};
 pub use limits::{FRAME_BYTES_MAX, Limits, LimitsError};
+pub use policies::{Policies, PolicySettings};
 pub use service::{BindError, Net, Options, Service};

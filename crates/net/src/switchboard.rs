@@ -17,6 +17,7 @@ use crate::frame::Frame;
 use crate::limits::{CROWDED_OUT_MAX, KEPT_MAX, LISTEN_ADDRESSES_MAX, Limits};
 use crate::link::{Link, Refusal, Refused, charge_of};
 use crate::lock::{exclusive, locked, shared};
+use crate::policies::Policies;
 
 /// The state behind every [`crate::Handle`].
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Switchboard {
     pub(crate) own: NodeId,
     /// As bound.
     pub(crate) limits: Limits,
+    /// How much peers may ask of this node.
+    pub(crate) policies: Arc<Policies>,
     /// What was done so far.
     pub(crate) meters: Meters,
     /// Whom to keep connected.
@@ -56,14 +59,15 @@ impl Switchboard {
     pub(crate) fn new(
         own: NodeId,
         limits: Limits,
-        dialer: Dialer,
+        policies: Arc<Policies>,
         events: mpsc::UnboundedSender<Queued>,
     ) -> Self {
         let peers = usize::try_from(limits.connections_max).unwrap_or(KEPT_MAX);
         Self {
             own,
             meters: Meters::default(),
-            dialer: Mutex::new(dialer),
+            dialer: Mutex::new(Dialer::new(Arc::clone(&policies))),
+            policies,
             wake: Notify::new(),
             links: RwLock::default(),
             events: Mutex::new(Some(events)),

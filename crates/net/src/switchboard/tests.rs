@@ -1,7 +1,6 @@
 //! What the switchboard does with links that come, cross, replace each other and go.
 
 use super::*;
-use crate::backoff::Backoff;
 use crate::event::Events;
 
 const OWN: NodeId = NodeId::from_bytes([2; 33]);
@@ -9,8 +8,8 @@ const OWN: NodeId = NodeId::from_bytes([2; 33]);
 /// A board with room for few links, and its consumer's end.
 pub(crate) fn board(limits: Limits) -> (Arc<Switchboard>, Events) {
     let (events, receiver) = mpsc::unbounded_channel();
-    let dialer = Dialer::new(Backoff::default());
-    (Arc::new(Switchboard::new(OWN, limits, dialer, events)), Events { receiver })
+    let board = Switchboard::new(OWN, limits, Arc::default(), events);
+    (Arc::new(board), Events { receiver })
 }
 
 /// The peer that the tests have.

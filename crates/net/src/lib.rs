@@ -7,7 +7,8 @@
 //! Promises to the consumer, per peer: [`NetEvent::Connected`] comes before the first frame and
 //! [`NetEvent::Disconnected`] after the last; frames arrive in the order they were sent, each once per connection;
 //! after a new `Connected` no frame of an older connection arrives. A frame that was accepted by [`Handle::send`]
-//! may still be lost with its connection: the layer above says again what matters (protocol, section 9).
+//! may still be lost with its connection: the layer above says again what matters (protocol, section 9). What was decided
+//! on one link is not said on the next, where the caller tells which links it knew of ([`Handle::send_as_of`]).
 //!
 //! **Invariant:** memory is bounded whatever peers send and however slow the consumer is; the bounds are in
 //! `limits.rs`. Nothing a peer sends makes this crate panic.
@@ -32,7 +33,7 @@ mod switchboard;
 
 pub use address::{Address, AddressError, PeerAddress};
 pub use counters::Counters;
-pub use event::{Direction, DisconnectReason, Events, Held, NetEvent};
+pub use event::{Direction, DisconnectReason, Events, Held, LinkId, NetEvent};
 pub use frame::{Frame, FrameError};
 pub use handle::{ConnectError, Handle, KeepError, NotConnected, PeerInfo, PeerState, SendError};
 pub use identity::{Identity, IdentityError};

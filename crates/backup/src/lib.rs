@@ -24,7 +24,7 @@ mod take;
 
 pub use audit::{Audit, FoldError, Way, audit, audit_one};
 pub use check::{Check, CheckError, Checked, LiveLog, check};
-pub use disk::{NoRoom, PlaceError};
+pub use disk::{Disk, NoRoom, PlaceError};
 pub use manifest::{Manifest, ManifestError, SealedTo};
 pub use restore::{Proof, RestoreError, Restored, restore};
 pub use seals::{OpenKey, SealKey};

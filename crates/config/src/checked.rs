@@ -4,6 +4,7 @@
 //! in the book (`docs/settings.md`), which is made from there.
 
 mod chain;
+mod net;
 mod ship;
 mod values;
 
@@ -14,11 +15,12 @@ use std::time::Duration;
 use strait_primitives::{BlockDelta, FeeRate, MilliSats, ModuleHash, Sats};
 
 pub use self::chain::ChainConfig;
+pub use self::net::NetConfig;
 pub use self::ship::ShipConfig;
 use crate::error::{Problem, Problems};
 use crate::raw::{
-    OneOrMore, RawApi, RawChannel, RawConfig, RawContracts, RawLocks, RawNet, RawStore,
-    RawTelemetry, RawWallet,
+    OneOrMore, RawApi, RawChannel, RawConfig, RawContracts, RawLocks, RawStore, RawTelemetry,
+    RawWallet,
 };
 use crate::shape;
 
@@ -170,17 +172,6 @@ pub struct WalletConfig {
     pub fee_rate_fallback: FeeRate,
     /// `wallet.fee_rate_sat_per_kvb_max`.
     pub fee_rate_max: FeeRate,
-}
-
-/// `[net]`: limits towards peers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetConfig {
-    /// `net.peers_max`.
-    pub peers_max: u32,
-    /// `net.queue_bytes_max`.
-    pub queue_bytes_max: u32,
-    /// `net.reconnect_ms_max`.
-    pub reconnect_max: Duration,
 }
 
 /// `[store]`: the log.
@@ -392,14 +383,6 @@ impl Checker {
                 .map(|path| self.path("wallet.seed_passphrase_file", path)),
             fee_rate_fallback: FeeRate::from_sat_per_kvb(fallback),
             fee_rate_max: FeeRate::from_sat_per_kvb(most),
-        }
-    }
-
-    fn net(&mut self, raw: &RawNet) -> NetConfig {
-        NetConfig {
-            peers_max: self.number("net.peers_max", raw.peers_max),
-            queue_bytes_max: self.number("net.queue_bytes_max", raw.queue_bytes_max),
-            reconnect_max: self.millis("net.reconnect_ms_max", raw.reconnect_ms_max),
         }
     }
 

@@ -126,14 +126,34 @@ section! {
 }
 
 section! {
-    /// Limits towards peers.
+    /// Limits towards peers, and how patiently they are dialled.
     RawNet "net." {
         /// Connections at a time. More is more memory for strangers to fill.
         peers_max: u64 = 256, number("connections", 1, 10_000);
         /// Bytes that may wait for one peer, each way; all peers together get sixteen times that, 1 GiB at most.
         queue_bytes_max: u64 = 4 * MIB, number("bytes", 2 * MIB, 256 * MIB);
-        /// The longest pause between attempts to reach a peer with an open channel. Longer delays payments after an outage.
-        reconnect_ms_max: u64 = 60_000, number("ms", 1_000, 3_600_000);
+        /// The pause after the first attempt to reach a peer that failed; each further one doubles it, and jitter takes up to half
+        /// of it away. Shorter burdens a peer that is just starting.
+        reconnect_ms: u64 = 1_000, number("ms", 10, 60_000);
+        /// The longest pause between attempts to reach a peer with an open channel; they never end. Longer delays payments after
+        /// an outage.
+        reconnect_ms_max: u64 = 60_000, number("ms", 1_000, 3_600_000).not_below("net.reconnect_ms");
+        /// Peers that are dialled at once; whoever was due first goes first. Fewer find a peer later when many are away, more take
+        /// that many sockets when the node starts.
+        dials_max: u64 = 256, number("dials", 1, 1_024);
+        /// Connections of others that may be in their handshakes at once. Fewer are easier to use up, more cost that many key
+        /// agreements in the same moment.
+        handshakes_max: u64 = 64, number("connections", 1, 1_024);
+        /// Connections that one IPv4 address, or 64 bits of an IPv6 one, may begin; loopback is exempt. More makes it cheaper to
+        /// keep the node busy with handshakes.
+        host_dials_per_second: u64 = 2, number("connections a second", 1, 65_536);
+        /// So many at once after a pause. Peers behind one address, or a proxy, share it.
+        host_dials_burst: u64 = 20, number("connections", 1, 65_536);
+        /// What one peer may send, after a quarter of it at once; one that is faster is read more slowly. Less holds up large
+        /// rounds, more lets one peer take the node from the others.
+        peer_bytes_per_second: u64 = 64 * MIB, number("bytes a second", MIB, 128_000_000);
+        /// Likewise in messages; three make a round.
+        peer_frames_per_second: u64 = 100_000, number("messages a second", 100, 1_000_000);
     }
 }
 

@@ -105,7 +105,7 @@ impl Service {
             let Some((peer, addresses)) = due else { break };
             self.resolve_and_dial(Dial { peer, addresses, waiter: None });
         }
-        let next_due = locked(&self.board.dialer).next_due();
+        let next_due = locked(&self.board.dialer).next_due(now);
         let times = [next_due, self.expire_waiters(now), Some(now + DOZE_MAX)];
         times.into_iter().flatten().min().expect("the last one is always there")
     }

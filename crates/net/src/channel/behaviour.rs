@@ -12,6 +12,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 use strait_primitives::NodeId;
+use strait_resilience::CoarseClock;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -38,8 +39,6 @@ pub(crate) enum Notice {
 enum Denied {
     #[error("this peer has {CONNECTIONS_PER_PEER_MAX} connections already")]
     PerPeer,
-    #[error("this host begins connections too often")]
-    PerHost,
     #[error("the peer's address is of no known kind")]
     Address,
 }
@@ -76,7 +75,7 @@ pub(crate) struct Behaviour {
     board: Arc<Switchboard>,
     /// Those that are established.
     connections: BTreeMap<ConnectionId, Connection>,
-    /// How often hosts may dial us.
+    /// Who may dial us.
     admission: Admission,
     /// For libp2p to do.
     actions: VecDeque<ToSwarm<Notice, Open>>,
@@ -88,7 +87,7 @@ impl Behaviour {
     /// No connections yet.
     pub(crate) fn new(board: Arc<Switchboard>) -> Self {
         Self {
-            admission: Admission::new(&board.limits),
+            admission: Admission::new(Arc::clone(&board.policies)),
             board,
             connections: BTreeMap::new(),
             actions: VecDeque::new(),
@@ -212,13 +211,13 @@ impl NetworkBehaviour for Behaviour {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         let ip = Address::from_multiaddr(remote.clone()).and_then(|address| address.ip());
         let ip = ip.ok_or_else(|| ConnectionDenied::new(Denied::Address))?;
-        self.admission.admit(ip, Instant::now()).map_err(|_| ConnectionDenied::new(Denied::PerHost))
+        self.admission.admit(connection, ip, &CoarseClock).map_err(ConnectionDenied::new)
     }
 
     fn handle_established_inbound_connection(
@@ -258,10 +257,13 @@ impl NetworkBehaviour for Behaviour {
                     ConnectedPoint::Listener { .. } => Direction::Inbound,
                 };
                 let peer_id = event.peer_id;
+                self.admission.handle_ended(event.connection_id);
                 let held = Connection { peer, peer_id, address, direction, since, part };
                 self.handle_established(event.connection_id, held);
                 self.make_room(event.connection_id, since);
             }
+            // Whichever behaviour turned it away, or whatever else failed.
+            FromSwarm::ListenFailure(event) => self.admission.handle_ended(event.connection_id),
             FromSwarm::ConnectionClosed(event) => {
                 self.connections.remove(&event.connection_id);
             }

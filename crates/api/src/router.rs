@@ -272,7 +272,7 @@ fn admit<B: Backend>(api: &Api<B>, request: &Request) -> Result<Caller, ApiError
     let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     match shown.and_then(bearer) {
         Some(token) if api.token.is_shown_by(token) => Ok(Caller::root()),
-        Some(token) => caller::identify(api.backend.as_ref(), token),
+        Some(token) => caller::identify(&api.backend, token),
         None => Err(unauthorized("there is no bearer token")),
     }
 }

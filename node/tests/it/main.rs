@@ -22,5 +22,8 @@ mod processes;
 mod real_chain;
 mod reload;
 mod secrets;
+mod seed;
 mod shipped;
 mod starting;
+mod tls;
+mod tokens;

@@ -335,7 +335,7 @@ impl Engine {
         }
         let mut peers: BTreeSet<NodeId> = self.channels.values().map(Channel::peer).collect();
         peers.extend(self.book.peers.keys());
-        for peer in peers {
+        for peer in peers.into_iter().filter(|peer| self.is_sought(*peer)).collect::<Vec<_>>() {
             self.keep_connected(peer, &mut out);
         }
         self.rebroadcast(&mut out);

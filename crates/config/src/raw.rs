@@ -149,9 +149,9 @@ section! {
         host_dials_per_second: u64 = 2, number("connections a second", 1, 65_536);
         /// So many at once after a pause. Peers behind one address, or a proxy, share it.
         host_dials_burst: u64 = 20, number("connections", 1, 65_536);
-        /// What one peer may send, after a quarter of it at once; one that is faster is read more slowly. Less holds up large
+        /// What one peer may send in a second, after a quarter of it at once; one that is faster is read more slowly. Less holds up large
         /// rounds, more lets one peer take the node from the others.
-        peer_bytes_per_second: u64 = 64 * MIB, number("bytes a second", MIB, 128_000_000);
+        peer_bytes_per_second: u64 = 64 * MIB, number("bytes", MIB, 128_000_000);
         /// Likewise in messages; three make a round.
         peer_frames_per_second: u64 = 100_000, number("messages a second", 100, 1_000_000);
     }

@@ -213,6 +213,10 @@ impl Engine {
         if let ChannelEvent::Opened { funding, .. } = event {
             self.funding_outputs.insert(funding.outpoint(), id);
             report(Report::ChannelOpened(id));
+            if self.is_sought(peer) {
+                self.keep_connected(peer, out);
+            }
+        } else if let ChannelEvent::FundingConfirmed { .. } = event {
             self.keep_connected(peer, out);
         } else if let ChannelEvent::ForceClosed { .. } = event {
             report(Report::ForceClosed(id));
@@ -240,7 +244,7 @@ impl Engine {
             self.proposed_payments.remove(&id);
             self.forget_waiting(id);
             self.funding_outputs.retain(|_, channel| *channel != id);
-            if self.is_stranger(peer) {
+            if !self.is_sought(peer) {
                 out.effects.push(Effect::Forget(peer));
             }
         }

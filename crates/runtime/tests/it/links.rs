@@ -96,7 +96,7 @@ impl Peer {
         tokio::spawn(service.run(async {
             let _ = stopped.await;
         }));
-        let address = node.net.listen_addresses()[0].clone();
+        let address = node.net.listen_addresses().swap_remove(0);
         Self { net, events, node: (node.net.node_id(), address), _stop: stop }
     }
 

@@ -160,6 +160,12 @@ pub(super) fn asked_keys() -> Vec<&'static str> {
     asked.flat_map(|part| part.keys.iter().copied()).collect()
 }
 
+/// Every key that changes by `SIGHUP` only; those of TLS where the node speaks it.
+pub(super) fn file_keys() -> Vec<&'static str> {
+    let files = PARTS.iter().filter(|part| part.renewal.is_of_files());
+    files.flat_map(|part| part.keys.iter().copied()).collect()
+}
+
 /// Every live key of this node.
 pub(super) fn live_keys(handles: &Handles) -> Vec<&'static str> {
     let live = PARTS.iter().filter(|part| part.changes_by(handles) != ChangesBy::Restart);

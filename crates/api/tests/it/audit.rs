@@ -112,7 +112,8 @@ async fn a_contracts_line_names_what_each_side_of_the_channel_puts_in() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
     let server = Running::start_audited(AuditLog::open(&path, now).unwrap()).await;
-    let (channel, module) = (strait_api::scripted::CHANNEL.to_string(), "ab".repeat(32));
+    let (channel, module) =
+        (strait_api::scripted::CHANNEL.to_string(), strait_api::scripted::MODULE.to_string());
     let body = format!(
         r#"{{"channel_id":"{channel}","module_hash":"{module}","collateral_opener_msat":5,"collateral_acceptor_msat":3}}"#
     );

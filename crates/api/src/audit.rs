@@ -93,9 +93,10 @@ fn is_a_key(key: &HeaderValue) -> bool {
 
 /// What may have been done counts as done.
 const fn fate_of(code: ErrorCode) -> Fate {
-    match code {
-        ErrorCode::StillRunning | ErrorCode::Internal => Fate::Done,
-        _ => Fate::Refused,
+    if matches!(code, ErrorCode::StillRunning | ErrorCode::Internal) {
+        Fate::Done
+    } else {
+        Fate::Refused
     }
 }
 

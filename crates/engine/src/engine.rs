@@ -8,13 +8,11 @@ use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_payment::PaymentBook;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
-    Timestamp,
+    ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats, Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, AddressGap, Wallet, WalletState};
 use strait_watcher::{Watcher, WatcherState};
-use strait_wire::Operation;
 use thiserror::Error;
 
 use crate::answer::CommandError;
@@ -23,7 +21,7 @@ use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
 use crate::locks::LockDesk;
-use crate::low_disk::DiskRoom;
+use crate::low_disk::{DiskRoom, LetPass};
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 use crate::work::Work;
@@ -87,6 +85,8 @@ pub struct Engine {
     pub(crate) reserve_funds: Option<Sats>,
     /// When the log was last told the time.
     pub(crate) clock_noted: Option<Timestamp>,
+    /// The time of the last tick: a clock that shows less was set back.
+    pub(crate) clock_seen: Timestamp,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
     /// What a restart forgets of locks.
@@ -95,6 +95,8 @@ pub struct Engine {
     pub(crate) work: Work,
     /// Whether the log has room to grow, as last measured.
     pub(crate) disk: DiskRoom,
+    /// What a disk that is nearly full has let pass.
+    pub(crate) let_pass: LetPass,
     next: EventSeq,
 }
 
@@ -196,9 +198,11 @@ impl Engine {
             looked_for: Vec::new(),
             reserve_funds: None,
             clock_noted: None,
+            clock_seen: Timestamp::default(),
             answered_openings: VecDeque::new(),
             work: Work::default(),
             disk: DiskRoom::default(),
+            let_pass: LetPass::default(),
             next,
         }
     }
@@ -335,7 +339,7 @@ impl Engine {
         }
         let mut peers: BTreeSet<NodeId> = self.channels.values().map(Channel::peer).collect();
         peers.extend(self.book.peers.keys());
-        for peer in peers {
+        for peer in peers.into_iter().filter(|peer| self.is_sought(*peer)).collect::<Vec<_>>() {
             self.keep_connected(peer, &mut out);
         }
         self.rebroadcast(&mut out);
@@ -374,26 +378,6 @@ impl Engine {
             Some(actual) => Ok(actual),
         }
     }
-
-    /// A channel's moment within the node's.
-    pub(crate) fn channel_moment<'a>(
-        tip: BlockHeight,
-        rate: FeeRate,
-        policy: &'a Policy<'a>,
-        settlements: &'a [Operation],
-        moment: &Moment<'a>,
-        channel: ChannelId,
-    ) -> strait_channel::Moment<'a> {
-        strait_channel::Moment {
-            now: moment.now,
-            tip,
-            contracts: moment.contracts,
-            policy,
-            settlements,
-            close_fee_rate: rate,
-            entropy: derive_entropy(&moment.entropy, channel.as_bytes()),
-        }
-    }
 }
 
 /// The operator's rules for contracts that peers offer.
@@ -402,10 +386,17 @@ pub(crate) struct Policy<'a> {
     pub(crate) contracts: &'a dyn ContractRuntime,
     pub(crate) collateral_max: MilliSats,
     pub(crate) allowed: Option<&'a BTreeSet<ModuleHash>>,
+    pub(crate) disk: DiskRoom,
 }
 
 impl ContractPolicy for Policy<'_> {
     fn judge(&self, terms: &Terms, own_collateral: MilliSats) -> Result<(), String> {
+        match self.disk {
+            DiskRoom::Ample => {}
+            DiskRoom::Low { .. } => {
+                return Err("the disk of this node is nearly full: it takes no contract now".into());
+            }
+        }
         if !self.modules.contains_key(&terms.module) || !self.contracts.is_loaded(&terms.module) {
             return Err(format!("module {} is not allowed here", terms.module));
         }

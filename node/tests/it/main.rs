@@ -23,6 +23,7 @@ mod real_chain;
 mod reload;
 mod secrets;
 mod seed;
+mod settings_page;
 mod shipped;
 mod starting;
 mod tls;

@@ -160,10 +160,10 @@ pub(super) fn asked_keys() -> Vec<&'static str> {
     asked.flat_map(|part| part.keys.iter().copied()).collect()
 }
 
-/// Every key that changes by `SIGHUP` only; those of TLS where the node speaks it.
-pub(super) fn file_keys() -> Vec<&'static str> {
-    let files = PARTS.iter().filter(|part| part.renewal.is_of_files());
-    files.flat_map(|part| part.keys.iter().copied()).collect()
+/// Every key that names files.
+pub(super) fn hangup_keys() -> Vec<&'static str> {
+    let of_files = PARTS.iter().filter(|part| part.renewal.is_of_files());
+    of_files.flat_map(|part| part.keys.iter().copied()).collect()
 }
 
 /// Every live key of this node.

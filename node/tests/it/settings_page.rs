@@ -19,7 +19,7 @@ impl Renewal {
     fn of(key: &Key) -> Self {
         if LiveSettings::asked_keys().contains(&key.path()) {
             Self::Request
-        } else if LiveSettings::file_keys().contains(&key.path()) {
+        } else if LiveSettings::hangup_keys().contains(&key.path()) {
             Self::Hangup
         } else {
             Self::Restart
@@ -56,7 +56,7 @@ fn page() -> String {
     );
     write!(
         page,
-        "\n- Changed by request and by `SIGHUP`: {}.\n- Changed by `SIGHUP` alone, those of TLS in a node that speaks it: {}.\n- Every other takes a restart.\n- Files that hold secrets: \
+        "\n- Changed by request and by `SIGHUP`: {}.\n- Changed by `SIGHUP` alone: {}.\n- Every other takes a restart.\n- Files that hold secrets: \
          {}.\n",
         links(|key| Renewal::of(key) == Renewal::Request),
         links(|key| Renewal::of(key) == Renewal::Hangup),

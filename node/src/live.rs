@@ -20,7 +20,7 @@ use thiserror::Error;
 pub use self::parts::ApplyError;
 pub use self::parts::ChangesBy;
 pub(crate) use self::parts::Handles;
-use self::parts::{PARTS, Part, asked_keys, live_keys, part_of};
+use self::parts::{PARTS, Part, asked_keys, hangup_keys, live_keys, part_of};
 use crate::config::{Change, ConfigError, Effective, Loaded, Source};
 
 /// What the node runs with, and what changes it.
@@ -99,6 +99,12 @@ impl LiveSettings {
     #[must_use]
     pub fn asked_keys() -> Vec<&'static str> {
         asked_keys()
+    }
+
+    /// Every key that changes by the configuration file and `SIGHUP` alone; those of TLS in a node that speaks it.
+    #[must_use]
+    pub fn hangup_keys() -> Vec<&'static str> {
+        hangup_keys()
     }
 
     /// Changes settings, all or none, and gives back what the node runs with then.

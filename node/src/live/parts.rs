@@ -160,6 +160,12 @@ pub(super) fn asked_keys() -> Vec<&'static str> {
     asked.flat_map(|part| part.keys.iter().copied()).collect()
 }
 
+/// Every key that names files.
+pub(super) fn hangup_keys() -> Vec<&'static str> {
+    let of_files = PARTS.iter().filter(|part| part.renewal.is_of_files());
+    of_files.flat_map(|part| part.keys.iter().copied()).collect()
+}
+
 /// Every live key of this node.
 pub(super) fn live_keys(handles: &Handles) -> Vec<&'static str> {
     let live = PARTS.iter().filter(|part| part.changes_by(handles) != ChangesBy::Restart);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use strait_api::scripted::{CHANNEL, MODULE};
 use strait_api::{AdmissionSettings, AuditLog};
 use strait_primitives::Timestamp;
 
@@ -95,7 +96,7 @@ async fn a_line_tells_who_how_much_and_to_what() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
     let server = Running::start_audited(AuditLog::open(&path, now).unwrap()).await;
-    let channel = strait_api::scripted::CHANNEL.to_string();
+    let channel = CHANNEL.to_string();
     let body = format!(r#"{{"channel_id":"{channel}","amount_msat":3}}"#);
     assert_eq!(server.post("/v1/payments", "k", &body).await.status, 200);
     let line: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -112,7 +113,7 @@ async fn a_contracts_line_names_what_each_side_of_the_channel_puts_in() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
     let server = Running::start_audited(AuditLog::open(&path, now).unwrap()).await;
-    let (channel, module) = (strait_api::scripted::CHANNEL.to_string(), "ab".repeat(32));
+    let (channel, module) = (CHANNEL.to_string(), MODULE.to_string());
     let body = format!(
         r#"{{"channel_id":"{channel}","module_hash":"{module}","collateral_opener_msat":5,"collateral_acceptor_msat":3}}"#
     );

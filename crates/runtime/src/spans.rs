@@ -9,7 +9,8 @@
 //! receive ── decide, append, send, broadcast, reply            of what a peer sent: ends with the last effect
 //! ```
 //!
-//! A round takes messages both ways: each is a trace of its own, linked to the others, on both nodes, by channel and number.
+//! A round takes messages both ways. What they cause on both nodes is one trace, which channel and number name; a `send` of a
+//! command's trace is linked to the trace of its round.
 //!
 //! **Invariant:** fields are ids, counts and names; never a key, a preimage, or what a reference says.
 
@@ -17,7 +18,7 @@ use strait_engine::{Answer, Command, Effect, Event};
 use strait_log::Unsaved;
 use strait_net::LinkId;
 use strait_primitives::{ChannelId, CommitmentNumber, EventSeq, NodeId, RequestKey};
-use strait_telemetry::{Sampler, TARGET};
+use strait_telemetry::{Sampler, TARGET, TraceParent, continue_trace, link_trace};
 use strait_wire::Message;
 use tracing::field::Empty;
 use tracing::{Level, Span, span};
@@ -84,13 +85,13 @@ pub(crate) fn answered<E>(span: &Span, answer: &Result<Answer, E>) {
     }
 }
 
-/// The span of what a peer sent: a trace of its own, if its round is picked.
+/// The span of what a peer sent, in the trace of its round, if that is picked.
 pub(crate) fn receive(sampler: &Sampler, peer: NodeId, message: &Message) -> Span {
     let Some((channel, number)) = round_of(message) else { return Span::none() };
     if !sampler.picks(&channel, number) {
         return Span::none();
     }
-    span!(
+    let span = span!(
         target: TARGET,
         parent: None,
         Level::DEBUG,
@@ -99,7 +100,9 @@ pub(crate) fn receive(sampler: &Sampler, peer: NodeId, message: &Message) -> Spa
         %peer,
         %channel,
         number = number.to_u64(),
-    )
+    );
+    let _here = continue_trace(&span, Some(TraceParent::of_round(&channel, number)));
+    span
 }
 
 /// The span of a decision.
@@ -150,8 +153,9 @@ pub(crate) fn effect(cause: &Span, effect: &Effect) -> Span {
     }
     match effect {
         Effect::Send(peer, message) => {
-            let (channel, number) = round_of(message).unzip();
-            span!(
+            let round = round_of(message);
+            let (channel, number) = round.unzip();
+            let span = span!(
                 target: TARGET,
                 parent: cause,
                 Level::DEBUG,
@@ -160,7 +164,11 @@ pub(crate) fn effect(cause: &Span, effect: &Effect) -> Span {
                 %peer,
                 channel = channel.map(tracing::field::display),
                 number = number.map(CommitmentNumber::to_u64),
-            )
+            );
+            if let Some((channel, number)) = round {
+                link_trace(&span, TraceParent::of_round(&channel, number));
+            }
+            span
         }
         Effect::Reply(id, _) => {
             span!(target: TARGET, parent: cause, Level::DEBUG, "reply", command_id = id.0)

@@ -22,4 +22,4 @@ pub use metrics::{
     PolicySite, Presence, Queue, SpanFate, WalletBalance,
 };
 pub use spans::{Sampler, TARGET, TraceParent, TraceParentError};
-pub use traces::{Traces, TracesError, continue_trace};
+pub use traces::{Traces, TracesError, continue_trace, link_trace};

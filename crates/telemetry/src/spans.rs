@@ -96,6 +96,21 @@ impl TraceParent {
         if trace == 0 || span == 0 { None } else { Some(Self { trace, span, flags }) }
     }
 
+    /// The place that stands for a round, where both of its nodes hang what they do for it: one trace, though no message
+    /// between them says so. Only those who know the channel can tell it.
+    #[must_use]
+    pub fn of_round(channel: &ChannelId, number: CommitmentNumber) -> Self {
+        let (head, _) = channel.as_bytes().split_at(ChannelId::LEN / 2);
+        let head = head.try_into().map_or(0, u128::from_be_bytes);
+        // An odd factor gives each number another trace of the channel.
+        let trace =
+            u128::from(number.to_u64()).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        let trace = (trace ^ head).max(1);
+        let [.., a, b, c, d, e, f, g, h] = trace.to_be_bytes();
+        let span = u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1);
+        Self { trace, span, flags: 1 }
+    }
+
     /// The trace.
     #[must_use]
     pub const fn trace(&self) -> u128 {
@@ -146,6 +161,8 @@ impl fmt::Display for TraceParent {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -183,6 +200,22 @@ mod tests {
             assert_eq!(u32::try_from(drawn).unwrap(), 3 * permille.min(1_000));
             assert_eq!(sampler.draws(Some(&caller)), permille > 0);
         }
+    }
+
+    #[test]
+    fn a_round_has_a_place_of_its_own_that_both_nodes_find() {
+        let channel = ChannelId::from_bytes([7; 32]);
+        let place = |channel: &ChannelId, number: u64| {
+            TraceParent::of_round(channel, CommitmentNumber::new(number).unwrap())
+        };
+        assert_eq!(place(&channel, 5), place(&channel, 5));
+        let all: BTreeSet<u128> =
+            (0..1_000).map(|number| place(&channel, number).trace()).collect();
+        assert_eq!(all.len(), 1_000);
+        assert_ne!(place(&channel, 5).trace(), place(&ChannelId::from_bytes([8; 32]), 5).trace());
+        // What stands for nothing is never a place.
+        let nothing = place(&ChannelId::from_bytes([0; 32]), 0);
+        assert_eq!(nothing.to_string().parse(), Ok(nothing));
     }
 
     #[test]

@@ -105,3 +105,15 @@ pub fn continue_trace(_span: &Span, _caller: Option<TraceParent>) -> Option<Trac
 pub fn continue_trace(span: &Span, caller: Option<TraceParent>) -> Option<TraceParent> {
     collector::continue_trace(span, caller)
 }
+
+/// Says that a span is about a place in another trace, if spans are exported and this one is.
+#[cfg(not(feature = "otel"))]
+pub fn link_trace(_span: &Span, _other: TraceParent) {
+    // Without an exporter there is nothing to put together.
+}
+
+/// Says that a span is about a place in another trace, if spans are exported and this one is. Within that trace it says nothing.
+#[cfg(feature = "otel")]
+pub fn link_trace(span: &Span, other: TraceParent) {
+    collector::link_trace(span, other);
+}

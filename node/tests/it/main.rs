@@ -28,3 +28,5 @@ mod shipped;
 mod starting;
 mod tls;
 mod tokens;
+#[cfg(feature = "otel")]
+mod traces;

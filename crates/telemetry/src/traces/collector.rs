@@ -221,15 +221,8 @@ impl HttpClient for Http {
 /// Puts a span into its caller's trace; gives its own place.
 pub(super) fn continue_trace(span: &Span, caller: Option<TraceParent>) -> Option<TraceParent> {
     if let Some(caller) = caller {
-        let remote = SpanContext::new(
-            TraceId::from(caller.trace()),
-            SpanId::from(caller.span()),
-            TraceFlags::SAMPLED,
-            true,
-            TraceState::NONE,
-        );
         // A span that nobody takes has no place to be put.
-        let _untaken = span.set_parent(Context::new().with_remote_span_context(remote));
+        let _untaken = span.set_parent(Context::new().with_remote_span_context(remote(caller)));
     }
     let context = span.context();
     let place = context.span().span_context().clone();
@@ -238,6 +231,26 @@ pub(super) fn continue_trace(span: &Span, caller: Option<TraceParent>) -> Option
         u128::from_be_bytes(trace),
         u64::from_be_bytes(here),
         place.trace_flags().to_u8(),
+    )
+}
+
+/// Says that a span is about a place in another trace.
+pub(super) fn link_trace(span: &Span, other: TraceParent) {
+    let other = remote(other);
+    let own = span.context().span().span_context().trace_id();
+    if own != TraceId::INVALID && own != other.trace_id() {
+        span.add_link(other);
+    }
+}
+
+/// A place that is not this process's.
+fn remote(place: TraceParent) -> SpanContext {
+    SpanContext::new(
+        TraceId::from(place.trace()),
+        SpanId::from(place.span()),
+        TraceFlags::SAMPLED,
+        true,
+        TraceState::NONE,
     )
 }
 

@@ -85,6 +85,33 @@ fn spans_of_the_target_reach_the_collector_within_their_callers_trace() {
 }
 
 #[test]
+fn a_span_is_linked_to_another_trace_and_not_to_its_own() {
+    let (endpoint, heard) = listen();
+    let collector = Collector::start(&endpoint, metrics()).unwrap();
+    let other: TraceParent = CALLER.parse().unwrap();
+    with_default(&Dispatch::new(Registry::default().with(collector.layer())), || {
+        let outside = span!(target: TARGET, parent: None, Level::DEBUG, "outside");
+        link_trace(&outside, other);
+    });
+    drop(collector);
+    let (trace, place) = (other.trace().to_be_bytes(), other.span().to_be_bytes());
+    let (_, body) = heard.recv_timeout(PATIENCE).unwrap();
+    assert!(has(&body, &trace) && has(&body, &place));
+
+    let (endpoint, heard) = listen();
+    let collector = Collector::start(&endpoint, metrics()).unwrap();
+    with_default(&Dispatch::new(Registry::default().with(collector.layer())), || {
+        let within = span!(target: TARGET, parent: None, Level::DEBUG, "within");
+        let _here = continue_trace(&within, Some(other));
+        link_trace(&within, other);
+    });
+    drop(collector);
+    let (_, body) = heard.recv_timeout(PATIENCE).unwrap();
+    let count = body.windows(16).filter(|window| *window == trace).count();
+    assert_eq!(count, 1, "its own trace, and no link to it");
+}
+
+#[test]
 fn a_collector_that_is_away_costs_spans_and_nothing_else() {
     // The port is free again at once, and nobody answers there.
     let away = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();

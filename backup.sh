@@ -36,6 +36,9 @@ usage() {
     'The node may run while a backup is taken or verified. A backup holds the log and the modules of contracts.' \
     'The seed is never in it: keep its words on paper. Whoever reads an unencrypted backup sees every payment.' \
     '' \
+    'DIR must be there: make it once, on another disk than the node'"'"'s, best below the place where that is mounted. A missing' \
+    'disk is refused then, instead of being taken for an empty folder.' \
+    '' \
     'A backup is refused when the newest one is of another node, or reaches further than the log does now: after a' \
     'restore, begin a new folder, and keep the old one. Never start two nodes on one seed.' \
     '' \
@@ -180,7 +183,6 @@ furthest() {
 
 # Only one run at a time; what a run left that was killed goes now.
 take_folder() {
-  mkdir -p "$folder"
   # A link would empty what it leads to.
   [[ ! -L $folder/.lock ]] || fail 3 "$folder/.lock is a link: somebody else writes there"
   exec 9>>"$folder/.lock"
@@ -327,6 +329,9 @@ case $command in
   *) fail 2 "$command is no command; see --help" ;;
 esac
 [[ -n $folder ]] || fail 2 "say where backups lie: --to DIR or STRAIT_BACKUP_DIR"
+# A folder that is missing may be a disk that is: one made here would lie on the node's own, and nobody would notice.
+[[ -d $folder ]] ||
+  fail 3 "$folder is not there: mount the disk that it lies on, or make it once: install -d -m 700 $folder"
 for tool in "$strait" flock; do
   command -v "$tool" >/dev/null || fail 1 "$tool is not there"
 done

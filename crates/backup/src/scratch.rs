@@ -3,12 +3,12 @@
 //! What a process left there that died is removed by the next one, so that no draft stays for ever: it may hold a whole log
 //! that was to be sealed.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::disk::PlaceError;
+use crate::durable;
 
 /// The folder, until dropped.
 #[derive(Debug)]
@@ -29,7 +29,8 @@ impl Scratch {
 
     fn try_take(parent: &Path, name: &str) -> io::Result<Option<Self>> {
         let folder = parent.join(format!("{name}.draft"));
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        // Not what is above it: a parent that is missing may be a disk that is.
+        durable::create_folder(&folder)?;
         let path = folder.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&path)?;
         match lock.try_lock() {

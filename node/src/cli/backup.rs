@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use strait_backup::{
-    Check, LiveLog, Manifest, OpenKey, Order, Restored, SealKey, Shipped, Way, audit, check,
+    Check, Disk, LiveLog, Manifest, OpenKey, Order, Restored, SealKey, Shipped, Way, audit, check,
     restore, restore_shipped, take, write_stamp,
 };
 use strait_primitives::EventSeq;
@@ -75,6 +75,9 @@ fn take_one(
         write_stamp(&config.data_dir, &manifest).map_err(BackupError::Manifest)?;
     }
     output.say("the seed is not in it: keep its words apart");
+    if Disk::of(file, &config.data_dir) == Disk::Nodes {
+        output.say("it lies on the disk of the log itself: carry it to another one");
+    }
     output.object(&json!({
         "file": file.display().to_string(),
         "taken_at_ms": manifest.taken.to_unix_ms(),

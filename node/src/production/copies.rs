@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strait_backup::{SealKey, ShipOptions, ShipStatus, Shipper, note_node_id, read_stamp};
+use strait_backup::{Disk, SealKey, ShipOptions, ShipStatus, Shipper, note_node_id, read_stamp};
 use strait_primitives::NodeId;
 use strait_seal::{Recipient, RecipientError};
 use strait_store_sqlite::Reader;
@@ -102,7 +102,16 @@ async fn tell(
         }
         if let Some(status) = &status {
             metrics.set_shipped(status.head(), status.lag(), status.errors());
-            health.concerns(Component::Ship, status.trouble());
+            metrics.set_ship_same_disk(u64::from(status.disk() == Disk::Nodes));
+            health.concerns(Component::Ship, concern(status));
         }
     }
+}
+
+/// What is wrong with the shipped log, in words: that it is not written, or that it would go with the log.
+fn concern(status: &ShipStatus) -> Option<String> {
+    status.trouble().or_else(|| match status.disk() {
+        Disk::Nodes => Some("ship.folder lies on the node's own disk".to_owned()),
+        Disk::Another => None,
+    })
 }

@@ -26,7 +26,10 @@ impl World {
         let devnet = TestDevnet::start();
         let folder = tempfile::tempdir().unwrap();
         let node = Node::start(&backend(&devnet, folder.path())).await;
-        Self { node, devnet, folder }
+        let world = Self { node, devnet, folder };
+        // As its operator does, once.
+        fs::create_dir(world.backups()).unwrap();
+        world
     }
 
     fn backups(&self) -> PathBuf {
@@ -274,6 +277,20 @@ fn wrong_usage_is_told() {
         assert!(run(wrong, 2).contains("--help"), "{wrong:?}");
     }
     run(&["verify"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_not_there_is_refused_and_never_made() {
+    let world = World::start().await;
+    fs::remove_dir(world.backups()).unwrap();
+    for command in ["daily", "now", "list", "verify", "restore"] {
+        let words = world.run(&[command], 3);
+        assert!(words.contains("is not there") && words.contains("mount"), "{words}");
+        assert!(!world.backups().exists(), "{command}");
+    }
+    fs::create_dir(world.backups()).unwrap();
+    let words = world.run(&["daily"], 0);
+    assert!(words.contains("lies on the disk of the log itself"), "{words}");
 }
 
 /// Goal: who can write the folder of backups gets nothing run and nothing emptied. Method: a manifest whose number is an

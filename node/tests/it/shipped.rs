@@ -17,7 +17,7 @@ use strait_client::{Client, IdempotencyKey};
 use strait_testkit::TestDevnet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::nodes::{Backend, Node};
+use crate::nodes::{Backend, Node, until};
 use crate::processes::strait;
 
 const CAPACITY_SAT: u64 = 100_000_000;
@@ -105,6 +105,11 @@ async fn pair(devnet: &TestDevnet, backend: &Backend, shipped: &Path) -> (Node, 
     let folder = shipped.to_str().unwrap();
     let settings = [("STRAIT_SHIP__FOLDER", folder), ("STRAIT_STORE__FREE_BYTES_MIN", "0")];
     alice.restart_with_settings(&settings).await;
+    ship_is(&alice, "is not there").await;
+    assert!(!shipped.exists(), "a disk may be missing there");
+    fs::create_dir(shipped).unwrap();
+    alice.tells("strait_ship_same_disk", 1).await;
+    ship_is(&alice, "the node's own disk").await;
     let params = json!([3, alice.address().await]);
     devnet.rpc("generatetoaddress", params).unwrap();
     mine(devnet, 101);
@@ -116,6 +121,15 @@ async fn pair(devnet: &TestDevnet, backend: &Backend, shipped: &Path) -> (Node, 
         node.reaches(&channel, ChannelPhase::Open).await;
     }
     (alice, bob, channel)
+}
+
+/// Waits until the node, which is ready all the same, says this of what it ships.
+async fn ship_is(node: &Node, words: &str) {
+    until(&format!("the node says {words}"), async || {
+        let ready = node.readiness();
+        (ready.starts_with("HTTP/1.1 200") && ready.contains(words)).then_some(())
+    })
+    .await;
 }
 
 fn mine(devnet: &TestDevnet, blocks: u64) {

@@ -15,12 +15,12 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_store::LogId;
 use strait_store_sqlite::{Place, Reader, Row};
 
-use super::folder::{self, Base, Contents};
+use super::folder::{self, Base, Contents, FolderId};
 use super::segment::{self, Payload};
 use super::status::{ShipStatus, now_ms};
 use super::{ShipError, ShipOptions};
 use crate::audit::{Way, audit_one};
-use crate::disk::{NodeDisk, PlaceError};
+use crate::disk::{Disk, NodeDisk, PlaceError};
 use crate::manifest::Manifest;
 use crate::restore::check_digest;
 use crate::seals::seal_bytes;
@@ -58,6 +58,7 @@ pub(super) struct Worker {
 
 /// A folder that is written to.
 struct Shipping {
+    id: FolderId,
     /// Everything up to here is in the folder.
     at: Place,
     open: Option<OpenSegment>,
@@ -156,6 +157,10 @@ impl Worker {
             return Ok(Pass::Whole);
         }
         let mut shipping = match self.shipping.take() {
+            // What was open goes on under what hides it: it must be looked at anew.
+            Some(shipping) if shipping.id != self.identify()? => {
+                return Err(ShipError::Replaced { folder: self.options.folder.clone() });
+            }
             Some(shipping) => shipping,
             None => self.find()?,
         };
@@ -188,7 +193,8 @@ impl Worker {
     fn find(&mut self) -> Result<Shipping, ShipError> {
         let folder = &self.options.folder;
         let failed = PlaceError::of(folder);
-        fs::create_dir_all(folder).map_err(&failed)?;
+        let id = self.identify()?;
+        self.look_at_disk();
         let lock = lock(folder)?;
         if self.base_job.is_none() {
             folder::remove_drafts(folder).map_err(&failed)?;
@@ -224,7 +230,23 @@ impl Worker {
         };
         let segments = folder::contents(folder).map_err(&failed)?.segments;
         let segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
-        Ok(Shipping { at, open: None, base_bytes, segment_bytes, _lock: lock })
+        Ok(Shipping { id, at, open: None, base_bytes, segment_bytes, _lock: lock })
+    }
+
+    /// The folder that its name leads to now.
+    fn identify(&self) -> Result<FolderId, ShipError> {
+        let folder = &self.options.folder;
+        let found = folder::identify(folder).map_err(PlaceError::of(folder))?;
+        found.ok_or_else(|| ShipError::NoFolder { folder: folder.clone() })
+    }
+
+    /// Tells once if the folder is on the disk of the log that it is to outlive.
+    fn look_at_disk(&self) {
+        let ShipOptions { folder, data_dir, .. } = &*self.options;
+        let disk = Disk::of(folder, data_dir);
+        if self.status.found_on(disk) && disk == Disk::Nodes {
+            tracing::warn!(folder = %folder.display(), "the log is shipped to the node's own disk: is the second one mounted?");
+        }
     }
 
     /// Where the folder ends, if the log goes on from there; `None` if it is empty, or the log has removed what follows.
@@ -378,7 +400,7 @@ impl Worker {
                 None => bytes,
                 Some(who) => seal_bytes(&bytes, who)?,
             };
-            fs::create_dir_all(&to)
+            durable::create_folder(&to)
                 .and_then(|()| durable::replace(&target, &bytes))
                 .map_err(failed)?;
         }

@@ -10,8 +10,8 @@ use crate::shape;
 /// `[ship]`: the log in a second folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShipConfig {
-    /// `folder`: an absolute path, unset: nothing is shipped. Best on another disk: whoever reads it sees every payment, unless
-    /// it is sealed. Since 0.1.
+    /// `folder`: an absolute path, unset: nothing is shipped. A folder that is there, inside the mount of another disk: it is never
+    /// made by the node. Whoever reads it sees every payment, unless it is sealed. Since 0.1.
     pub folder: Option<PathBuf>,
     /// `every_ms`: 10 to 60,000, default 200: how often the log is looked at. Longer loses more when the disk dies. Since 0.1.
     pub every: Duration,

@@ -106,6 +106,7 @@ fn verify(
         LiveLog::Behind(_) => "ends before",
         LiveLog::Gone(_) => "removed since",
     };
+    let Manifest { log_id, head, .. } = checked.manifest;
     output.object(&json!({
         "file": file.display().to_string(),
         "head_seq": checked.manifest.head.to_u64(),
@@ -113,7 +114,12 @@ fn verify(
         "events_folded": checked.folded,
         "modules": checked.manifest.modules,
         "live_log": live,
-    }))
+    }))?;
+    match checked.live {
+        LiveLog::Absent | LiveLog::Equal | LiveLog::Gone(_) => Ok(()),
+        LiveLog::Other(node) => Err(BackupError::OtherNode { backup: log_id, node }.into()),
+        LiveLog::Behind(node) => Err(BackupError::NodeBehind { backup: head, node }.into()),
+    }
 }
 
 /// Makes the log of a node that has none out of a copy.

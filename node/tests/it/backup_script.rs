@@ -154,6 +154,15 @@ async fn a_log_with_less_or_of_another_node_takes_nobodys_place() {
     let run = script(&stranger.config(), &world.backups()).arg("daily").output().unwrap();
     let words = told(&run, 3);
     assert!(words.contains("another node"), "{words}");
+    let verify = |config: &Path, data_dir: &Path, arguments: &[&str], code| {
+        let mut script = script(config, &world.backups());
+        script.env("STRAIT_DATA_DIR", data_dir).args(arguments);
+        told(&script.output().unwrap(), code)
+    };
+    let (strangers, home) = (stranger.config(), stranger.data_dir());
+    let words = verify(&strangers, &home, &["verify"], 3);
+    assert!(words.contains("it is another node's") && words.contains("other node"), "{words}");
+    verify(&strangers, &home, &["verify", "--alone"], 0);
 
     let older = tempfile::tempdir().unwrap();
     let mut restore = strait();
@@ -162,6 +171,10 @@ async fn a_log_with_less_or_of_another_node_takes_nobodys_place() {
     let run = world.script().env("STRAIT_DATA_DIR", older.path()).arg("daily").output().unwrap();
     let words = told(&run, 3);
     assert!(words.contains("must not take its place"), "{words}");
+    let words = verify(&world.node.config(), older.path(), &["verify"], 3);
+    assert!(words.contains("knows less than its backup"), "{words}");
+    verify(&world.node.config(), older.path(), &["verify", "--alone"], 0);
+    verify(&world.node.config(), older.path(), &["verify", "daily-2026-11-01T030000Z"], 0);
     assert_eq!(world.names(), before, "nothing came, nothing went");
 }
 
@@ -272,8 +285,14 @@ fn wrong_usage_is_told() {
         told(&run, code)
     };
     assert!(run(&["--help"], 0).contains("The seed is never in it"));
-    for wrong in [&[][..], &["weekly"], &["daily", "twice"], &["--recipient"], &["--what", "daily"]]
-    {
+    for wrong in [
+        &[][..],
+        &["daily", "--alone"],
+        &["weekly"],
+        &["daily", "twice"],
+        &["--recipient"],
+        &["--what", "daily"],
+    ] {
         assert!(run(wrong, 2).contains("--help"), "{wrong:?}");
     }
     run(&["verify"], 1);

@@ -16,6 +16,7 @@
 //! Spec: ADR-0016, `docs/storage-format.md`, "Shipped log".
 
 mod bring_back;
+mod carried_modules;
 mod folder;
 mod segment;
 mod status;

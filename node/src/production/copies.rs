@@ -14,7 +14,6 @@ use strait_telemetry::{Component, Health, Metrics};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::MissedTickBehavior;
 
-use super::InitError;
 use crate::config::Config;
 
 /// How often metrics and health are renewed.
@@ -28,19 +27,17 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Notes which node runs here, and starts shipping, if there is a folder to ship to, and telling. What cannot be
+    /// Notes which node runs here, and starts shipping, if there is a folder to ship to, and telling. What cannot be noted or
     /// started is told.
-    ///
-    /// # Errors
-    /// [`InitError::Folder`] if the node's own folder cannot be written.
     pub(super) fn start(
         config: &Config,
         id: NodeId,
         reader: Reader,
         (metrics, health): (&Arc<Metrics>, &Arc<Health>),
-    ) -> Result<Self, InitError> {
-        note_node_id(&config.data_dir, &id.to_string())
-            .map_err(|source| InitError::Folder { path: config.data_dir.clone(), source })?;
+    ) -> Self {
+        if let Err(error) = note_node_id(&config.data_dir, &id.to_string()) {
+            tracing::warn!(%error, "backups will not say which node they are of");
+        }
         health.started(Component::Ship);
         let shipper = config.ship.folder.clone().and_then(|folder| {
             let started = ship(config, folder, reader);
@@ -54,7 +51,7 @@ impl Copies {
         let status = shipper.as_ref().map(Shipper::status);
         let (metrics, health) = (Arc::clone(metrics), Arc::clone(health));
         let telling = tokio::spawn(tell(config.data_dir.clone(), status, metrics, health));
-        Ok(Self { shipper, telling })
+        Self { shipper, telling }
     }
 
     /// Ships what there is, and ends.

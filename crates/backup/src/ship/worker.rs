@@ -15,17 +15,18 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_store::LogId;
 use strait_store_sqlite::{Place, Reader, Row};
 
+use super::carried_modules;
 use super::folder::{self, Base, Contents, FolderId};
 use super::segment::{self, Payload};
 use super::status::{ShipStatus, now_ms};
 use super::{ShipError, ShipOptions};
 use crate::audit::{Way, audit_one};
 use crate::disk::{Disk, NodeDisk, PlaceError};
+use crate::durable;
 use crate::manifest::Manifest;
 use crate::restore::check_digest;
 use crate::seals::seal_bytes;
 use crate::take::{Order, TakeError, take};
-use crate::{durable, modules};
 
 /// Bytes after which a segment is closed.
 const SEGMENT_BYTES: u64 = 4 << 20;
@@ -386,24 +387,8 @@ impl Worker {
         if self.modules_looked.is_some_and(is_fresh) {
             return Ok(());
         }
-        let (from, to) =
-            (modules::folder(&self.options.data_dir), self.options.folder.join("modules"));
-        for name in modules::names(&from).map_err(PlaceError::of(&from))? {
-            let who = self.options.seal.seal_to();
-            let target = to.join(if who.is_some() { format!("{name}.age") } else { name.clone() });
-            if target.exists() {
-                continue;
-            }
-            let failed = PlaceError::of(&target);
-            let bytes = fs::read(from.join(&name)).map_err(PlaceError::of(&from))?;
-            let bytes = match who {
-                None => bytes,
-                Some(who) => seal_bytes(&bytes, who)?,
-            };
-            durable::create_folder(&to)
-                .and_then(|()| durable::replace(&target, &bytes))
-                .map_err(failed)?;
-        }
+        let ShipOptions { data_dir, folder, seal, .. } = &*self.options;
+        carried_modules::carry(data_dir, folder, seal)?;
         self.modules_looked = Some(now);
         Ok(())
     }

@@ -146,6 +146,9 @@ fn a_base_that_is_made_anew_where_the_old_one_ends_takes_its_place() {
         shipper.stop();
         let there = bases(&folder);
         assert!(there.len() == 1 && there[0].ends_with(".age") == is_sealed, "{turn}: {there:?}");
+        let modules = names(&folder.join("modules"));
+        let are_sealed = modules.iter().all(|name| name.ends_with(".age"));
+        assert!(modules.len() >= 2 && (are_sealed || !is_sealed), "{turn}: {modules:?}");
         match &plain {
             None => plain = Some(copy_folder(&folder)),
             Some(plain) if is_sealed => {

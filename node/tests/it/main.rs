@@ -24,3 +24,4 @@ mod reload;
 mod secrets;
 mod shipped;
 mod starting;
+mod world;

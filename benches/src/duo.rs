@@ -3,7 +3,7 @@
 use bitcoin::hashes::{Hash, sha256};
 use strait_channel::{
     Answer, Channel, ChannelEffect, ChannelEvent, ContractPolicy, Decision, Moment, Offer,
-    OpeningPolicy, Request,
+    OpeningPolicy, Request, TipStanding,
 };
 use strait_contract::{ScriptedRuntime, Terms};
 use strait_primitives::{
@@ -127,6 +127,7 @@ impl Duo {
         let moment = Moment {
             now: NOW,
             tip: TIP,
+            tip_standing: TipStanding::Current,
             contracts,
             policy: &NoContracts,
             settlements: &[],

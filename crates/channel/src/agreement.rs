@@ -3,7 +3,9 @@
 //! A round has no reject; what a side may refuse it refuses here. An agreement is durable on both sides before it is
 //! spoken of, and stands until the number and the height it is valid to: whoever agreed must accept the round that opens
 //! it until then, and for [`AGREEMENT_GRACE`] longer, because proposals wait for connections and tips differ. Later it is
-//! forgotten.
+//! forgotten. A round has no reject, so one that opens a contract and comes later than that costs the channel: this node
+//! proposes none in the last blocks, and none while it does not know how many are left; and it closes rather than leave the
+//! choice whether there is a contract to a peer that does not answer.
 //!
 //! The offerer queues `OpenContract` only after the peer has agreed; the peer records its agreement before it answers.
 //! If that answer is lost with its connection the peer may open the contract before it can answer again: a round that
@@ -19,12 +21,14 @@ use strait_wire::{
 };
 
 use crate::channel::{Channel, Link};
-use crate::decision::{ContractAnswer, Decision, Notice, Reaction, RequestError};
-use crate::event::ChannelEvent;
+use crate::decision::{
+    ContractAnswer, Decision, Moment, Notice, Reaction, RequestError, TipStanding,
+};
+use crate::event::{ChannelEvent, ForceReason};
 use crate::ledger::{Agreement, Agreements};
-use crate::limits::{AGREEMENT_BLOCKS, AGREEMENT_GRACE, CONTRACTS_MAX};
+use crate::limits::{AGREEMENT_ANSWER, AGREEMENT_BLOCKS, AGREEMENT_GRACE, CONTRACTS_MAX};
 use crate::party::contract_party;
-use crate::state::{Funded, Live};
+use crate::state::{Funded, Live, Outstanding};
 
 /// Rounds that an agreement outlives its offer by: enough for any queue, few enough that it does not bind for ever.
 const VALID_ROUNDS: u64 = 100_000;
@@ -102,6 +106,26 @@ impl Channel {
                 let answer = ContractAnswer::Refused(Note::cut("it was not answered in time"));
                 out.notice(Notice::ContractAnswered { contract, answer });
             }
+        }
+    }
+
+    /// Closes without a peer that neither accepts nor can refuse what this node has proposed: to open a contract whose time
+    /// is over. As long as the proposal stands, the peer alone chooses whether there is a contract, and prices move.
+    pub(crate) fn close_unanswered(&mut self, moment: &Moment<'_>, out: &mut Decision) {
+        match moment.tip_standing {
+            // Blocks that come all at once are no time for an answer.
+            TipStanding::Stale => return,
+            TipStanding::Current => {}
+        }
+        let height = moment.tip.saturating_sub(AGREEMENT_GRACE);
+        let live = self.live();
+        if !live.is_running() || !live.proposes_what_lapsed(height) {
+            self.volatile.overdue_since = None;
+            return;
+        }
+        let since = *self.volatile.overdue_since.get_or_insert(moment.tip);
+        if moment.tip >= since.saturating_add(AGREEMENT_ANSWER) {
+            self.force_close(ForceReason::Deadline, out);
         }
     }
 
@@ -197,6 +221,16 @@ impl Live {
         all
     }
 
+    /// True if a round that this node has proposed opens a contract whose agreement does not hold at this height.
+    fn proposes_what_lapsed(&self, height: BlockHeight) -> bool {
+        let Some(Outstanding::Proposed { operations, .. }) = &self.rounds.outstanding else {
+            return false;
+        };
+        let mut agreements = opened(operations).filter_map(|id| self.agreements.get(&id));
+        !matches!(self.funded, Funded::Spent { .. })
+            && agreements.any(|agreement| !agreement.holds_at(height))
+    }
+
     fn knows_contract(&self, contract: ContractId) -> bool {
         self.offers.contains_key(&contract)
             || self.agreements.contains_key(&contract)
@@ -255,7 +289,7 @@ impl Live {
 }
 
 /// The contracts that a round opens.
-fn opened(operations: &Operations) -> impl Iterator<Item = ContractId> {
+pub(crate) fn opened(operations: &Operations) -> impl Iterator<Item = ContractId> {
     operations.as_slice().iter().filter_map(|operation| match operation {
         Operation::OpenContract { contract } => Some(*contract),
         Operation::Pay { .. }

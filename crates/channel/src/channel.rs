@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use bitcoin::hashes::{Hash, sha256};
 use strait_primitives::{
-    ChannelId, CommitmentNumber, Digest, Millis, NodeId, RequestKey, SchnorrSignature, Timestamp,
+    BlockHeight, ChannelId, CommitmentNumber, Digest, Millis, NodeId, RequestKey, SchnorrSignature,
+    Timestamp,
 };
 use strait_signer::ChannelSigner;
 use strait_wire::{Fault, FaultCode, Message, Note, Operations, Propose, TurnWish};
@@ -75,6 +76,8 @@ pub(crate) struct Volatile {
     pub(crate) stalls: u32,
     /// When the first of those was found out.
     pub(crate) stalled_since: Option<Timestamp>,
+    /// The best block's height when it was found out that the peer may not accept any more what was proposed to it.
+    pub(crate) overdue_since: Option<BlockHeight>,
     /// Since when an opening runs.
     pub(crate) opening_since: Option<Timestamp>,
     /// The operator has asked for a cooperative close.
@@ -100,6 +103,7 @@ impl Volatile {
             owed: Millis(0),
             stalls: 0,
             stalled_since: None,
+            overdue_since: None,
             opening_since: None,
             close_wanted: false,
             told_number: None,
@@ -289,6 +293,7 @@ impl Channel {
             return;
         }
         self.lapse_agreements(moment.tip, out);
+        self.close_unanswered(moment, out);
         if matches!(self.volatile.link, Link::Down | Link::Restoring) {
             return;
         }

@@ -1,6 +1,6 @@
 //! What the machine hands out: events to be saved, effects that wait for them, and what a peer did wrong.
 
-use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, Digest, FeeRate};
+use strait_primitives::{BlockHeight, CommitmentNumber, ContractId, Digest, FeeRate, PaymentHash};
 use strait_wire::{FaultCode, Message, Note, Operation, Operations};
 use thiserror::Error;
 
@@ -121,6 +121,20 @@ pub enum RequestError {
         expiry: BlockHeight,
         /// The best block's height.
         tip: BlockHeight,
+    },
+    /// A lock under a hash whose preimage is a secret of the channel itself, which a side will show in a later round.
+    #[error("{payment_hash} is the hash of a revocation secret of this channel")]
+    RevocationHash {
+        /// It.
+        payment_hash: PaymentHash,
+    },
+    /// A contract is opened while there is time left, and nobody knows here how much there is.
+    #[error(
+        "the chain is not known up to its tip, and contract {contract} is opened in time or not at all"
+    )]
+    TipStale {
+        /// Which.
+        contract: ContractId,
     },
     /// The channel is not open for rounds.
     #[error("the channel is {state}")]
@@ -246,6 +260,16 @@ impl From<Violation> for Reaction {
     }
 }
 
+/// What the best block known here is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TipStanding {
+    /// The chain may be ahead, by however much: whatever is due at the height known here is due, and nothing may count on
+    /// there being time left.
+    Stale,
+    /// It is the network's tip, as far as anybody can tell.
+    Current,
+}
+
 /// What a step may look at beside the channel itself.
 #[derive(Clone, Copy)]
 pub struct Moment<'a> {
@@ -253,6 +277,8 @@ pub struct Moment<'a> {
     pub now: strait_primitives::Timestamp,
     /// The height of the best block.
     pub tip: BlockHeight,
+    /// What that is worth.
+    pub tip_standing: TipStanding,
     /// What runs contracts.
     pub contracts: &'a dyn strait_contract::ContractRuntime,
     /// What the operator thinks of contracts that peers offer.

@@ -2,15 +2,20 @@
 
 use std::borrow::Cow;
 
-use strait_primitives::{BlockHeight, CommitmentNumber, Party};
+use strait_primitives::{BlockHeight, CommitmentNumber, Party, PaymentHash};
+use strait_signer::ChannelSigner;
 use strait_wire::limits::{OPERATIONS_BYTES_MAX, OPERATIONS_MAX};
 use strait_wire::{Operation, Operations};
 
 use crate::Request;
+use crate::agreement::opened;
 use crate::channel::Channel;
-use crate::decision::{Decision, Moment, Notice, RequestError};
+use crate::decision::{Decision, Moment, Notice, RequestError, TipStanding};
 use crate::event::CarriedRequest;
 use crate::ledger::{ContractChange, Contracts, Ledger, RoundContext};
+use crate::limits::AGREEMENT_MARGIN;
+use crate::round::after;
+use crate::state::Live;
 
 /// What a round about to be proposed holds. Without requests it only settles locks, whatever was tried.
 pub(crate) struct Draft {
@@ -27,6 +32,8 @@ pub(crate) struct Draft {
 /// A draft while it is written.
 struct Sketch<'a> {
     ctx: RoundContext<'a>,
+    live: &'a Live,
+    signer: &'a ChannelSigner,
     ledger: Ledger,
     operations: Vec<Operation>,
     bytes: usize,
@@ -44,14 +51,17 @@ impl Channel {
         moment: &Moment<'_>,
         out: &mut Decision,
     ) -> Draft {
-        let Self { state, volatile, .. } = self;
+        let Self { state, volatile, signer, .. } = self;
+        let signer = &*signer;
         let live = state.live().expect("the caller has checked that the channel lives");
         let rules = live.setup.rules();
         let contracts = Contracts::Run(moment.contracts);
         let party = live.setup.party;
         let begin = || Sketch {
             ctx: RoundContext::new(&rules, party, number, &live.agreements, contracts)
-                .at(moment.tip),
+                .at(moment.tip.saturating_add(AGREEMENT_MARGIN)),
+            live,
+            signer,
             ledger: live.rounds.ledger.clone(),
             operations: Vec::new(),
             bytes: 0,
@@ -71,7 +81,7 @@ impl Channel {
             }
             let request = volatile.queue.pop_front().expect("the front was just seen");
             volatile.queued_operations -= request.operations.as_slice().len();
-            if let Err(reason) = sketch.add(&request, moment.tip) {
+            if let Err(reason) = sketch.add(&request, moment) {
                 out.notice(Notice::Refused { request: request.carried(), reason });
             }
         }
@@ -81,6 +91,24 @@ impl Channel {
             sketch.settle_locks(moment.settlements);
         }
         sketch.finish()
+    }
+
+    /// True for a hash whose secret a side of this channel will show: no lock may hang on it (protocol section 4).
+    #[must_use]
+    pub fn is_revocation_hash(&self, hash: &PaymentHash) -> bool {
+        self.state.live().is_some_and(|live| live.is_revocation_hash(&self.signer, hash))
+    }
+}
+
+impl Live {
+    /// As [`Channel::is_revocation_hash`]: the hashes that the peer has shown, and this node's own of the last number, of
+    /// this one, of the next, and of the one that the next round shows.
+    fn is_revocation_hash(&self, signer: &ChannelSigner, hash: &PaymentHash) -> bool {
+        let number = self.rounds.number;
+        let next = after(number);
+        let own = [number.previous(), Some(number), Some(next), next.next()];
+        let own = own.into_iter().flatten().map(|number| signer.revocation_hash(number));
+        own.chain(self.rounds.counterparty_hashes).any(|shown| shown.as_bytes() == hash.as_bytes())
     }
 }
 
@@ -122,8 +150,14 @@ impl Sketch<'_> {
     }
 
     /// Numbers the request's locks, and takes it in if the ledger allows it.
-    fn add(&mut self, request: &Request, tip: BlockHeight) -> Result<(), RequestError> {
-        let list = self.numbered(request.operations.as_slice(), tip)?;
+    fn add(&mut self, request: &Request, moment: &Moment<'_>) -> Result<(), RequestError> {
+        match (moment.tip_standing, opened(&request.operations).next()) {
+            (TipStanding::Stale, Some(contract)) => {
+                return Err(RequestError::TipStale { contract });
+            }
+            (TipStanding::Stale, None) | (TipStanding::Current, _) => {}
+        }
+        let list = self.numbered(request.operations.as_slice(), moment.tip)?;
         self.ledger.apply_all(&list, &mut self.ctx).map_err(RequestError::Ledger)?;
         self.bytes += encoded_len_max(&list);
         self.operations.extend_from_slice(&list);
@@ -132,7 +166,8 @@ impl Sketch<'_> {
     }
 
     /// A lock gets its number here: whoever asked for it cannot know which is next. One that has expired while it waited
-    /// would only make this node close.
+    /// would only make this node close; and a peer that chooses a lock's hash could choose one of its own revocation
+    /// hashes, whose preimage is then a secret of the channel.
     fn numbered<'l>(
         &self,
         list: &'l [Operation],
@@ -144,9 +179,12 @@ impl Sketch<'_> {
         let mut numbers = self.ledger.next_locks(self.ctx.proposer);
         let mut list = list.to_vec();
         for operation in &mut list {
-            if let Operation::AddLock { lock, expiry, .. } = operation {
+            if let Operation::AddLock { lock, expiry, payment_hash, .. } = operation {
                 if *expiry <= tip {
                     return Err(RequestError::LockExpired { expiry: *expiry, tip });
+                }
+                if self.live.is_revocation_hash(self.signer, payment_hash) {
+                    return Err(RequestError::RevocationHash { payment_hash: *payment_hash });
                 }
                 *lock = numbers.next().expect("a channel has fewer than 2^64 locks");
             }

@@ -40,7 +40,8 @@ pub use agreement::ContractPolicy;
 pub use channel::{Channel, Link, Request};
 pub use commitments::{Commitments, txid_digest, txid_of};
 pub use decision::{
-    ChannelEffect, ContractAnswer, Decision, Moment, Notice, Reaction, RequestError, Violation,
+    ChannelEffect, ContractAnswer, Decision, Moment, Notice, Reaction, RequestError, TipStanding,
+    Violation,
 };
 pub use event::{AbandonReason, CarriedRequest, ChannelEvent, ForceReason, Signed, Spender};
 pub use ledger::{

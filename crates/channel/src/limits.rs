@@ -46,5 +46,15 @@ pub(crate) const CLOSE_OFFERS_MAX: u32 = 20;
 /// what its terms are worth when prices move, and pays nothing for it.
 pub(crate) const AGREEMENT_BLOCKS: BlockDelta = BlockDelta::new(72);
 
+/// Blocks before that end from which on this node proposes no such round any more: a quarter of a day more in which its
+/// proposal finds a connection. Who waits for its user so long has lost nothing but an offer.
+pub(crate) const AGREEMENT_MARGIN: BlockDelta = BlockDelta::new(36);
+
 /// Blocks by which the other side accepts such a round later: proposals wait for connections, and tips differ.
 pub(crate) const AGREEMENT_GRACE: BlockDelta = BlockDelta::new(72);
+
+/// Blocks that a proposal which may not be accepted any more stays before its channel is closed, counted from when that is
+/// found out: an hour, in which a peer that has accepted it in time may say so after a restart of this node.
+pub(crate) const AGREEMENT_ANSWER: BlockDelta = BlockDelta::new(6);
+
+const _: () = assert!(AGREEMENT_MARGIN.to_u32() < AGREEMENT_BLOCKS.to_u32());

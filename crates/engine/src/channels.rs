@@ -10,7 +10,7 @@ use strait_wallet::Purpose;
 use strait_wire::{Fault, FaultCode, Message, Note, OfferContract, Operations, RefuseContract};
 
 use crate::effect::{Effect, Report};
-use crate::engine::{Engine, Moment, Policy, Step};
+use crate::engine::{Engine, Moment, Policy, Step, derive_entropy};
 use crate::event::Event;
 use crate::peers::Greeting;
 use crate::state::placed;
@@ -68,15 +68,6 @@ impl Engine {
         {
             let note = Note::cut("another channel has a contract of this name");
             crate::peers::send(peer, RefuseContract { channel: id, contract, note }, out);
-        } else if let (Message::OfferContract(OfferContract { contract, .. }), Err(_)) =
-            (&message, self.check_disk())
-        {
-            let note = Note::cut("the disk of this node is nearly full: it takes no contract now");
-            crate::peers::send(
-                peer,
-                RefuseContract { channel: id, contract: *contract, note },
-                out,
-            );
         } else if let Message::Propose(propose) = message {
             // Before it is weighed: whatever becomes of it, a preimage in it is known.
             self.learn_from(id, &propose, out);
@@ -160,16 +151,27 @@ impl Engine {
         out: &mut Step,
         act: impl FnOnce(&mut Channel, &strait_channel::Moment<'_>, &mut Decision),
     ) {
-        let (tip, rate) = (self.tip().height, self.fee_rate());
+        let (tip, close_fee_rate) = (self.tip().height, self.fee_rate());
         let policy = Policy {
             modules: &self.book.modules,
             contracts: moment.contracts,
             collateral_max: self.config.contract_collateral_max,
             allowed: self.config.contract_modules.as_ref(),
+            disk: self.disk,
         };
         let settlements = self.payments.settlements(id, self.showing());
+        let tip_standing = self.tip_standing();
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        let inner = Self::channel_moment(tip, rate, &policy, &settlements, moment, id);
+        let inner = strait_channel::Moment {
+            now: moment.now,
+            tip,
+            tip_standing,
+            contracts: moment.contracts,
+            policy: &policy,
+            settlements: &settlements,
+            close_fee_rate,
+            entropy: derive_entropy(&moment.entropy, id.as_bytes()),
+        };
         let mut decision = Decision::default();
         act(channel, &inner, &mut decision);
         self.absorb(id, decision, moment, out);

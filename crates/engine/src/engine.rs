@@ -8,13 +8,11 @@ use strait_contract::{ContractRuntime, Terms};
 use strait_log::Unsaved;
 use strait_payment::PaymentBook;
 use strait_primitives::{
-    BlockHeight, ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats,
-    Timestamp,
+    ChannelId, ContractId, EventSeq, FeeRate, MilliSats, ModuleHash, NodeId, Sats, Timestamp,
 };
 use strait_signer::Seed;
 use strait_wallet::{Account, AddressGap, Wallet, WalletState};
 use strait_watcher::{Watcher, WatcherState};
-use strait_wire::Operation;
 use thiserror::Error;
 
 use crate::answer::CommandError;
@@ -23,7 +21,7 @@ use crate::effect::Effect;
 use crate::event::Event;
 use crate::input::Input;
 use crate::locks::LockDesk;
-use crate::low_disk::DiskRoom;
+use crate::low_disk::{DiskRoom, LetPass};
 use crate::payments::{Waiters, payments_in};
 use crate::state::{BlockPoint, Book, NodeState};
 use crate::work::Work;
@@ -95,6 +93,8 @@ pub struct Engine {
     pub(crate) work: Work,
     /// Whether the log has room to grow, as last measured.
     pub(crate) disk: DiskRoom,
+    /// What a disk that is nearly full has let pass.
+    pub(crate) let_pass: LetPass,
     next: EventSeq,
 }
 
@@ -199,6 +199,7 @@ impl Engine {
             answered_openings: VecDeque::new(),
             work: Work::default(),
             disk: DiskRoom::default(),
+            let_pass: LetPass::default(),
             next,
         }
     }
@@ -374,26 +375,6 @@ impl Engine {
             Some(actual) => Ok(actual),
         }
     }
-
-    /// A channel's moment within the node's.
-    pub(crate) fn channel_moment<'a>(
-        tip: BlockHeight,
-        rate: FeeRate,
-        policy: &'a Policy<'a>,
-        settlements: &'a [Operation],
-        moment: &Moment<'a>,
-        channel: ChannelId,
-    ) -> strait_channel::Moment<'a> {
-        strait_channel::Moment {
-            now: moment.now,
-            tip,
-            contracts: moment.contracts,
-            policy,
-            settlements,
-            close_fee_rate: rate,
-            entropy: derive_entropy(&moment.entropy, channel.as_bytes()),
-        }
-    }
 }
 
 /// The operator's rules for contracts that peers offer.
@@ -402,10 +383,17 @@ pub(crate) struct Policy<'a> {
     pub(crate) contracts: &'a dyn ContractRuntime,
     pub(crate) collateral_max: MilliSats,
     pub(crate) allowed: Option<&'a BTreeSet<ModuleHash>>,
+    pub(crate) disk: DiskRoom,
 }
 
 impl ContractPolicy for Policy<'_> {
     fn judge(&self, terms: &Terms, own_collateral: MilliSats) -> Result<(), String> {
+        match self.disk {
+            DiskRoom::Ample => {}
+            DiskRoom::Low { .. } => {
+                return Err("the disk of this node is nearly full: it takes no contract now".into());
+            }
+        }
         if !self.modules.contains_key(&terms.module) || !self.contracts.is_loaded(&terms.module) {
             return Err(format!("module {} is not allowed here", terms.module));
         }

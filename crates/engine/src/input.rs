@@ -1,20 +1,11 @@
 //! Everything the world can do to a node.
 
 use bitcoin::{Block, BlockHash, Transaction};
+pub use strait_channel::TipStanding;
 use strait_primitives::{BlockHeight, FeeRate, NodeId};
 use strait_wire::Message;
 
 use crate::{Command, CommandId, DiskRoom};
-
-/// What the best block known here is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TipStanding {
-    /// The chain may be ahead, by however much: whatever is due at the height known here is due, and nothing may count on
-    /// there being time left.
-    Stale,
-    /// It is the network's tip, as far as anybody can tell.
-    Current,
-}
 
 /// One thing that happened outside.
 #[derive(Debug, Clone)]

@@ -76,6 +76,11 @@ pub(crate) const DEPTH_STEPS_MAX: u64 = 144;
 // A block that the node can lose, its wallet can lose as well.
 const _: () = assert!(RECENT_BLOCKS < BLOCKS_KEPT.to_u32() as usize);
 const _: () = assert!(REQUESTS_KEPT < REQUESTS_MAX);
+/// While the disk is nearly full, rounds that begin something take at most one part in so many of the room that is wanted:
+/// 80 MiB of the default. A peer that has this node's locks to claim might fill the rest with them.
+pub(crate) const LOW_DISK_PART: u64 = 16;
+/// What a round takes in the log beside its operations and contracts: two events of signatures, secrets and hashes.
+pub(crate) const ROUND_BYTES_MAX: u64 = 2_048;
 /// Tokens at a time: a person can still read the list.
 pub const TOKENS_MAX: usize = 1_000;
 /// Bytes of a token's label: a name and a purpose.

@@ -14,8 +14,7 @@ use strait_payment::{
     payment_hash_of,
 };
 use strait_primitives::{
-    BlockDelta, BlockHeight, ChannelId, LockId, MilliSats, NodeId, PaymentHash, Preimage,
-    RequestKey, Sats, Side,
+    BlockDelta, BlockHeight, ChannelId, LockId, MilliSats, NodeId, Preimage, RequestKey, Sats, Side,
 };
 use strait_watcher::preimages_in;
 use strait_wire::{CancelReason, Operation, Propose, Route};
@@ -281,6 +280,11 @@ impl Engine {
         self.locks.stirred = true;
     }
 
+    /// What the best block is worth.
+    pub(crate) const fn tip_standing(&self) -> TipStanding {
+        self.locks.tip
+    }
+
     /// Whether a preimage may be shown: not while nobody knows how much time is left to enforce its lock.
     pub(crate) const fn showing(&self) -> Showing {
         match self.locks.tip {
@@ -321,8 +325,10 @@ impl Engine {
             let (tip, policy) = (self.tip().height, &self.config.locks);
             let lock = self.payments.find_incoming(&key).expect("it was just seen");
             let has_output = lock.terms.amount.floor_sats() >= DUST_LIMIT;
-            let is_unwanted = self.is_revocation_hash(&key.channel, &lock.terms.payment_hash)
-                || (has_output && !is_covered);
+            let channel = self.channels.get(&key.channel);
+            let has_own_hash =
+                channel.is_some_and(|c| c.is_revocation_hash(&lock.terms.payment_hash));
+            let is_unwanted = has_own_hash || (has_output && !is_covered);
             let verdict = if is_unwanted {
                 Verdict::Cancel(CancelReason::Unwanted)
             } else {
@@ -343,16 +349,6 @@ impl Engine {
     pub(crate) fn is_in_doubt(&self, channel: &ChannelId) -> bool {
         let live = self.channels.get(channel).and_then(|channel| channel.state().live());
         live.is_some_and(Live::is_quarantined)
-    }
-
-    /// True for a hash whose secret a side of this channel will show: no lock may hang on it (protocol section 3).
-    fn is_revocation_hash(&self, channel: &ChannelId, hash: &PaymentHash) -> bool {
-        let Some(channel) = self.channels.get(channel) else { return false };
-        let Some(live) = channel.state().live() else { return false };
-        let number = live.rounds.number;
-        let own = [number.previous(), Some(number), number.next()];
-        let own = own.into_iter().flatten().map(|number| channel.signer().revocation_hash(number));
-        own.chain(live.rounds.counterparty_hashes).any(|shown| shown.as_bytes() == hash.as_bytes())
     }
 
     /// The same for one lock, which a channel of this store may have been asked to pass on since.

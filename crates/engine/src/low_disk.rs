@@ -6,17 +6,27 @@
 //!
 //! A peer's proposal is taken if the channel has less to settle after it than before, or if this node needs the turn that
 //! comes with it; so rounds end by themselves, whatever a peer proposes. For any other the connection is dropped. Nobody
-//! is accused: the peer says the same on the next connection, and is heard once there is room. What it would settle after
-//! such a round waits with it (finding O19).
+//! is accused: the peer says the same on the next connection, and is heard once there is room.
+//!
+//! A peer cannot take a proposal back, and what it has to settle waits behind it: while a lock of this node's stands in
+//! the channel, it may be the peer's claim that waits, and at the claim's deadline the peer would close by force. And what
+//! both have agreed to open may be opened for some blocks only. So there one such round passes in each block, as long as
+//! all of them together take a small part of the room that is left.
 //!
 //! **Invariant:** the log never hears of it. How much room there is belongs to a moment and a machine, and replay does not
 //! depend on it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use strait_channel::Live;
+use strait_contract::limits::STATE_BYTES_MAX;
 use strait_payment::Verdict;
+use strait_primitives::{BlockHeight, ChannelId, CommitmentNumber};
 use strait_wire::{CancelReason, Operation, Propose};
 
 use crate::answer::CommandError;
 use crate::engine::Engine;
+use crate::limits::{LOW_DISK_PART, ROUND_BYTES_MAX};
 
 /// Whether the log has room to grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,10 +43,60 @@ pub enum DiskRoom {
     },
 }
 
+/// Rounds that began something and were let pass although the disk was nearly full.
+#[derive(Debug, Default)]
+pub(crate) struct LetPass {
+    /// What they took in the log at most, all together, since there was room last.
+    bytes: u64,
+    /// The last one of each channel: its number, and the best block's height then.
+    last: BTreeMap<ChannelId, (CommitmentNumber, BlockHeight)>,
+}
+
+impl LetPass {
+    /// Lets a round of so many bytes pass, if it is the channel's first in this block. One that has passed, and is said
+    /// again, passes again.
+    fn admit(&mut self, propose: &Propose, tip: BlockHeight, bytes_max: u64) -> Result<(), NoRoom> {
+        let last = self.last.get(&propose.channel);
+        if last.is_some_and(|(number, _)| *number == propose.number) {
+            return Ok(());
+        }
+        let bytes = self.bytes.saturating_add(bytes_of(propose));
+        if last.is_some_and(|(_, height)| tip <= *height) || bytes > bytes_max {
+            return Err(NoRoom);
+        }
+        self.bytes = bytes;
+        self.last.insert(propose.channel, (propose.number, tip));
+        Ok(())
+    }
+}
+
+/// There is no room for a peer's round now.
+pub(crate) struct NoRoom;
+
 impl Engine {
     /// How much room there is was measured.
-    pub(crate) const fn handle_disk(&mut self, room: DiskRoom) {
+    pub(crate) fn handle_disk(&mut self, room: DiskRoom) {
+        if room == DiskRoom::Ample {
+            self.let_pass = LetPass::default();
+        }
         self.disk = room;
+    }
+
+    /// Whether there is room for the round that a peer's proposal would begin.
+    ///
+    /// # Errors
+    /// [`NoRoom`].
+    pub(crate) fn admit_round(&mut self, propose: &Propose) -> Result<(), NoRoom> {
+        let DiskRoom::Low { wanted_bytes, .. } = self.disk else { return Ok(()) };
+        if !self.begins_something(propose) {
+            return Ok(());
+        }
+        let live = self.channels.get(&propose.channel).and_then(|channel| channel.state().live());
+        if !live.is_some_and(|live| binds_this_node(live, propose)) {
+            return Err(NoRoom);
+        }
+        let tip = self.tip().height;
+        self.let_pass.admit(propose, tip, wanted_bytes / LOW_DISK_PART)
     }
 
     /// Refuses to begin something while the disk is nearly full.
@@ -65,11 +125,8 @@ impl Engine {
         if operations.iter().any(begins) { self.check_disk() } else { Ok(()) }
     }
 
-    /// True if a peer's proposal would begin a round for which there is no room.
-    pub(crate) fn has_no_room_for(&self, propose: &Propose) -> bool {
-        if self.disk == DiskRoom::Ample {
-            return false;
-        }
+    /// True if a peer's proposal would begin a round after which there is as much to settle in the channel as before.
+    fn begins_something(&self, propose: &Propose) -> bool {
         let Some(channel) = self.channels.get(&propose.channel) else { return false };
         let Some(live) = channel.state().live() else { return false };
         // What is under way goes on, and what is out of place is judged as ever: neither begins a round.
@@ -105,5 +162,46 @@ impl Engine {
                 verdict
             }
         }
+    }
+}
+
+/// True for a round that this node has reason to let pass: behind it the peer may wait to claim a lock, or it opens what
+/// both have agreed to.
+fn binds_this_node(live: &Live, propose: &Propose) -> bool {
+    let own = live.setup.party;
+    let has_own_lock = live.rounds.ledger.locks().any(|(offerer, ..)| offerer == own);
+    let is_agreed = |operation: &Operation| match operation {
+        Operation::OpenContract { contract } => {
+            live.agreements.contains_key(contract) || live.offers.contains_key(contract)
+        }
+        Operation::Pay { .. }
+        | Operation::AddLock { .. }
+        | Operation::ClaimLock { .. }
+        | Operation::CancelLock { .. }
+        | Operation::RaiseHeight { .. }
+        | Operation::Act { .. }
+        | Operation::SettleContract { .. } => false,
+    };
+    has_own_lock || propose.operations.as_slice().iter().any(is_agreed)
+}
+
+/// What a round takes in the log at most: its operations, where they leave contracts, and what every round takes.
+fn bytes_of(propose: &Propose) -> u64 {
+    let list = propose.operations.as_slice();
+    let contracts: BTreeSet<_> = list.iter().filter_map(contract_of).collect();
+    let operations: usize = list.iter().map(Operation::encoded_len_max).sum();
+    let bytes = operations.saturating_add(contracts.len().saturating_mul(STATE_BYTES_MAX));
+    u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(ROUND_BYTES_MAX)
+}
+
+const fn contract_of(operation: &Operation) -> Option<&strait_primitives::ContractId> {
+    match operation {
+        Operation::OpenContract { contract } | Operation::Act { contract, .. } => Some(contract),
+        Operation::Pay { .. }
+        | Operation::AddLock { .. }
+        | Operation::ClaimLock { .. }
+        | Operation::CancelLock { .. }
+        | Operation::RaiseHeight { .. }
+        | Operation::SettleContract { .. } => None,
     }
 }

@@ -20,6 +20,7 @@ use crate::engine::{Engine, Moment, Step};
 use crate::limits::{
     FUEL_AHEAD_OF_ALL, FUEL_AHEAD_OF_PEER, FUEL_OF_ALL_PER_MS, FUEL_OF_PEER_PER_MS, SILENT_AFTER,
 };
+use crate::low_disk::NoRoom;
 
 /// What peers' contracts have burnt and not earned back, and whose proposals wait for that.
 #[derive(Debug, Default)]
@@ -62,7 +63,7 @@ impl Engine {
         out: &mut Step,
     ) {
         let id = propose.channel;
-        if self.has_no_room_for(&propose) {
+        if let Err(NoRoom) = self.admit_round(&propose) {
             out.effects.push(Effect::Disconnect(peer));
             return;
         }

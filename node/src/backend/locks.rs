@@ -183,6 +183,10 @@ pub(super) const EXPIRED: Refusal = (
     ErrorCode::ExpiryOutOfRange,
     "nothing was offered; offer it with a later expiry, under a new key",
 );
+pub(super) const REVOCATION_HASH: Refusal = (
+    ErrorCode::InvalidField,
+    "nothing was offered; ask whoever is to be paid for another payment_hash, and wonder why it chose this one",
+);
 pub(super) const TOO_FAR: Refusal =
     (ErrorCode::ExpiryOutOfRange, "choose a height below the end that the message names");
 pub(super) const TOO_MANY: Refusal = (

@@ -145,8 +145,12 @@ fn channel(error: &CommandError, reason: &RequestError) -> ApiError {
         RequestError::Ledger(LedgerError::DustExposure { .. }) => locks::TOO_MUCH_DUST,
         RequestError::Ledger(LedgerError::Expiry { .. }) => locks::TOO_FAR,
         RequestError::LockExpired { .. } => locks::EXPIRED,
+        RequestError::RevocationHash { .. } => locks::REVOCATION_HASH,
         RequestError::Ledger(_) => (ErrorCode::InvalidField, "the message says which rule"),
         RequestError::TooLarge(_) => (ErrorCode::LimitReached, "split it into several requests"),
+        RequestError::TipStale { .. } => {
+            (ErrorCode::ChainUnavailable, "ask again when the node has caught up with the chain")
+        }
         RequestError::QueueFull { .. } => (ErrorCode::Busy, "ask again when rounds have passed"),
         RequestError::NotOpen { .. } => {
             (ErrorCode::ChannelNotReady, "wait until the channel's phase is open")

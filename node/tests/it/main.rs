@@ -22,6 +22,7 @@ mod processes;
 mod real_chain;
 mod reload;
 mod secrets;
+mod settings_page;
 mod shipped;
 mod starting;
 mod world;

@@ -1,6 +1,9 @@
 //! Contracts: agreeing, opening, acting, settling, and every way in which one of these does not go through.
 
-use strait_channel::{ContractAnswer, LedgerError, Notice, Reaction, RequestError, Violation};
+use strait_channel::{
+    Closing, ContractAnswer, ForceReason, LedgerError, Notice, Reaction, RequestError, TipStanding,
+    Violation,
+};
 use strait_contract::scripted::{PURSE, PURSE_FUEL, PurseAction};
 use strait_contract::{Collateral, Limits, Params, ScriptedRuntime, Terms};
 use strait_primitives::{
@@ -254,6 +257,88 @@ fn an_agreement_opens_nothing_after_its_height() {
         assert!(pair.node(party).live().agreements.is_empty());
     }
     pair.assert_agreed();
+}
+
+/// A round that opens a contract too late costs the channel, so the last blocks are for its way to the peer.
+#[test]
+fn a_contract_is_opened_while_there_is_time_for_the_round_to_arrive() {
+    for (late, is_proposed) in [(36, true), (37, false)] {
+        let mut pair = Pair::balanced();
+        offer(&mut pair, Party::Opener, terms(1_000, 1_000));
+        pair.settle();
+        pair.world.tip = above(TIP, late);
+        assert!(pair.request(Party::Acceptor, 1, vec![open()]));
+        pair.settle();
+        pair.assert_agreed();
+        let ledger = &pair.opener.live().rounds.ledger;
+        assert_eq!(ledger.contract(&PURSE_ID).is_some(), is_proposed, "{late} blocks later");
+    }
+}
+
+#[test]
+fn on_a_stale_tip_no_contract_is_opened_and_all_else_goes_on() {
+    let mut pair = Pair::balanced();
+    offer(&mut pair, Party::Opener, terms(1_000, 1_000));
+    pair.settle();
+    pair.world.tip_standing = TipStanding::Stale;
+    assert!(pair.request(Party::Opener, 1, vec![pay(1_000), open()]));
+    assert!(pair.request(Party::Opener, 2, vec![pay(1_000)]));
+    pair.settle();
+    assert_eq!(refusal(&pair, Party::Opener), RequestError::TipStale { contract: PURSE_ID });
+    assert!(irrevocable(&pair.opener).contains(&key(2)));
+    pair.world.tip_standing = TipStanding::Current;
+    assert!(pair.request(Party::Opener, 3, vec![open()]));
+    pair.settle();
+    assert!(pair.opener.live().rounds.ledger.contract(&PURSE_ID).is_some());
+}
+
+/// An opener whose proposal is on its way as the connection breaks, before the peer has it or after.
+fn proposed_and_alone(deliveries: usize) -> Pair {
+    let mut pair = Pair::balanced();
+    offer(&mut pair, Party::Opener, terms(1_000, 1_000));
+    pair.settle();
+    assert!(pair.request(Party::Opener, 1, vec![open()]));
+    pair.poll(Party::Opener);
+    for _ in 0..deliveries {
+        pair.deliver(Party::Acceptor);
+    }
+    pair.disconnect();
+    pair
+}
+
+fn polled_at(pair: &mut Pair, late: u32) -> bool {
+    pair.world.tip = above(TIP, late);
+    pair.poll(Party::Opener);
+    pair.opener.live().closing == Closing::Forced(ForceReason::Deadline)
+}
+
+/// The peer has a signature on a commitment with the contract in it, and may say whenever it likes that it accepts: it
+/// waited for what prices would do.
+#[test]
+fn a_channel_is_closed_whose_peer_does_not_say_whether_a_contract_is_open() {
+    let mut pair = proposed_and_alone(0);
+    let closes = [144, 145, 150].map(|late| polled_at(&mut pair, late));
+    assert_eq!(closes, [false; 3], "it may still be accepted, and then there is an hour");
+    assert!(polled_at(&mut pair, 151));
+    assert_eq!(pair.opener.broadcasts.len(), 1);
+    let live = pair.opener.live();
+    assert!(live.rounds.ledger.contract(&PURSE_ID).is_none(), "on the state before");
+}
+
+/// After a restart all blocks come at once, and the peer that has accepted has had no moment to say so.
+#[test]
+fn a_peer_that_accepted_in_time_may_say_so_late() {
+    let mut pair = proposed_and_alone(1);
+    assert!(!polled_at(&mut pair, 145));
+    pair.opener.restart();
+    pair.world.tip_standing = TipStanding::Stale;
+    assert!(!(200..220).any(|late| polled_at(&mut pair, late)), "the tip is not known yet");
+    pair.world.tip_standing = TipStanding::Current;
+    assert!(!polled_at(&mut pair, 225), "an hour begins");
+    pair.recover();
+    pair.assert_agreed();
+    assert!(pair.opener.live().rounds.ledger.contract(&PURSE_ID).is_some());
+    assert!(!(226..240).any(|late| polled_at(&mut pair, late)));
 }
 
 /// What was proposed in time is accepted for as long again, and then not any more.
@@ -585,7 +670,7 @@ fn an_answer_to_no_offer_moves_nothing() {
     pair.hand(Party::Opener, strait_wire::RefuseContract { channel, contract: PURSE_ID, note });
     assert_eq!(pair.opener.disk.len(), events);
     assert!(pair.opener.reactions.iter().all(|r| matches!(r, Reaction::Refuse { .. })));
-    assert_eq!(pair.opener.live().closing, strait_channel::Closing::Running);
+    assert_eq!(pair.opener.live().closing, Closing::Running);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Every message a thief could send, and what it gets him: nothing but the end of the channel.
 
-use strait_channel::{Closing, ForceReason, LedgerError, Reaction, Violation};
+use strait_channel::{
+    Closing, ForceReason, LedgerError, Notice, Reaction, RequestError, Violation,
+};
 use strait_primitives::{
-    BlockHeight, CommitmentNumber, LockId, MilliSats, Party, PaymentHash, Preimage,
+    BlockHeight, CommitmentNumber, LockId, MilliSats, Party, PaymentHash, Preimage, RevocationHash,
     RevocationSecret, SchnorrSignature,
 };
 use strait_wire::{CancelReason, Message, Operation, Operations, Propose, TurnMove};
@@ -257,19 +259,44 @@ fn a_message_outside_its_place_in_a_connection_is_refused() {
     pair.assert_agreed();
 }
 
-/// A proposer with a lock's hash of its choice: the hash of one of this side's own secrets. The receiver never shows a
-/// preimage that it was not asked for, so the lock is nothing to it but a lock with an unknown hash.
+fn lock_under(hash: RevocationHash) -> Operation {
+    Operation::AddLock {
+        lock: LockId(0),
+        amount: MilliSats::from_const(5_000_000),
+        payment_hash: PaymentHash::from_bytes(hash.to_bytes()),
+        expiry: BlockHeight::new(300),
+        route: strait_wire::Route::default(),
+    }
+}
+
+/// Whoever is paid by a lock chooses its hash, and could choose one of its own revocation hashes: then the secret that ends
+/// a round would open the lock as well.
+#[test]
+fn no_lock_is_offered_under_a_revocation_hash_that_this_channel_shows() {
+    let at = |number| CommitmentNumber::new(number).unwrap();
+    let pair = Pair::balanced();
+    let own = [0, 1, 2, 3].map(|number| pair.opener.channel().signer().revocation_hash(at(number)));
+    let theirs = pair.opener.live().rounds.counterparty_hashes;
+    for hash in own.into_iter().chain(theirs) {
+        let mut pair = Pair::balanced();
+        let number = pair.opener.live().rounds.number;
+        assert!(pair.request(Party::Opener, 1, vec![pay(1_000), lock_under(hash)]));
+        pair.settle();
+        let payment_hash = PaymentHash::from_bytes(hash.to_bytes());
+        let refused = pair.opener.notices.last();
+        let Some(Notice::Refused { reason, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(*reason, RequestError::RevocationHash { payment_hash });
+        assert_eq!(pair.opener.live().rounds.number, number, "nothing was proposed");
+    }
+}
+
+/// A proposer with a lock's hash of its choice: the hash of one of this side's own secrets, before it was shown. The
+/// receiver never shows a preimage that it was not asked for, so the lock is nothing to it but a lock with an unknown hash.
 #[test]
 fn a_lock_on_the_hash_of_a_revocation_secret_can_be_given_back() {
     let mut pair = Pair::balanced();
-    let shown = pair.opener.live().rounds.counterparty_hashes[1];
-    let offer = Operation::AddLock {
-        lock: LockId(0),
-        amount: MilliSats::from_const(5_000_000),
-        payment_hash: PaymentHash::from_bytes(shown.to_bytes()),
-        expiry: BlockHeight::new(300),
-        route: strait_wire::Route::default(),
-    };
+    let later = CommitmentNumber::new(3).unwrap();
+    let offer = lock_under(pair.acceptor.channel().signer().revocation_hash(later));
     assert!(pair.request(Party::Opener, 1, vec![offer]));
     pair.settle();
     pair.assert_agreed();

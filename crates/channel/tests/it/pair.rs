@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use strait_channel::{Channel, ChannelEvent, ContractPolicy, Link, Moment, Notice, Offer, Request};
+use strait_channel::{
+    Channel, ChannelEvent, ContractPolicy, Link, Moment, Notice, Offer, Request, TipStanding,
+};
 use strait_contract::{ScriptedRuntime, Terms};
 use strait_primitives::{
     BlockHeight, Digest, FeeRate, MilliSats, Millis, Party, RequestKey, Sats, Timestamp,
@@ -40,6 +42,7 @@ impl ContractPolicy for Taste {
 pub struct World {
     pub now: Timestamp,
     pub tip: BlockHeight,
+    pub tip_standing: TipStanding,
     pub entropy: u64,
     /// What runs contracts: the opener's, the acceptor's.
     pub runtimes: [ScriptedRuntime; 2],
@@ -54,6 +57,7 @@ impl World {
         Self {
             now: Timestamp::from_unix_ms(1_000_000),
             tip: BlockHeight::new(110),
+            tip_standing: TipStanding::Current,
             entropy: 0,
             runtimes: [ScriptedRuntime::with_purse(), ScriptedRuntime::with_purse()],
             taste: Taste::Anything,
@@ -70,6 +74,7 @@ impl World {
         Moment {
             now: self.now,
             tip: self.tip,
+            tip_standing: self.tip_standing,
             contracts: match party {
                 Party::Opener => opener,
                 Party::Acceptor => acceptor,

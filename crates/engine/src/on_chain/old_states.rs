@@ -73,6 +73,7 @@ impl Machine {
         let moment = strait_channel::Moment {
             now: Timestamp::from_unix_ms(1_700_000_000_000),
             tip: BlockHeight::new(4),
+            tip_standing: strait_channel::TipStanding::Current,
             contracts: &self.contracts,
             policy: &Anything,
             settlements: &[],

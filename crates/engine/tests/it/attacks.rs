@@ -1,7 +1,7 @@
 //! What a thief tried, step by step: each of these once took money, or ended the node.
 
 use strait_engine::{CloseMode, Command, Input, LockStage, TipStanding};
-use strait_primitives::BlockDelta;
+use strait_primitives::{BlockDelta, PaymentHash};
 use strait_wire::{CancelReason, FaultCode, Message};
 
 use crate::line::{A, AMOUNT, B, C, HALF, Line, preimage};
@@ -131,4 +131,34 @@ fn a_reorganisation_of_six_blocks_undoes_nothing_that_was_given_back_upstream() 
     let refunded = line.tip().saturating_sub(BlockDelta::new(5));
     assert_eq!(refunded.depth_at(line.tip()), BlockDelta::new(6), "six blocks take it away");
     assert_eq!(line.stage(B, line.received(0, 0)), LockStage::Forwarding);
+}
+
+/// C is to be paid by a lock under a hash that is also one of its revocation hashes: the secret that ends a round would
+/// have opened it. B, which passes locks on, and A, which would offer one itself, offer none.
+#[test]
+fn a_revocation_hash_of_the_receiver_locks_nothing_however_far_away_the_payer_is() {
+    let mut line = Line::open(3);
+    for (number, (at, payer)) in (0_u8..).zip([(1, B), (0, A)]) {
+        let channel = line.channels[at];
+        let states: Vec<_> = line.nodes[payer].engine.channel_states().collect();
+        let (_, state) = states.into_iter().find(|(id, _)| **id == channel).unwrap();
+        let shown = state.live().unwrap().rounds.counterparty_hashes[1];
+        let offer = match at {
+            1 => line.offer_through(1, AMOUNT, 9, 200),
+            _ => line.offer(A, 2, AMOUNT, 9, 200),
+        };
+        let Command::OfferLock { key, channel, amount, expiry, route, payment_hash: _ } = offer
+        else {
+            panic!("an offer")
+        };
+        let payment_hash = PaymentHash::from_bytes(shown.to_bytes());
+        let offer = Command::OfferLock { key, channel, amount, expiry, route, payment_hash };
+        let answer = line.done(A, offer);
+        assert_eq!(answer.is_ok(), number == 0, "{answer:?}");
+    }
+    let back = LockStage::Cancelled(CancelReason::NoRoute);
+    assert_eq!(line.stage(A, line.sent(0, 0)), back);
+    assert_eq!(line.balance(C, 1), HALF);
+    assert_eq!(line.nodes[A].engine.lock_views().len(), 1, "its own was never offered");
+    line.assert_folded();
 }

@@ -6,8 +6,8 @@
 use strait_contract::scripted::{PURSE, PurseAction};
 use strait_contract::{Collateral, Limits, Params};
 use strait_engine::{
-    Answer, ChannelStage, CloseMode, Command, CommandError, DiskRoom, Input, LockStage, Report,
-    SendAmount, TipStanding,
+    Answer, ChannelStage, CloseMode, Command, CommandError, CommandId, ContractStage, DiskRoom,
+    Event, Input, LockStage, Report, SendAmount, TipStanding,
 };
 use strait_primitives::{
     BlockDelta, BlockHeight, ChannelId, CommitmentNumber, ContractId, MilliSats, ModuleHash,
@@ -209,6 +209,32 @@ fn openings_and_contracts_of_peers_are_refused_without_a_trace() {
     assert!(!blamed);
 }
 
+/// Bob has agreed, and his word was lost with its connection: he refused what was asked again. Alice then knew of no
+/// agreement, and a round of Bob's that opened the contract cost the channel.
+#[test]
+fn what_was_agreed_to_is_agreed_to_again_though_the_disk_has_become_full() {
+    let (mut world, channel) = World::open();
+    for who in BOTH {
+        world.done(who, Command::AddModule { module: PURSE, size_bytes: 5 }).unwrap();
+    }
+    let waiting = world.ask(Alice, purse(channel, 8));
+    assert!(world.deliver(Bob), "he hears of it, and agrees");
+    let before = world.bob.events().len();
+    world.input(Bob, Input::Disk(LOW));
+    world.connect();
+    assert_eq!(world.bob.events().len(), before, "he says it again");
+    let other = world.done(Alice, purse(channel, 9));
+    assert!(matches!(other, Err(CommandError::ContractRefused { .. })), "{other:?}");
+    world.input(Bob, Input::Disk(DiskRoom::Ample));
+    world.connect();
+    assert!(world.alice.answer(waiting).is_some_and(|answer| answer.is_ok()));
+    for who in BOTH {
+        let views = world.node(who).engine.contract_views(&channel);
+        assert!(matches!(views.as_slice(), [view] if view.stage == ContractStage::Open));
+        assert!(!accused(world.node(who)));
+    }
+}
+
 /// Either side's disk is nearly full, or both are: locks that stand are claimed and given back.
 #[test]
 fn locks_that_stand_are_settled_whose_disk_ever_is_nearly_full() {
@@ -245,6 +271,76 @@ fn a_proposal_that_waits_does_not_keep_this_node_from_its_claim() {
     let back = LockStage::Cancelled(CancelReason::Unwanted);
     assert_eq!(line.stage(B, line.received(0, 1)), back, "and is not held");
     line.assert_folded();
+}
+
+/// As low as [`LOW`], and with some room for what a peer cannot take back.
+const WITH_ROOM: DiskRoom = DiskRoom::Low { free_bytes: 900_000, wanted_bytes: 1_000_000 };
+
+/// Two nodes whose A has offered a lock and has little room left; B, which will claim it, has proposed two payments one
+/// after the other, and both names of waiting commands.
+fn behind_a_payment(room: DiskRoom) -> (Line, [CommandId; 2]) {
+    let mut line = Line::open(2);
+    let offer = line.offer(A, 1, 5_000_000, 9, 100);
+    line.done(A, offer).unwrap();
+    line.input(A, Input::Disk(room));
+    let paid = [2, 3].map(|number| {
+        let waiting = line.ask(B, pay(key(number), line.channels[0], 1_000));
+        line.settle();
+        waiting
+    });
+    (line, paid)
+}
+
+/// B cannot take its proposal back, and its claim waited behind it: at the claim's deadline it closed by force.
+#[test]
+fn a_claim_does_not_wait_behind_what_a_full_disk_does_not_take() {
+    let (mut line, paid) = behind_a_payment(WITH_ROOM);
+    let is_paid = |line: &Line| paid.map(|id| line.nodes[B].answer(id).is_some());
+    assert_eq!(is_paid(&line), [true, false], "one in each block");
+    let claim = line.claim(line.received(0, 0), 9);
+    let claiming = line.ask(B, claim);
+    line.connect(A, B);
+    assert_eq!(line.nodes[B].answer(claiming), None, "it stands behind the second");
+    line.mine(&[]);
+    line.connect(A, B);
+    assert!(matches!(line.nodes[B].answer(claiming), Some(Ok(Answer::Lock(_)))));
+    assert_eq!(is_paid(&line), [true, true]);
+    assert_eq!(line.balance(A, 0), HALF - 5_000_000 + 2_000);
+    assert!(!accused(&line.nodes[A]) && !accused(&line.nodes[B]));
+    let said = |line: &Line| {
+        let all = line.nodes[A].events().into_iter();
+        all.filter(|event| matches!(event, Event::Channel { .. })).count()
+    };
+    let before = said(&line);
+    let again = line.ask(B, pay(key(4), line.channels[0], 1_000));
+    for _ in 0..3 {
+        line.mine(&[]);
+        line.connect(A, B);
+    }
+    assert_eq!(line.nodes[B].answer(again), None, "no lock of A's stands any more");
+    assert_eq!(said(&line), before, "its log has grown by blocks alone");
+    line.assert_folded();
+}
+
+/// A peer to whom something is locked might propose without end.
+#[test]
+fn what_passes_while_a_lock_stands_takes_a_part_of_the_room_and_no_more() {
+    let none = DiskRoom::Low { free_bytes: 5, wanted_bytes: 16 * 2_048 };
+    let (mut line, [first, _]) = behind_a_payment(none);
+    for _ in 0..3 {
+        line.mine(&[]);
+        line.connect(A, B);
+    }
+    assert_eq!(line.nodes[B].answer(first), None, "not even one fits");
+    let some = DiskRoom::Low { free_bytes: 5, wanted_bytes: 16 * 3 * 2_048 };
+    let (mut line, paid) = behind_a_payment(some);
+    let third = line.ask(B, pay(key(5), line.channels[0], 1_000));
+    for _ in 0..5 {
+        line.mine(&[]);
+        line.connect(A, B);
+    }
+    let is_paid = paid.map(|id| line.nodes[B].answer(id).is_some());
+    assert_eq!((is_paid, line.nodes[B].answer(third)), ([true, true], None));
 }
 
 #[test]

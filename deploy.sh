@@ -4,6 +4,9 @@
 set -euo pipefail
 
 readonly DONE=0 USAGE=2 CHECK=3 IMAGE=4 BACKUP=5 UPGRADE=6 SMOKE=7 STUCK=8
+# How long a node that helm found ready may take to say so again, how long `helm test` may take, and what questions of a
+# moment may add up to, in seconds.
+readonly READY_SECONDS=45 TEST_SECONDS=90 QUESTIONS_SECONDS=30
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 chart=$root/k8s/chart
@@ -22,6 +25,8 @@ ENVIRONMENT is regtest, signet or mainnet (also called production). k8s/chart/va
   --namespace NAME   default: strait-ENVIRONMENT
   --release NAME     default: strait; each release is a node with an identity of its own
   --timeout TIME     how long the new pod may take to be ready, such as 10m (the default)
+  --within TIME      be done in that time, also if all goes wrong: an upgrade is not begun when less is left than helm, the
+                     questions after it and the way back may take (some three times --timeout at the least)
   --without-backup   upgrade although no backup can be made, because the node is down; the log on its volume stays
   --help
 
@@ -70,7 +75,26 @@ fail() {
   exit "$code"
 }
 
-environment='' dry_run='' image='' context='' namespace='' release=strait timeout=10m with_backup=yes
+# The seconds of a time such as 90s, 10m or 1h.
+seconds_of() {
+  case $1 in
+    *s) printf '%s' "${1%s}" ;;
+    *m) printf '%s' "$((${1%m} * 60))" ;;
+    *h) printf '%s' "$((${1%h} * 3600))" ;;
+  esac
+}
+
+# The seconds from the upgrade on until nobody waits for anything, at the worst: helm fails, is cut off as it rolls back, and
+# this script does; or the new node is not well and this script goes back.
+aftermath() {
+  local helm_s failed_s unwell_s
+  helm_s=$(seconds_of "$timeout")
+  failed_s=$((3 * helm_s + READY_SECONDS))
+  unwell_s=$((2 * helm_s + 2 * READY_SECONDS + TEST_SECONDS))
+  printf '%s' "$((QUESTIONS_SECONDS + (failed_s > unwell_s ? failed_s : unwell_s)))"
+}
+
+environment='' dry_run='' image='' context='' namespace='' release=strait timeout=10m within='' with_backup=yes
 values=()
 
 read_arguments() {
@@ -82,7 +106,7 @@ read_arguments() {
         ;;
       --dry-run) dry_run=yes ;;
       --without-backup) with_backup='' ;;
-      --image | --values | --context | --namespace | --release | --timeout)
+      --image | --values | --context | --namespace | --release | --timeout | --within)
         (($# > 1)) || fail "$USAGE" "$1 needs a value; see --help"
         case $1 in
           --image) image=$2 ;;
@@ -91,6 +115,7 @@ read_arguments() {
           --namespace) namespace=$2 ;;
           --release) release=$2 ;;
           --timeout) timeout=$2 ;;
+          --within) within=$2 ;;
         esac
         shift
         ;;
@@ -111,6 +136,11 @@ read_arguments() {
   [[ -z $image || $image =~ ^[^@]+@sha256:[0-9a-f]{64}$ ]] ||
     fail "$USAGE" "--image $image: NAME@sha256:DIGEST is right, so that what was tested is what runs"
   [[ $timeout =~ ^[1-9][0-9]*[smh]$ ]] || fail "$USAGE" "--timeout $timeout: a number and s, m or h is right"
+  [[ -z $within || $within =~ ^[1-9][0-9]*[smh]$ ]] ||
+    fail "$USAGE" "--within $within: a number and s, m or h is right"
+  aftermath_s=$(aftermath)
+  [[ -z $within ]] || (($(seconds_of "$within") > aftermath_s)) ||
+    fail "$USAGE" "--within $within: an upgrade with --timeout $timeout may take $aftermath_s seconds alone"
   namespace=${namespace:-strait-$environment}
 }
 
@@ -266,6 +296,11 @@ make_backup() {
   job=$set_name-before-$(date -u +%Y%m%d%H%M%S)
   k create job "$job" --from="cronjob/$set_name-backup" >&2 || fail "$BACKUP" "the backup cannot be started"
   deadline=$((SECONDS + ${STRAIT_BACKUP_SECONDS:-900}))
+  if [[ -n $within ]]; then
+    local latest
+    latest=$(($(seconds_of "$within") - aftermath_s))
+    ((deadline <= latest)) || deadline=$latest
+  fi
   until k wait --for=condition=complete "job/$job" --timeout=5s >/dev/null 2>&1; do
     if k wait --for=condition=failed "job/$job" --timeout=0s >/dev/null 2>&1 || ((SECONDS >= deadline)); then
       k logs "job/$job" --tail=20 >&2 || true
@@ -273,6 +308,12 @@ make_backup() {
     fi
   done
   say "backup made: $job"
+}
+
+# An upgrade that is ended half-way leaves a release that somebody has to mend.
+check_time() {
+  [[ -z $within ]] || ((SECONDS + aftermath_s <= $(seconds_of "$within"))) ||
+    fail "$CHECK" "$SECONDS seconds are gone, and the upgrade may take $aftermath_s: it would not surely end within $within"
 }
 
 upgrade() {
@@ -296,13 +337,13 @@ go_back() {
   [[ -n $revision_before ]] || fail "$STUCK" "no revision was ever deployed: there is nothing to go back to; look now"
   say "going back to revision $revision_before"
   h rollback "$release" "$revision_before" --wait --timeout "$timeout" >&2 || fail "$STUCK" "rolling back failed: look now"
-  node healthcheck.sh --wait 120 >&2 || fail "$STUCK" "the node before is not ready either: look now"
+  node healthcheck.sh --wait "$READY_SECONDS" >&2 || fail "$STUCK" "the node before is not ready either: look now"
 }
 
 # Is the node ready, the version that was meant, on its chain, and still who it was?
 smoke() {
   local told_all told_version told_identity meant
-  node healthcheck.sh --wait 120 >&2 || { say "the node is not ready" && return 1; }
+  node healthcheck.sh --wait "$READY_SECONDS" >&2 || { say "the node is not ready" && return 1; }
   told_all=$(status) || { say "the API does not answer" && return 1; }
   told_all=${told_all//$'\n'/ }
   told_all=${told_all//,/$'\n'}
@@ -314,7 +355,7 @@ smoke() {
   [[ -n $told_identity ]] || { say "the node does not say who it is" && return 1; }
   [[ -z $identity || $told_identity == "$identity" ]] ||
     { say "the node is $told_identity, and was $identity: another seed?" && return 1; }
-  h test "$release" --timeout 5m >&2 || { say "helm test failed" && return 1; }
+  h test "$release" --timeout "${TEST_SECONDS}s" >&2 || { say "helm test failed" && return 1; }
   say "node $told_identity, version $told_version, is ready"
 }
 
@@ -346,6 +387,7 @@ main() {
     exit "$DONE"
   fi
   make_backup
+  check_time
   upgrade
   if ! smoke; then
     go_back

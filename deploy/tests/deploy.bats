@@ -76,7 +76,7 @@ nothing_changed() {
 @test "what makes no sense is refused before anything is asked" {
   local arguments
   for arguments in "" "moon" "regtest signet" "regtest --loud" "regtest --image" "regtest --image strait:latest" \
-    "regtest --timeout soon"; do
+    "regtest --timeout soon" "regtest --within soon" "regtest --timeout 5m --within 16m"; do
     # shellcheck disable=SC2086 # words are meant to be split
     run "$deploy" $arguments
     ends 2
@@ -202,6 +202,24 @@ nothing_changed() {
   failing '^kubectl get cronjob'
   run "$deploy" regtest --image "$image" --without-backup
   ends 0 'helm upgrade'
+}
+
+@test "an upgrade that might not end in time is not begun" {
+  deployed
+  # With --timeout 1s all that may follow takes 212 seconds, so that two are left for what comes before.
+  local in_time=(--image "$image" --timeout 1s --within 214s)
+  SLOW='^helm lint' run "$deploy" regtest "${in_time[@]}"
+  ends 3 'kubectl create job'
+  never '^helm upgrade'
+  : >"$stage/calls"
+  failing '^kubectl wait --for=condition=complete'
+  STRAIT_BACKUP_SECONDS=600 run "$deploy" regtest "${in_time[@]}"
+  ends 5 'kubectl logs job/strait-before-'
+  never '^helm upgrade'
+  : >"$stage/calls"
+  rm "$stage/failing"
+  run "$deploy" regtest --image "$image" --timeout 1s --within 10m
+  ends 0 'helm upgrade .*--timeout 1s' 'healthcheck.sh --wait 45' 'helm test .*--timeout 90s'
 }
 
 @test "an upgrade that fails was rolled back by helm" {

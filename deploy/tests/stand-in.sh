@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Stands in for helm, kubectl, docker, git and strait in deploy.bats: writes each call to $stage/calls, with the cluster and
-# namespace behind it, fails where $stage/failing says so, and otherwise answers as the real one would.
+# namespace behind it, fails where $stage/failing says so, takes three seconds for what is like $SLOW, and otherwise answers as the real one would.
 set -euo pipefail
 
 : "${stage:?set by the tests}"
@@ -33,6 +33,8 @@ if [[ -e $stage/failing ]]; then
     fi
   done <"$stage/failing"
 fi
+
+if [[ -n ${SLOW:-} && $call =~ $SLOW ]]; then sleep 3; fi
 
 case $call in
   'helm list'*) printf '%s\n' "${RELEASES:-[]}" ;;

@@ -1,7 +1,8 @@
 """Checks what actionlint and zizmor do not ask of our workflows.
 
-Every job has a timeout, the jobs of `deploy` are done in less than half an hour however they are chained, and every action is
-named by its commit, with the version beside it for people.
+Every job has a timeout, the jobs of `deploy` are done in less than half an hour however they are chained, the one that runs
+deploy.sh outlasts the time that it is given and names the cluster, and every action is named by its commit, with the version
+beside it for people.
 
     python workflows.py .github/workflows
 """
@@ -13,6 +14,8 @@ import sys
 import yaml
 
 DEPLOY_MINUTES_BELOW = 30
+# What a job that deploys does before and after deploy.sh.
+AROUND_DEPLOY_MINUTES = 2
 PINNED = re.compile(r"uses: [\w.-]+(/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
@@ -21,6 +24,22 @@ def longest(jobs, name):
     needs = jobs[name].get("needs", [])
     needs = [needs] if isinstance(needs, str) else needs
     return jobs[name]["timeout-minutes"] + max((longest(jobs, other) for other in needs), default=0)
+
+
+def faults_of_deploying(job):
+    """What is wrong with the job that runs deploy.sh: it must not be ended while deploy.sh still waits."""
+    runs = [step["run"] for step in job["steps"] if "./deploy.sh" in step.get("run", "")]
+    if not runs:
+        return ["does not run deploy.sh"]
+    within = re.search(r"--within (\d+)m\b", runs[0])
+    faults = []
+    if within is None:
+        faults.append("gives deploy.sh no --within MINUTESm")
+    elif job["timeout-minutes"] < int(within[1]) + AROUND_DEPLOY_MINUTES:
+        faults.append(f"may end before deploy.sh, which has {within[1]} minutes; {AROUND_DEPLOY_MINUTES} more are right")
+    if "--context" not in runs[0]:
+        faults.append("names no --context, which mainnet needs")
+    return faults
 
 
 def main() -> int:
@@ -39,6 +58,7 @@ def main() -> int:
         without = [name for name, job in jobs.items() if "timeout-minutes" not in job]
         faults += [f"{file}: the job {name} has no timeout" for name in without]
         if file.stem == "deploy" and not without:
+            faults += [f"{file}: the job deploy {fault}" for fault in faults_of_deploying(jobs["deploy"])]
             minutes = max(longest(jobs, name) for name in jobs)
             print(f"deploy: {minutes} minutes at most", file=sys.stderr)
             if minutes >= DEPLOY_MINUTES_BELOW:

@@ -131,7 +131,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
     let parts = recover_apart(&config, lock, &metrics, &health, &policies).await?;
     let Recovered { engine, first, last_snapshot, store, source, follower, vm, key, .. } = parts;
     let id = key.node_id();
-    let (net, service, events) = bind_net(&config, &key).await?;
+    let (net, service, events) = bind_net(&config, &key, &policies).await?;
     servers.run(NETWORK, |stop| service.run(stop));
     health.started(Component::Network);
     let p2p: Vec<String> = net.listen_addresses().iter().map(ToString::to_string).collect();
@@ -433,6 +433,7 @@ fn chain_source(
 async fn bind_net(
     config: &Config,
     key: &NodeKey,
+    policies: &Policies,
 ) -> Result<(strait_net::Handle, strait_net::Service, strait_net::Events), InitError> {
     let secret = key.expose_secret_bytes();
     let identity = Identity::from_secret(*secret).map_err(InitError::Identity)?;
@@ -441,7 +442,7 @@ async fn bind_net(
         listen.push(address.parse().map_err(InitError::Address)?);
     }
     let mut options = strait_net::Options::new(identity, listen);
-    options.backoff.most = config.net.reconnect_max;
+    options.policies = Arc::clone(&policies.peers);
     options.limits = net_limits(&config.net);
     let (service, handle, events) = Net::bind(options).await.map_err(InitError::Net)?;
     Ok((handle, service, events))

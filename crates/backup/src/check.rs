@@ -1,7 +1,6 @@
 //! Checking a backup the only way that proves it: restoring it aside, folding it, and comparing with the node's own log.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use strait_log::StoreError;
 use strait_primitives::EventSeq;
@@ -10,7 +9,7 @@ use strait_store_sqlite::{DirectoryLock, Reader, named_files};
 use thiserror::Error;
 
 use crate::audit::{FoldError, Way, audit, audit_one};
-use crate::durable::{NoRoom, NodeDisk};
+use crate::disk::{NodeDisk, PlaceError};
 use crate::manifest::{Manifest, ManifestError, SealedTo};
 use crate::modules;
 use crate::restore::{RestoreError, check_digest, open_plain};
@@ -104,24 +103,9 @@ pub enum CheckError {
         /// The hash by the backup.
         backup: StateHash,
     },
-    /// Another backup is being checked.
-    #[error("another backup is being checked in {}", folder.display())]
-    Busy {
-        /// Where it is restored.
-        folder: PathBuf,
-    },
-    /// There is no room to restore it aside.
+    /// It cannot be restored aside where that was asked for.
     #[error(transparent)]
-    Room(#[from] NoRoom),
-    /// A file cannot be used.
-    #[error("{} cannot be used", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    Place(#[from] PlaceError),
 }
 
 /// Checks a backup: digest, seal, every batch, every snapshot, the fold of all events, and the node's own log.
@@ -132,9 +116,7 @@ pub fn check(check: &Check<'_>) -> Result<Checked, CheckError> {
     let manifest = Manifest::read(&Manifest::path_of(check.file))?;
     check_digest(check.file, &manifest)?;
     check_room(check, &manifest)?;
-    let failed = |source| CheckError::File { path: check.scratch.into(), source };
-    let aside = Scratch::take(check.scratch, "verify").map_err(failed)?;
-    let aside = aside.ok_or_else(|| CheckError::Busy { folder: check.scratch.into() })?;
+    let aside = Scratch::take(check.scratch, "verify")?;
     let plain = open_plain(check.file, check.key, aside.folder())?;
     check_modules(plain.path(), &manifest)?;
     let restored = aside.path("restored");
@@ -164,15 +146,14 @@ pub fn check(check: &Check<'_>) -> Result<Checked, CheckError> {
 }
 
 /// Refuses before a byte is written what would fill a disk: a copy, and one more of what was sealed.
-fn check_room(check: &Check<'_>, manifest: &Manifest) -> Result<(), CheckError> {
+fn check_room(check: &Check<'_>, manifest: &Manifest) -> Result<(), PlaceError> {
     let data_dir = check.live.unwrap_or(check.scratch);
     let disk = NodeDisk { data_dir, free_bytes_min: check.free_bytes_min };
     let copies: u64 = match manifest.sealed_to {
         SealedTo::Nobody => 1,
         SealedTo::Recipients | SealedTo::Passphrase => 2,
     };
-    let room = disk.check_room(check.scratch, manifest.bytes.saturating_mul(copies));
-    Ok(room.map_err(|source| CheckError::File { path: check.scratch.into(), source })??)
+    disk.check_room(check.scratch, manifest.bytes.saturating_mul(copies))
 }
 
 /// Counts the modules and checks each against its name.

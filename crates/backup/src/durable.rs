@@ -2,12 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use rustix::fs::statvfs;
-use thiserror::Error;
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -67,46 +64,4 @@ pub(crate) fn digest(path: &Path) -> io::Result<(u64, String)> {
 pub(crate) fn folder_of(file: &Path) -> &Path {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or_else(|| Path::new("."))
-}
-
-/// A disk has too little room.
-#[derive(Debug, Error)]
-#[error("{} has {free} bytes free, {needed} are needed", folder.display())]
-pub struct NoRoom {
-    /// Where.
-    pub folder: PathBuf,
-    /// What is free.
-    pub free: u64,
-    /// What is to be written, with what has to stay free.
-    pub needed: u64,
-}
-
-/// The disk that a node's log lies on, and what is to stay free there.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NodeDisk<'a> {
-    pub(crate) data_dir: &'a Path,
-    pub(crate) free_bytes_min: u64,
-}
-
-impl NodeDisk<'_> {
-    /// Whether a folder has room for so many bytes; on this disk, beside what is to stay free.
-    pub(crate) fn check_room(&self, folder: &Path, bytes: u64) -> io::Result<Result<(), NoRoom>> {
-        let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev());
-        // Without a folder of its own the node has nothing to lose there.
-        let is_nodes =
-            device(self.data_dir).is_ok_and(|of_node| device(folder).ok() == Some(of_node));
-        let kept = if is_nodes { self.free_bytes_min } else { 0 };
-        let needed = bytes.saturating_add(kept);
-        let free = free_bytes(folder)?;
-        if free < needed {
-            return Ok(Err(NoRoom { folder: folder.into(), free, needed }));
-        }
-        Ok(Ok(()))
-    }
-}
-
-/// What this user may still write in a folder.
-fn free_bytes(folder: &Path) -> io::Result<u64> {
-    let found = statvfs(folder)?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

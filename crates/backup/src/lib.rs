@@ -11,6 +11,7 @@
 
 mod audit;
 mod check;
+mod disk;
 mod durable;
 mod manifest;
 mod modules;
@@ -23,7 +24,7 @@ mod take;
 
 pub use audit::{Audit, FoldError, Way, audit, audit_one};
 pub use check::{Check, CheckError, Checked, LiveLog, check};
-pub use durable::NoRoom;
+pub use disk::{Disk, NoRoom, PlaceError};
 pub use manifest::{Manifest, ManifestError, SealedTo};
 pub use restore::{Proof, RestoreError, Restored, restore};
 pub use seals::{OpenKey, SealKey};

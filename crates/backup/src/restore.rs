@@ -1,13 +1,13 @@
 //! A log out of a backup: for a node whose folder has none.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use strait_seal::OpenError;
 use strait_store_sqlite::{Backup, BackupError, DirectoryLock, named_files};
 use thiserror::Error;
 
+use crate::disk::PlaceError;
 use crate::manifest::{Manifest, ManifestError};
 use crate::seals::{OpenKey, is_sealed, open_file};
 use crate::{durable, modules};
@@ -73,15 +73,9 @@ pub enum RestoreError {
         #[source]
         source: OpenError,
     },
-    /// A file cannot be used.
-    #[error("{} cannot be used", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    /// A file or a folder cannot be used.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
 }
 
 /// A backup as a database that can be read: itself, or what was sealed in it.
@@ -127,16 +121,15 @@ pub fn restore(
     let files = named_files(plain.path())?;
     let data_dir = lock.data_dir();
     // Before the log: a node that is started in between misses no module.
-    let modules = modules::put(data_dir, &files)
-        .map_err(|source| RestoreError::File { path: modules::folder(data_dir), source })?;
+    let modules =
+        modules::put(data_dir, &files).map_err(PlaceError::of(&modules::folder(data_dir)))?;
     let backup = strait_store_sqlite::restore(lock, plain.path())?;
     Ok(Restored { backup, modules, proof })
 }
 
 /// Refuses a file that is not the one of its manifest.
 pub(crate) fn check_digest(file: &Path, manifest: &Manifest) -> Result<(), RestoreError> {
-    let (bytes, sha256) =
-        durable::digest(file).map_err(|source| RestoreError::File { path: file.into(), source })?;
+    let (bytes, sha256) = durable::digest(file).map_err(PlaceError::of(file))?;
     if (bytes, &sha256) == (manifest.bytes, &manifest.sha256) {
         return Ok(());
     }
@@ -149,8 +142,7 @@ pub(crate) fn open_plain(
     key: &OpenKey,
     scratch: &Path,
 ) -> Result<Plain, RestoreError> {
-    let failed = |source| RestoreError::File { path: file.into(), source };
-    if !is_sealed(file).map_err(failed)? {
+    if !is_sealed(file).map_err(PlaceError::of(file))? {
         return Ok(Plain { path: file.into(), draft: None });
     }
     let with = key.open_with().ok_or_else(|| RestoreError::Sealed { path: file.into() })?;

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::PlaceError;
+
 /// The folder, until dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch {
@@ -16,8 +18,16 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Takes the folder of this name below `parent`, empty; `None` if another process has it.
-    pub(crate) fn take(parent: &Path, name: &str) -> io::Result<Option<Self>> {
+    /// Takes the folder of this name below `parent`, empty.
+    ///
+    /// # Errors
+    /// [`PlaceError::Busy`] if another process has it.
+    pub(crate) fn take(parent: &Path, name: &str) -> Result<Self, PlaceError> {
+        let taken = Self::try_take(parent, name).map_err(PlaceError::of(parent))?;
+        taken.ok_or_else(|| PlaceError::Busy { folder: parent.into() })
+    }
+
+    fn try_take(parent: &Path, name: &str) -> io::Result<Option<Self>> {
         let folder = parent.join(format!("{name}.draft"));
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let path = folder.join("lock");

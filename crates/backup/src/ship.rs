@@ -39,7 +39,7 @@ pub use self::bring_back::{Shipped, restore_shipped};
 pub use self::status::ShipStatus;
 use self::worker::Worker;
 use crate::audit::FoldError;
-use crate::durable::NoRoom;
+use crate::disk::PlaceError;
 use crate::manifest::ManifestError;
 use crate::seals::SealKey;
 use crate::take::TakeError;
@@ -68,15 +68,9 @@ pub struct ShipOptions {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ShipError {
-    /// The folder cannot be used.
-    #[error("{} cannot be used", path.display())]
-    Folder {
-        /// Which file or folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    /// The folder, or a file in it, cannot be used; or it lies on the node's disk, which has too little room.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// Another process ships to it.
     #[error("another process ships to {}", folder.display())]
     InUse {
@@ -108,9 +102,6 @@ pub enum ShipError {
     /// A base was not made.
     #[error("the base copy was not made")]
     Base(#[from] TakeError),
-    /// It lies on the node's disk, which has too little room.
-    #[error(transparent)]
-    Room(#[from] NoRoom),
     /// A manifest cannot be used.
     #[error("the manifest of a base cannot be used")]
     Manifest(#[from] ManifestError),

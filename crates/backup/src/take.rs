@@ -1,7 +1,7 @@
 //! Taking a backup: copy, fold, seal, and only then give it its name.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use strait_primitives::{EventSeq, Timestamp};
@@ -11,7 +11,7 @@ use strait_store_sqlite::{BackupError, Reader, SchemaVersion, back_up};
 use thiserror::Error;
 
 use crate::audit::{Audit, FoldError, Way, audit, audit_one};
-use crate::durable::{NoRoom, NodeDisk};
+use crate::disk::{NodeDisk, PlaceError};
 use crate::manifest::{Manifest, ManifestError};
 use crate::scratch::Scratch;
 use crate::seals::{SealKey, seal_file};
@@ -85,24 +85,9 @@ pub enum TakeError {
         /// Whose the backup is.
         backup: LogId,
     },
-    /// Another backup is being made.
-    #[error("another backup is being made in {}", folder.display())]
-    Busy {
-        /// Where its drafts lie.
-        folder: PathBuf,
-    },
-    /// The disk is too full.
+    /// It cannot be made where that was asked for.
     #[error(transparent)]
-    Room(#[from] NoRoom),
-    /// A file cannot be used.
-    #[error("{} cannot be used", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    Place(#[from] PlaceError),
 }
 
 /// A file that goes when this does.
@@ -135,18 +120,13 @@ pub fn take(order: &Order<'_>) -> Result<Manifest, TakeError> {
     check_continues(order)?;
     check_room(order)?;
     let name = order.file.file_name().unwrap_or_default().to_string_lossy();
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TakeError::File { path, source }
-    };
     let plain_parent = match order.seal.seal_to() {
         None => durable::folder_of(order.file),
         Some(_) => order.scratch,
     };
-    let scratch = Scratch::take(plain_parent, "backup").map_err(failed(plain_parent))?;
-    let scratch = scratch.ok_or_else(|| TakeError::Busy { folder: plain_parent.into() })?;
+    let scratch = Scratch::take(plain_parent, "backup")?;
     let plain = scratch.path("plain.db");
-    let beside = modules::all(order.data_dir).map_err(failed(order.data_dir))?;
+    let beside = modules::all(order.data_dir).map_err(PlaceError::of(order.data_dir))?;
     let copied = back_up(order.data_dir, &plain, order.now, &beside)?;
     let copy = Reader::of_database(&plain);
     let audit = match order.proof {
@@ -161,19 +141,19 @@ pub fn take(order: &Order<'_>) -> Result<Manifest, TakeError> {
             &sealed.0
         }
     };
-    let (bytes, sha256) = durable::digest(whole).map_err(failed(whole))?;
+    let (bytes, sha256) = durable::digest(whole).map_err(PlaceError::of(whole))?;
     let modules = u64::try_from(beside.len()).unwrap_or(u64::MAX);
     let oldest = copy.oldest().map_err(FoldError::Store)?;
     let of_file = OfFile { bytes, sha256, modules, oldest, taken: copied.taken };
     let manifest = manifest(order, &audit, of_file)?;
     let digest_path = digest_path(order.file);
     let digest = format!("{}  {name}\n", manifest.sha256);
-    durable::replace(&digest_path, digest.as_bytes()).map_err(failed(&digest_path))?;
+    durable::replace(&digest_path, digest.as_bytes()).map_err(PlaceError::of(&digest_path))?;
     manifest.write(&Manifest::path_of(order.file))?;
     // A link does not replace what is there, as a renaming would.
     fs::hard_link(whole, order.file)
         .and_then(|()| durable::sync_folder_of(order.file))
-        .map_err(failed(order.file))?;
+        .map_err(PlaceError::of(order.file))?;
     Ok(manifest)
 }
 
@@ -188,8 +168,7 @@ struct OfFile {
 
 fn manifest(order: &Order<'_>, audit: &Audit, of: OfFile) -> Result<Manifest, TakeError> {
     let empty = || TakeError::Empty { data_dir: order.data_dir.into() };
-    let node_id = stamp::read_node_id(order.data_dir)
-        .map_err(|source| TakeError::File { path: order.data_dir.into(), source })?;
+    let node_id = stamp::read_node_id(order.data_dir).map_err(PlaceError::of(order.data_dir))?;
     Ok(Manifest {
         node_id,
         log_id: audit.log_id.ok_or_else(empty)?,
@@ -224,17 +203,13 @@ fn check_continues(order: &Order<'_>) -> Result<(), TakeError> {
 }
 
 /// Refuses before a byte is written what would fill a disk.
-fn check_room(order: &Order<'_>) -> Result<(), TakeError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TakeError::File { path, source }
-    };
+fn check_room(order: &Order<'_>) -> Result<(), PlaceError> {
     let database = Reader::new(order.data_dir).database();
     let log_bytes = match fs::metadata(&database) {
         Ok(metadata) => metadata.len(),
         // The copy says in its own words that there is no log.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(TakeError::File { path: database, source }),
+        Err(source) => return Err(PlaceError::File { path: database, source }),
     };
     let disk = NodeDisk { data_dir: order.data_dir, free_bytes_min: order.free_bytes_min };
     let needed = log_bytes.saturating_add(BYTES_BESIDE);
@@ -243,7 +218,7 @@ fn check_room(order: &Order<'_>) -> Result<(), TakeError> {
         folders.push(order.scratch);
     }
     for folder in folders {
-        disk.check_room(folder, needed).map_err(failed(folder))??;
+        disk.check_room(folder, needed)?;
     }
     Ok(())
 }

@@ -1,107 +1,223 @@
-//! Every key there is, in the order of the documentation.
+//! What a setting is: its key, what it takes and what it means.
+//!
+//! The settings themselves stand in `raw`, each beside its field, its default and its meaning. Which values are refused, which
+//! variables are known and what the book's page of settings says follow from there; nothing of it is written twice.
 
-/// What kind of value a key takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Text.
-    Text,
-    /// A whole number, not negative.
-    Number,
-    /// `true` or `false`.
-    Switch,
-    /// Text, or a list of texts; separated by commas in a variable or flag.
-    List,
+use toml::{Table, Value};
+
+use crate::raw::RawConfig;
+
+/// A section of the file: `[channel]`, or the top level.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// What its keys begin with: `channel.`, or nothing.
+    pub(crate) prefix: &'static str,
+    /// As [`Section::about`], as it stands in the code.
+    pub(crate) doc: &'static str,
+    /// Its settings.
+    pub(crate) keys: &'static [Key],
 }
 
-/// A key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key {
+/// A setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
     /// Its full name: `channel.delay_blocks`.
     pub(crate) path: &'static str,
     /// What it takes.
-    pub(crate) kind: Kind,
+    pub(crate) takes: Takes,
+    /// What holds while it has neither a value nor a default.
+    pub(crate) unset: Unset,
+    /// As [`Key::meaning`], as it stands in the code.
+    pub(crate) doc: &'static str,
 }
 
-const fn key(path: &'static str, kind: Kind) -> Key {
-    Key { path, kind }
+/// What a key takes. Texts say what is right, in words that end a sentence with "is right".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Text of this form.
+    Text(&'static str),
+    /// The absolute path of a file or folder.
+    Path,
+    /// The absolute path of a file that holds a secret.
+    SecretFile,
+    /// A whole number, not negative.
+    Number(Number),
+    /// `true` or `false`.
+    Switch,
+    /// Text, or a list of texts, of this form; separated by commas in a variable or flag.
+    List(&'static str),
 }
 
-/// All keys. A test holds this equal to the fields of `RawConfig`.
-pub(crate) const KEYS: &[Key] = &[
-    key("rpc_url", Kind::Text),
-    key("p2p_listen", Kind::List),
-    key("data_dir", Kind::Text),
-    key("log_level", Kind::Text),
-    key("metrics_port", Kind::Number),
-    key("api.listen", Kind::Text),
-    key("api.token_file", Kind::Text),
-    key("api.audit_file", Kind::Text),
-    key("api.allow_remote_without_tls", Kind::Switch),
-    key("api.tls_certificate_file", Kind::Text),
-    key("api.tls_key_file", Kind::Text),
-    key("api.tls_client_ca_file", Kind::Text),
-    key("api.answer_within_ms", Kind::Number),
-    key("api.rate_per_second", Kind::Number),
-    key("api.burst", Kind::Number),
-    key("api.refused_per_second", Kind::Number),
-    key("chain.network", Kind::Text),
-    key("chain.cookie_file", Kind::Text),
-    key("chain.poll_interval_ms", Kind::Number),
-    key("chain.unready_after_ms", Kind::Number),
-    key("chain.timeout_ms", Kind::Number),
-    key("chain.retry_attempts_max", Kind::Number),
-    key("chain.retry_delay_ms", Kind::Number),
-    key("chain.retry_delay_max_ms", Kind::Number),
-    key("chain.breaker_failure_percent", Kind::Number),
-    key("chain.breaker_calls_min", Kind::Number),
-    key("chain.breaker_open_ms", Kind::Number),
-    key("chain.confirmations", Kind::Number),
-    key("channel.delay_blocks", Kind::Number),
-    key("channel.confirmations", Kind::Number),
-    key("channel.accept_inbound", Kind::Switch),
-    key("channel.accept_without_reserve", Kind::Switch),
-    key("channel.capacity_sat_min", Kind::Number),
-    key("channel.capacity_sat_max", Kind::Number),
-    key("channel.channels_max", Kind::Number),
-    key("channel.channels_per_peer_max", Kind::Number),
-    key("channel.unfunded_max", Kind::Number),
-    key("channel.fee_reserve_per_channel_sat", Kind::Number),
-    key("locks.per_channel_max", Kind::Number),
-    key("locks.amount_sat_min", Kind::Number),
-    key("locks.per_peer_max", Kind::Number),
-    key("locks.value_per_peer_sat_max", Kind::Number),
-    key("locks.dust_per_peer_sat_max", Kind::Number),
-    key("locks.margin_blocks", Kind::Number),
-    key("locks.lead_blocks_max", Kind::Number),
-    key("locks.forward", Kind::Switch),
-    key("locks.fee_base_msat", Kind::Number),
-    key("locks.fee_millionths", Kind::Number),
-    key("contracts.allow", Kind::List),
-    key("contracts.collateral_sat_max", Kind::Number),
-    key("wallet.seed_file", Kind::Text),
-    key("wallet.seed_passphrase_file", Kind::Text),
-    key("wallet.fee_rate_fallback_sat_per_kvb", Kind::Number),
-    key("wallet.fee_rate_sat_per_kvb_max", Kind::Number),
-    key("net.peers_max", Kind::Number),
-    key("net.queue_bytes_max", Kind::Number),
-    key("net.reconnect_ms_max", Kind::Number),
-    key("store.snapshot_every_events", Kind::Number),
-    key("store.history_bytes_max", Kind::Number),
-    key("store.free_bytes_min", Kind::Number),
-    key("ship.folder", Kind::Text),
-    key("ship.every_ms", Kind::Number),
-    key("ship.recipients", Kind::List),
-    key("metrics.address", Kind::Text),
-    key("telemetry.otlp_endpoint", Kind::Text),
-    key("telemetry.trace_sample_permille", Kind::Number),
-];
+/// A number's unit and bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Number {
+    /// What is counted.
+    pub(crate) unit: &'static str,
+    /// The least it may be.
+    pub(crate) least: u64,
+    /// The most it may be.
+    pub(crate) most: u64,
+    /// The key that it must not be less than.
+    pub(crate) not_below: Option<&'static str>,
+    /// The key that it must not be more than.
+    pub(crate) not_above: Option<&'static str>,
+}
+
+/// What holds while a setting has neither a value nor a default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unset {
+    /// What it sets is not there.
+    Absent,
+    /// The configuration is refused: no default would be safe.
+    Refused,
+    /// It is this name in `data_dir`.
+    InDataDir(&'static str),
+}
+
+/// A number of this unit within these bounds.
+pub(crate) const fn number(unit: &'static str, least: u64, most: u64) -> Takes {
+    Takes::Number(Number { unit, least, most, not_below: None, not_above: None })
+}
+
+impl Takes {
+    /// The same number, and not less than that of another key.
+    pub(crate) const fn not_below(self, key: &'static str) -> Self {
+        match self {
+            Self::Number(number) => Self::Number(Number { not_below: Some(key), ..number }),
+            Self::Text(_) | Self::Path | Self::SecretFile | Self::Switch | Self::List(_) => self,
+        }
+    }
+
+    /// The same number, and not more than that of another key.
+    pub(crate) const fn not_above(self, key: &'static str) -> Self {
+        match self {
+            Self::Number(number) => Self::Number(Number { not_above: Some(key), ..number }),
+            Self::Text(_) | Self::Path | Self::SecretFile | Self::Switch | Self::List(_) => self,
+        }
+    }
+}
+
+impl Section {
+    /// Every section, in the order of the documentation; the first is the top level.
+    #[must_use]
+    pub const fn all() -> &'static [Self] {
+        RawConfig::SECTIONS
+    }
+
+    /// Its name in the file, `channel`; nothing for the top level.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.prefix.trim_end_matches('.')
+    }
+
+    /// What its settings have in common, in Markdown.
+    #[must_use]
+    pub fn about(&self) -> String {
+        flowing(self.doc)
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub const fn keys(&self) -> &'static [Key] {
+        self.keys
+    }
+}
+
+impl Key {
+    /// Its full name: `channel.delay_blocks`.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// What it means, and what a careless value costs, in Markdown.
+    #[must_use]
+    pub fn meaning(&self) -> String {
+        flowing(self.doc)
+    }
+
+    /// What it takes, with unit and bounds, in Markdown.
+    #[must_use]
+    pub fn takes(&self) -> String {
+        match self.takes {
+            Takes::Text(form) => form.to_owned(),
+            Takes::Path => "an absolute path".to_owned(),
+            Takes::SecretFile => "the absolute path of a file that holds a secret".to_owned(),
+            Takes::Switch => "`true` or `false`".to_owned(),
+            Takes::List(form) => format!("a list: {form}"),
+            Takes::Number(number) => {
+                let end = |number: u64, key: Option<&str>| {
+                    key.map_or_else(|| number.to_string(), |key| format!("`{key}`"))
+                };
+                let Number { unit, least, most, not_below, not_above } = number;
+                format!("{unit}, {} to {}", end(least, not_below), end(most, not_above))
+            }
+        }
+    }
+
+    /// Whether it names a file that holds a secret.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.takes == Takes::SecretFile
+    }
+
+    /// What holds when nobody sets it, in Markdown.
+    #[must_use]
+    pub fn default(&self) -> String {
+        match (default_value(self.path), self.unset) {
+            (Some(value), _) => format!("`{value}`"),
+            (None, Unset::Absent) => "not set".to_owned(),
+            (None, Unset::Refused) => "none, it must be set".to_owned(),
+            (None, Unset::InDataDir(name)) => format!("`{name}` in `data_dir`"),
+        }
+    }
+
+    /// The environment variable that sets it: `STRAIT_CHANNEL__DELAY_BLOCKS`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        variable(self.path)
+    }
+
+    /// The flag that sets it. Those of the top level have one of their own.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        if self.path.contains('.') {
+            format!("--set {}=…", self.path)
+        } else {
+            format!("--{} …", self.path.replace('_', "-"))
+        }
+    }
+}
+
+/// Every key there is, in the order of the documentation.
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
+    Section::all().iter().flat_map(|section| section.keys)
+}
 
 /// Finds a key by its full name.
 pub(crate) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == path)
+    all().find(|key| key.path == path)
 }
 
 /// The variable that sets a key: `STRAIT_CHANNEL__DELAY_BLOCKS`.
 pub(crate) fn variable(path: &str) -> String {
     format!("STRAIT_{}", path.replace('.', "__").to_ascii_uppercase())
+}
+
+/// The default of a key, if it has one.
+fn default_value(path: &str) -> Option<Value> {
+    value_at(&RawConfig::default().to_table(), path).cloned()
+}
+
+/// What a table has at a key's full name.
+pub(crate) fn value_at<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        None => table.get(path),
+        Some((section, name)) => table.get(section)?.get(name),
+    }
+}
+
+/// Lines of a comment as one paragraph.
+fn flowing(lines: &str) -> String {
+    lines.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::error::{ConfigError, Problem, Problems};
-use crate::keys::{KEYS, Kind, find, variable};
+use crate::keys::{self, Section, Takes, find, variable};
 use crate::nearest::nearest;
 use crate::raw::RawConfig;
 
@@ -121,7 +121,7 @@ impl Layers {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Vec<String> {
         let known: Vec<(String, &str)> =
-            KEYS.iter().map(|key| (variable(key.path), key.path)).collect();
+            keys::all().map(|key| (variable(key.path), key.path)).collect();
         let ours = variables.into_iter().filter(|(name, _)| {
             name.starts_with("STRAIT_") && !COMMAND_LINE_VARIABLES.contains(&name.as_str())
         });
@@ -173,14 +173,14 @@ impl Layers {
 
     /// Lays a value down that was written as text.
     fn add_text(&mut self, path: &str, text: &str, source: Source) {
-        let value = match find(path).map(|key| key.kind) {
-            Some(Kind::Number) => text.parse().map(Value::Integer).ok(),
-            Some(Kind::Switch) => text.parse().map(Value::Boolean).ok(),
-            Some(Kind::List) => {
+        let value = match find(path).map(|key| key.takes) {
+            Some(Takes::Number(_)) => text.parse().map(Value::Integer).ok(),
+            Some(Takes::Switch) => text.parse().map(Value::Boolean).ok(),
+            Some(Takes::List(_)) => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 Some(Value::Array(items.map(Value::from).collect()))
             }
-            Some(Kind::Text) | None => None,
+            Some(Takes::Text(_) | Takes::Path | Takes::SecretFile) | None => None,
         };
         self.add(path, value.unwrap_or_else(|| Value::from(text)), source);
     }
@@ -188,15 +188,15 @@ impl Layers {
     /// Lays one value down if its key exists and takes its kind.
     fn add(&mut self, path: &str, value: Value, source: Source) {
         let right = match find(path) {
-            Some(key) if takes(key.kind, &value) => {
+            Some(key) if is_taken(key.takes, &value) => {
                 self.values.insert(path.to_owned(), (value, source));
                 return;
             }
-            Some(key) => wanted(key.kind).to_owned(),
-            None => match nearest(path, KEYS.iter().map(|key| key.path)) {
+            Some(key) => wanted(key.takes).to_owned(),
+            None => match nearest(path, keys::all().map(|key| key.path)) {
                 Some(meant) => format!("there is no such key; {meant} was meant"),
                 None if is_section(path) => format!("this is a section: write [{path}]"),
-                None => "there is no such key; docs/configuration.md lists them".to_owned(),
+                None => "there is no such key; docs/settings.md lists them".to_owned(),
             },
         };
         let value = Some(value.to_string());
@@ -248,25 +248,26 @@ impl Layers {
 }
 
 fn is_section(name: &str) -> bool {
-    KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(section, _)| section == name))
+    !name.is_empty() && Section::all().iter().any(|section| section.name() == name)
 }
 
-fn takes(kind: Kind, value: &Value) -> bool {
-    match kind {
-        Kind::Text => value.is_str(),
-        Kind::Number => value.as_integer().is_some_and(|number| number >= 0),
-        Kind::Switch => value.is_bool(),
-        Kind::List => {
+/// Whether a value is of the kind that a key takes; its form and its bounds are looked at later.
+fn is_taken(takes: Takes, value: &Value) -> bool {
+    match takes {
+        Takes::Text(_) | Takes::Path | Takes::SecretFile => value.is_str(),
+        Takes::Number(_) => value.as_integer().is_some_and(|number| number >= 0),
+        Takes::Switch => value.is_bool(),
+        Takes::List(_) => {
             value.is_str() || value.as_array().is_some_and(|items| items.iter().all(Value::is_str))
         }
     }
 }
 
-const fn wanted(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text => "text is right",
-        Kind::Number => "a whole number is right, not negative",
-        Kind::Switch => "true or false is right",
-        Kind::List => "text or a list of texts is right",
+const fn wanted(takes: Takes) -> &'static str {
+    match takes {
+        Takes::Text(_) | Takes::Path | Takes::SecretFile => "text is right",
+        Takes::Number(_) => "a whole number is right, not negative",
+        Takes::Switch => "true or false is right",
+        Takes::List(_) => "text or a list of texts is right",
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`load`] lays the layers over one another, remembers where each value came from, refuses unknown keys with the nearest
 //! known one, and turns the rest into a [`Config`] whose every value is in bounds. Nobody deeper checks again.
-//! The binary calls it, nobody else. What each setting means is in `docs/configuration.md`; the bounds are in `checked.rs`,
-//! the defaults in `raw.rs`.
+//! The binary calls it, nobody else. What each setting means, its default and its bounds stand in `raw`, beside its field;
+//! [`Section`] tells them, and `docs/settings.md` is made from that.
 //!
 //! **Invariant:** no secret is a value here: the token, the seed and the chain's password lie in files of their own.
 
@@ -14,6 +14,7 @@ mod layers;
 mod nearest;
 mod network;
 mod raw;
+mod section;
 mod shape;
 mod shown;
 
@@ -25,6 +26,7 @@ pub use checked::{
     NetConfig, ShipConfig, StoreConfig, TelemetryConfig, TlsConfig, WalletConfig,
 };
 pub use error::{ConfigError, Problem, Problems};
+pub use keys::{Key, Section};
 pub use layers::{Change, NewValue, Setting, Source};
 pub use network::Network;
 pub use shown::Effective;

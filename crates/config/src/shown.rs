@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use toml::Value;
 
-use crate::checked::{ChainConfig, Config, ContractPolicy, TlsConfig};
+use crate::checked::{ChainConfig, Config, ContractPolicy, NetConfig, TlsConfig};
 use crate::layers::{Layers, Source};
 
 /// The effective settings in the order of the documentation.
 fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
-    let Config { api, channel, locks, contracts, wallet, net, store, ship, telemetry, .. } = config;
+    let Config { api, channel, locks, contracts, wallet, store, ship, telemetry, .. } = config;
     let path = |path: &std::path::Path| Some(Value::from(path.display().to_string()));
     let tls = |file: fn(&TlsConfig) -> Option<&std::path::PathBuf>| {
         api.tls.as_ref().and_then(file).and_then(|file| path(file))
@@ -60,9 +60,8 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("wallet.seed_passphrase_file", wallet.seed_passphrase_file.as_deref().and_then(path)),
         ("wallet.fee_rate_fallback_sat_per_kvb", number(wallet.fee_rate_fallback.to_sat_per_kvb())),
         ("wallet.fee_rate_sat_per_kvb_max", number(wallet.fee_rate_max.to_sat_per_kvb())),
-        ("net.peers_max", number(net.peers_max.into())),
-        ("net.queue_bytes_max", number(net.queue_bytes_max.into())),
-        ("net.reconnect_ms_max", millis(net.reconnect_max)),
+    ];
+    let last = [
         ("store.snapshot_every_events", number(store.snapshot_every_events)),
         ("store.history_bytes_max", number(store.history_bytes_max)),
         ("store.free_bytes_min", number(store.free_bytes_min)),
@@ -73,7 +72,8 @@ fn effective(config: &Config) -> Vec<(&'static str, Option<Value>)> {
         ("telemetry.otlp_endpoint", telemetry.otlp_endpoint.as_deref().map(Value::from)),
         ("telemetry.trace_sample_permille", number(telemetry.trace_sample_permille.into())),
     ];
-    first.into_iter().chain(of_chain(&config.chain)).chain(rest).collect()
+    let first = first.into_iter().chain(of_chain(&config.chain)).chain(rest);
+    first.chain(of_net(&config.net)).chain(last).collect()
 }
 
 /// Those of `[chain]`.
@@ -92,6 +92,22 @@ fn of_chain(chain: &ChainConfig) -> Vec<(&'static str, Option<Value>)> {
         ("chain.breaker_calls_min", number(chain.breaker_calls_min.into())),
         ("chain.breaker_open_ms", millis(chain.breaker_open)),
         ("chain.confirmations", number(chain.confirmations.to_u32().into())),
+    ]
+}
+
+/// Those of `[net]`.
+fn of_net(net: &NetConfig) -> [(&'static str, Option<Value>); 10] {
+    [
+        ("net.peers_max", number(net.peers_max.into())),
+        ("net.queue_bytes_max", number(net.queue_bytes_max.into())),
+        ("net.reconnect_ms", millis(net.reconnect)),
+        ("net.reconnect_ms_max", millis(net.reconnect_max)),
+        ("net.dials_max", number(net.dials_max.into())),
+        ("net.handshakes_max", number(net.handshakes_max.into())),
+        ("net.host_dials_per_second", number(net.host_dials_per_second.into())),
+        ("net.host_dials_burst", number(net.host_dials_burst.into())),
+        ("net.peer_bytes_per_second", number(net.peer_bytes_per_second.into())),
+        ("net.peer_frames_per_second", number(net.peer_frames_per_second.into())),
     ]
 }
 

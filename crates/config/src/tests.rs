@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use toml::{Table, Value};
-
-use crate::keys::{KEYS, variable};
-use crate::raw::RawConfig;
+use crate::keys::{self, Takes};
 use crate::*;
 
 const LEAST: &str = r#"
@@ -84,7 +81,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
     );
     check_refused(
         "banana = 1",
-        &["banana = 1 (file FILE): there is no such key; docs/configuration.md lists them"],
+        &["banana = 1 (file FILE): there is no such key; docs/settings.md lists them"],
     );
     check_refused("store = 1", &["store = 1 (file FILE): this is a section: write [store]"]);
     let error = load_text(LEAST, &[("STRAIT_LOG_LEVL", "info")], &[]).unwrap_err();
@@ -148,13 +145,13 @@ fn bad_values_are_refused_with_key_value_source_and_what_is_right() {
     check_refused(
         "---[contracts]\nallow = [\"abc\"]",
         &[
-            "contracts.allow = \"abc\" (file FILE): \"added\" or a list of module hashes of 64 hex digits is right",
+            "contracts.allow = \"abc\" (file FILE): \"added\", or module hashes of 64 hex digits, is right",
         ],
     );
     check_refused(
         "p2p_listen = \"127.0.0.1:9736\"",
         &[
-            "p2p_listen = \"127.0.0.1:9736\" (file FILE): /ip4/ADDRESS/tcp/PORT or /ip4/ADDRESS/udp/PORT/quic-v1 is right, or the same with ip6",
+            "p2p_listen = \"127.0.0.1:9736\" (file FILE): /ip4/ADDRESS/tcp/PORT or /ip4/ADDRESS/udp/PORT/quic-v1, or the same with ip6, is right",
         ],
     );
     check_refused(
@@ -190,21 +187,21 @@ fn everything_that_is_wrong_is_told_at_once_and_once() {
 
 #[test]
 fn texts_have_shapes() {
-    let check = |shape: fn(&str) -> Result<(), &'static str>, text: &str, fits: bool| {
-        assert_eq!(shape(text).is_ok(), fits, "{text}");
+    let check = |shape: fn(&str) -> bool, text: &str, fits: bool| {
+        assert_eq!(shape(text), fits, "{text}");
     };
-    check(shape::rpc_url, "http://127.0.0.1:8332", true);
-    check(shape::rpc_url, "http://[::1]:8332/", true);
-    check(shape::rpc_url, "http://bitcoind:8332/wallet", false);
-    check(shape::rpc_url, "https://127.0.0.1:8332", false);
-    check(shape::rpc_url, "http://127.0.0.1", false);
-    check(shape::multiaddr, "/ip6/::/udp/9736/quic-v1", true);
-    check(shape::multiaddr, "/ip4/127.0.0.1/tcp/0", true);
-    check(shape::multiaddr, "/ip4/::/tcp/1", false);
-    check(shape::multiaddr, "/ip4/127.0.0.1/udp/1", false);
-    check(shape::log_level, "info,strait_net=debug", true);
-    check(shape::log_level, "verbose", false);
-    check(shape::log_level, "info,", false);
+    check(shape::is_plain_url, "http://127.0.0.1:8332", true);
+    check(shape::is_plain_url, "http://[::1]:8332/", true);
+    check(shape::is_plain_url, "http://bitcoind:8332/wallet", false);
+    check(shape::is_plain_url, "https://127.0.0.1:8332", false);
+    check(shape::is_plain_url, "http://127.0.0.1", false);
+    check(shape::is_multiaddr, "/ip6/::/udp/9736/quic-v1", true);
+    check(shape::is_multiaddr, "/ip4/127.0.0.1/tcp/0", true);
+    check(shape::is_multiaddr, "/ip4/::/tcp/1", false);
+    check(shape::is_multiaddr, "/ip4/127.0.0.1/udp/1", false);
+    check(shape::is_log_level, "info,strait_net=debug", true);
+    check(shape::is_log_level, "verbose", false);
+    check(shape::is_log_level, "info,", false);
 }
 
 #[test]
@@ -238,50 +235,84 @@ fn numbers_become_gauges() {
     assert!(gauges.iter().all(|(key, _)| *key != "rpc_url"));
 }
 
-/// The list of keys, the fields of the file and the dump are three places that name every key; they must agree.
+/// The fields of the file and the dump are two places that name every key; they must agree.
 #[test]
 fn every_key_is_named_in_every_place() {
-    let known: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
-    let text = || Some(String::new());
-    let mut full = RawConfig { rpc_url: text(), data_dir: text(), ..RawConfig::default() };
-    full.api.token_file = Some(String::new());
-    full.api.audit_file = Some(String::new());
-    full.api.tls_certificate_file = Some(String::new());
-    full.api.tls_key_file = Some(String::new());
-    full.api.tls_client_ca_file = Some(String::new());
-    full.chain.network = Some(String::new());
-    full.chain.cookie_file = Some(String::new());
-    full.wallet.seed_file = Some(String::new());
-    full.wallet.seed_passphrase_file = Some(String::new());
-    full.ship.folder = text();
-    full.telemetry.otlp_endpoint = text();
-    let mut fields = Vec::new();
-    for (name, value) in Table::try_from(full).unwrap() {
-        if let Value::Table(section) = value {
-            fields.extend(section.keys().map(|field| format!("{name}.{field}")));
-        } else {
-            fields.push(name);
-        }
-    }
-    let sorted = |mut names: Vec<String>| {
-        names.sort();
-        names
-    };
-    let names = || known.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    assert_eq!(sorted(fields), sorted(names()));
+    let known: Vec<&str> = keys::all().map(|key| key.path).collect();
+    let once: BTreeSet<&str> = known.iter().copied().collect();
+    assert_eq!(once.len(), known.len(), "{known:?}");
     let config = load_text(LEAST, &[], &[]).unwrap().config;
     assert_eq!(shown::effective_keys(&config), known);
-
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
-    let guide = fs::read_to_string(guide).unwrap();
-    for key in KEYS {
-        assert!(
-            guide.contains(&format!("`{}`", key.path)),
-            "docs/configuration.md lacks {}",
-            key.path
-        );
+    for section in Section::all() {
+        assert!(section.keys.iter().all(|key| key.path.starts_with(section.prefix)), "{section:?}");
     }
-    assert!(guide.contains(&variable("channel.delay_blocks")));
+    let top = keys::all().filter(|key| !key.path.contains('.')).count();
+    assert_eq!(top, Section::all()[0].keys.len());
+}
+
+#[test]
+fn a_key_tells_what_it_takes_and_what_holds_without_it() {
+    let told = |path: &str| {
+        let key = keys::find(path).unwrap();
+        [key.takes(), key.default(), key.variable(), key.flag()]
+    };
+    assert_eq!(
+        told("channel.delay_blocks"),
+        [
+            "blocks, 6 to 2016",
+            "`144`",
+            "STRAIT_CHANNEL__DELAY_BLOCKS",
+            "--set channel.delay_blocks=…"
+        ]
+    );
+    assert_eq!(
+        told("locks.value_per_peer_sat_max")[0],
+        "sat, `locks.amount_sat_min` to 2100000000000000"
+    );
+    assert_eq!(
+        told("log_level")[1..],
+        ["`\"info\"`", "STRAIT_LOG_LEVEL", "--log-level …"].map(String::from)
+    );
+    assert_eq!(told("wallet.seed_file")[1], "`seed` in `data_dir`");
+    assert_eq!(told("data_dir")[1], "none, it must be set");
+    assert_eq!(told("ship.folder")[1], "not set");
+    let secret: Vec<&str> = keys::all().filter(|key| key.is_secret()).map(Key::path).collect();
+    let expect = [
+        "api.token_file",
+        "api.tls_key_file",
+        "chain.cookie_file",
+        "wallet.seed_file",
+        "wallet.seed_passphrase_file",
+    ];
+    assert_eq!(secret, expect);
+}
+
+/// The unit of a bare number stands in its name; what is told of it must not differ.
+#[test]
+fn units_are_those_of_the_names() {
+    let units = [
+        ("sat_per_kvb", "sat/kvB"),
+        ("msat", "msat"),
+        ("sat", "sat"),
+        ("ms", "ms"),
+        ("blocks", "blocks"),
+        ("bytes", "bytes"),
+        ("events", "events"),
+        ("percent", "%"),
+        ("permille", "‰"),
+        ("millionths", "millionths"),
+    ];
+    for key in keys::all() {
+        let Takes::Number(number) = key.takes else { continue };
+        let name = format!("_{}_", key.path.rsplit('.').next().unwrap());
+        let named = units.iter().find(|(suffix, _)| name.contains(&format!("_{suffix}_")));
+        let unit_of_name = named.map_or(number.unit, |(_, unit)| unit);
+        assert_eq!(number.unit, unit_of_name, "{}", key.path);
+        assert!(number.least < number.most, "{}", key.path);
+        for other in [number.not_below, number.not_above].into_iter().flatten() {
+            assert!(keys::find(other).is_some(), "{} names {other}", key.path);
+        }
+    }
 }
 
 #[test]

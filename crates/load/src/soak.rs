@@ -81,12 +81,12 @@ impl Soak {
         let world = World::start(backend, strait, folder.path(), &variables).await?;
         say(&format!("two nodes on {}, {} h, {:?}", backend.name(), self.hours, self.rates));
         let traffic = Traffic::start(&world, self.rates, "soak")?;
-        let watched = self.watch(&world, &traffic.ledger).await;
+        let table = into.join("soak.csv");
+        let watched = self.watch(&world, &traffic.ledger, &table).await;
         let ledger = traffic.end().await?;
         let figures = watched?;
         sleep(SETTLES_WITHIN).await;
         ledger.audit(world.agreed, world.balances().await?)?;
-        figures.write(&into.join("soak.csv"))?;
         draw(&figures, &plots(), &into.join("soak.png"))?;
         let report = self.report(backend, &figures, &ledger)?;
         std::fs::write(into.join("soak.md"), &report).context("soak.md is not written")?;
@@ -95,8 +95,9 @@ impl Soak {
         self.judge(&figures)
     }
 
-    /// Looks at the nodes until the time is over.
-    async fn watch(&self, world: &World<'_>, ledger: &Ledger) -> Result<Figures> {
+    /// Looks at the nodes until the time is over. What was seen is in the table at once: a run that fails in its last
+    /// minute has told what the others were like.
+    async fn watch(&self, world: &World<'_>, ledger: &Ledger, table: &Path) -> Result<Figures> {
         let names = world.machines().map(crate::machine::Machine::name);
         let of_nodes = names
             .iter()
@@ -123,6 +124,7 @@ impl Soak {
                     let (now, counts) = (Instant::now(), ledger.counts());
                     row.extend(traffic_row(before, counts, now - at, &ledger.take_times()));
                     figures.add((now - begun).as_secs_f64() / 60.0, row);
+                    figures.write(table)?;
                     (before, at) = (counts, now);
                 }
             }

@@ -5,8 +5,11 @@
 #![expect(clippy::print_stdout, reason = "its one purpose is to print figures")]
 
 use core::time::Duration;
+use std::sync::Arc;
 
-use strait_net::{Events, Frame, Handle, Identity, Limits, Net, NetEvent, Options, SendError};
+use strait_net::{
+    Events, Frame, Handle, Identity, Net, NetEvent, Options, Policies, PolicySettings, SendError,
+};
 use strait_primitives::NodeId;
 use tokio::time::Instant;
 
@@ -33,9 +36,10 @@ fn main() -> Result<(), Failure> {
 /// One node.
 async fn node(secret: u8, listen: &str) -> Result<(Handle, Events), Failure> {
     // The default allowance is far below what loopback carries, and would be all that one sees.
-    let limits = Limits { incoming_bytes_per_second: 1 << 40, ..Limits::default() };
+    let unlimited = PolicySettings { peer_bytes_per_second: 0, ..PolicySettings::default() };
+    let policies = Arc::new(Policies::new(unlimited));
     let identity = Identity::from_secret([secret; 32])?;
-    let options = Options { limits, ..Options::new(identity, vec![listen.parse()?]) };
+    let options = Options { policies, ..Options::new(identity, vec![listen.parse()?]) };
     let (service, handle, events) = Net::bind(options).await?;
     tokio::spawn(service.run(core::future::pending()));
     Ok((handle, events))

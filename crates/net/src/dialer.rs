@@ -12,21 +12,34 @@
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use strait_primitives::NodeId;
+use strait_resilience::{Attempts, Bulkhead, Permit};
 use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::backoff::Backoff;
 use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT, KEPT_MAX, STABLE};
+use crate::policies::Policies;
 
 /// All kept peers.
 #[derive(Debug)]
 pub(crate) struct Dialer {
-    /// The waits between dials.
-    backoff: Backoff,
+    /// The pauses between dials, and how many there may be at once.
+    policies: Arc<Policies>,
     /// The peers; at most [`KEPT_MAX`].
     kept: BTreeMap<NodeId, Kept>,
+    /// Whether a dial is worth a try.
+    places: Places,
+}
+
+/// Whether there may be a place for another dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Places {
+    /// Nobody was refused one since a dial has ended.
+    Open,
+    /// All were taken when one was last asked for.
+    Taken,
 }
 
 /// One kept peer.
@@ -37,18 +50,23 @@ struct Kept {
     /// Where it says it is, newest first.
     learnt: Vec<Address>,
     /// Dials that have failed, and links that were lost young, since the last stable link.
-    failures: u32,
+    attempts: Attempts,
     /// What is going on.
     phase: Phase,
 }
 
 /// See the diagram above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Phase {
-    /// To be dialled at this time.
+    /// To be dialled at this time, or as soon as there is a place after it.
     Due(Instant),
-    /// Being dialled; taken for failed at this time if nothing is heard.
-    Dialing(Instant),
+    /// Being dialled.
+    Dialing {
+        /// When it is taken for failed if nothing is heard.
+        until: Instant,
+        /// Among the dials that may be under way.
+        _place: Permit<Arc<Bulkhead>>,
+    },
     /// Connected since then.
     Linked(Instant),
 }
@@ -59,8 +77,8 @@ pub(crate) struct Full;
 
 impl Dialer {
     /// Keeps nobody yet.
-    pub(crate) const fn new(backoff: Backoff) -> Self {
-        Self { backoff, kept: BTreeMap::new() }
+    pub(crate) const fn new(policies: Arc<Policies>) -> Self {
+        Self { policies, kept: BTreeMap::new(), places: Places::Open }
     }
 
     /// Keeps `peer` connected from now on, replacing addresses given before.
@@ -73,9 +91,12 @@ impl Dialer {
         if self.kept.len() >= KEPT_MAX && !self.kept.contains_key(&peer) {
             return Err(Full);
         }
-        let fresh =
-            Kept { given: Vec::new(), learnt: Vec::new(), failures: 0, phase: Phase::Due(now) };
-        let kept = self.kept.entry(peer).or_insert(fresh);
+        let kept = self.kept.entry(peer).or_insert_with(|| Kept {
+            given: Vec::new(),
+            learnt: Vec::new(),
+            attempts: self.policies.redial.begin(),
+            phase: Phase::Due(now),
+        });
         kept.given = addresses.iter().take(ADDRESSES_PER_PEER_MAX).cloned().collect();
         if let Phase::Due(_) = kept.phase {
             kept.phase = Phase::Due(now);
@@ -86,6 +107,7 @@ impl Dialer {
     /// Dials `peer` no more.
     pub(crate) fn forget(&mut self, peer: &NodeId) {
         self.kept.remove(peer);
+        self.places = Places::Open;
     }
 
     /// Remembers where a kept peer says it is.
@@ -108,38 +130,60 @@ impl Dialer {
         self.kept.keys().copied()
     }
 
-    /// When [`Self::poll_due`] has something next.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
+    /// When [`Self::poll_due`], which has nothing left now, has something next. Who waits for a place has no time: a dial that
+    /// ends is what it waits for.
+    pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
         let due = self.kept.values().filter_map(|kept| match kept.phase {
-            Phase::Due(at) | Phase::Dialing(at) => Some(at),
+            Phase::Due(at) => (at > now).then_some(at),
+            Phase::Dialing { until, .. } => Some(until),
             Phase::Linked(_) => None,
         });
         due.min()
     }
 
     /// A peer to dial now, and where. Call until it has none.
+    ///
+    /// Where places are short, whoever was due first goes first, however often it has failed: peers that cannot be reached
+    /// delay the others, and keep nobody out.
     pub(crate) fn poll_due(
         &mut self,
         now: Instant,
         entropy: u64,
     ) -> Option<(NodeId, Vec<Address>)> {
-        for (peer, kept) in &mut self.kept {
-            match kept.phase {
-                Phase::Due(at) if at <= now => {
-                    kept.phase = Phase::Dialing(now + CONNECT);
-                    return Some((*peer, kept.given.iter().chain(&kept.learnt).cloned().collect()));
-                }
-                Phase::Dialing(until) if until <= now => kept.fail(self.backoff, now, entropy),
-                Phase::Due(_) | Phase::Dialing(_) | Phase::Linked(_) => {}
+        self.end_silent(now, entropy);
+        if self.places == Places::Taken {
+            return None;
+        }
+        let due = self.kept.iter_mut().filter_map(|(peer, kept)| match kept.phase {
+            Phase::Due(at) if at <= now => Some((at, *peer, kept)),
+            Phase::Due(_) | Phase::Dialing { .. } | Phase::Linked(_) => None,
+        });
+        let (_, peer, kept) = due.min_by_key(|(at, peer, _)| (*at, *peer))?;
+        let Ok(place) = Bulkhead::enter(Arc::clone(&self.policies.dials)) else {
+            self.places = Places::Taken;
+            return None;
+        };
+        kept.phase = Phase::Dialing { until: now + CONNECT, _place: place };
+        Some((peer, kept.given.iter().chain(&kept.learnt).cloned().collect()))
+    }
+
+    /// Dials of which nothing was heard have failed.
+    fn end_silent(&mut self, now: Instant, entropy: u64) {
+        for kept in self.kept.values_mut() {
+            if let Phase::Dialing { until, .. } = kept.phase
+                && until <= now
+            {
+                kept.fail(&self.policies, now, entropy);
+                self.places = Places::Open;
             }
         }
-        None
     }
 
     /// A link to `peer` is up.
     pub(crate) fn handle_link_up(&mut self, peer: &NodeId, now: Instant) {
         if let Some(kept) = self.kept.get_mut(peer) {
             kept.phase = Phase::Linked(now);
+            self.places = Places::Open;
         }
     }
 
@@ -148,22 +192,22 @@ impl Dialer {
         let Some(kept) = self.kept.get_mut(peer) else { return };
         match kept.phase {
             Phase::Due(_) => {}
-            Phase::Dialing(_) => kept.fail(self.backoff, now, entropy),
+            Phase::Dialing { .. } => kept.fail(&self.policies, now, entropy),
             Phase::Linked(since) => {
                 if now.duration_since(since) >= STABLE {
-                    kept.failures = 0;
+                    kept.attempts = self.policies.redial.begin();
                 }
-                kept.fail(self.backoff, now, entropy);
+                kept.fail(&self.policies, now, entropy);
             }
         }
+        self.places = Places::Open;
     }
 }
 
 impl Kept {
     /// Schedules the next dial.
-    fn fail(&mut self, backoff: Backoff, now: Instant, entropy: u64) {
-        self.failures = self.failures.saturating_add(1);
-        self.phase = Phase::Due(now + backoff.wait(self.failures, entropy));
+    fn fail(&mut self, policies: &Policies, now: Instant, entropy: u64) {
+        self.phase = Phase::Due(now + policies.redial.again(&mut self.attempts, entropy));
     }
 }
 
@@ -172,7 +216,10 @@ pub(crate) const DOZE_MAX: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use strait_resilience::{Backoff, Decision};
+
     use super::*;
+    use crate::policies::PolicySettings;
 
     const PEER: NodeId = NodeId::from_bytes([2; 33]);
 
@@ -187,7 +234,7 @@ mod tests {
     #[test]
     fn a_kept_peer_is_dialled_at_once_and_then_ever_more_slowly_but_for_ever() {
         let start = Instant::now();
-        let mut dialer = Dialer::new(Backoff::default());
+        let mut dialer = Dialer::new(Arc::default());
         dialer.keep(PEER, &[address(1)], start).unwrap();
         let mut now = start;
         let mut waits = Vec::new();
@@ -195,7 +242,7 @@ mod tests {
             assert_eq!(dialer.poll_due(now, 0), Some((PEER, vec![address(1)])));
             assert_eq!(dialer.poll_due(now, 0), None, "one dial at a time");
             dialer.handle_link_down(&PEER, now, u64::MAX - 1);
-            let due = dialer.next_due().unwrap();
+            let due = dialer.next_due(now).unwrap();
             waits.push(due.duration_since(now).as_secs());
             now = due;
         }
@@ -206,23 +253,23 @@ mod tests {
     #[test]
     fn only_a_stable_link_starts_the_back_off_anew() {
         let start = Instant::now();
-        let mut dialer = Dialer::new(Backoff::default());
+        let mut dialer = Dialer::new(Arc::default());
         dialer.keep(PEER, &[address(1)], start).unwrap();
         for _ in 0..5 {
             dialer.handle_link_up(&PEER, start);
             dialer.handle_link_down(&PEER, start + seconds(1), 0);
         }
-        assert!(dialer.next_due().unwrap() >= start + seconds(8), "a flapping peer waits");
+        assert!(dialer.next_due(start).unwrap() >= start + seconds(8), "a flapping peer waits");
         dialer.handle_link_up(&PEER, start);
-        assert_eq!(dialer.next_due(), None, "a linked peer is not dialled");
+        assert_eq!(dialer.next_due(start), None, "a linked peer is not dialled");
         dialer.handle_link_down(&PEER, start + STABLE, 0);
-        assert!(dialer.next_due().unwrap() <= start + STABLE + seconds(1));
+        assert!(dialer.next_due(start).unwrap() <= start + STABLE + seconds(1));
     }
 
     #[test]
     fn a_dial_that_is_never_heard_of_again_counts_as_failed() {
         let start = Instant::now();
-        let mut dialer = Dialer::new(Backoff::default());
+        let mut dialer = Dialer::new(Arc::default());
         dialer.keep(PEER, &[address(1)], start).unwrap();
         assert!(dialer.poll_due(start, 0).is_some());
         assert_eq!(dialer.poll_due(start + CONNECT, 0), None);
@@ -232,7 +279,7 @@ mod tests {
     #[test]
     fn learnt_addresses_come_after_given_ones_and_are_few() {
         let start = Instant::now();
-        let mut dialer = Dialer::new(Backoff::default());
+        let mut dialer = Dialer::new(Arc::default());
         dialer.learn(&PEER, [address(9)].into_iter());
         dialer.keep(PEER, &[address(1)], start).unwrap();
         dialer.learn(&PEER, (1..40).map(address));
@@ -241,6 +288,53 @@ mod tests {
         assert_eq!(addresses[..3], [address(1), address(50), address(2)]);
         assert_eq!(addresses.len(), 1 + ADDRESSES_PER_PEER_MAX);
         dialer.forget(&PEER);
-        assert_eq!(dialer.next_due(), None);
+        assert_eq!(dialer.next_due(start), None);
+    }
+
+    #[test]
+    fn where_places_are_short_the_longest_due_goes_first_and_a_dial_that_ends_makes_room() {
+        let start = Instant::now();
+        let settings = PolicySettings { dials_max: 2, ..PolicySettings::default() };
+        let policies = Arc::new(Policies::new(settings));
+        let mut dialer = Dialer::new(Arc::clone(&policies));
+        let [a, b, c, d] = [5, 4, 3, 2].map(|byte| NodeId::from_bytes([byte; 33]));
+        for (after, peer) in [a, b, c, d].into_iter().enumerate() {
+            let later = Duration::from_millis(u64::try_from(after).unwrap());
+            dialer.keep(peer, &[address(1)], start + later).unwrap();
+        }
+        let now = start + seconds(1);
+        let poll = |dialer: &mut Dialer, at| dialer.poll_due(at, 0).map(|(peer, _)| peer);
+        assert_eq!([(); 3].map(|()| poll(&mut dialer, now)), [Some(a), Some(b), None]);
+        assert_eq!(dialer.next_due(now), Some(now + CONNECT), "who waits for a place wakes nobody");
+        assert_eq!(poll(&mut dialer, now), None);
+        dialer.handle_link_up(&b, now);
+        assert_eq!([(); 2].map(|()| poll(&mut dialer, now)), [Some(c), None]);
+        dialer.forget(&c);
+        assert_eq!([(); 2].map(|()| poll(&mut dialer, now)), [Some(d), None]);
+        // The dial of a, of which nothing is ever heard, ends as well.
+        assert_eq!(poll(&mut dialer, now + CONNECT), None);
+        assert_eq!(policies.dials.under_way(), 0);
+        let [_, dials] = policies.bulkheads().map(|tally| tally.counts());
+        assert_eq!((dials.of(Decision::Admitted), dials.of(Decision::Refused)), (4, 2));
+    }
+
+    #[test]
+    fn shorter_pauses_count_from_the_next_failure_on() {
+        let start = Instant::now();
+        let policies = Arc::<Policies>::default();
+        let mut dialer = Dialer::new(Arc::clone(&policies));
+        dialer.keep(PEER, &[address(1)], start).unwrap();
+        for _ in 0..9 {
+            dialer.handle_link_up(&PEER, start);
+            dialer.handle_link_down(&PEER, start, 0);
+        }
+        assert!(dialer.next_due(start).unwrap() >= start + seconds(30));
+        let redial = Backoff { first: seconds(1), most: seconds(2) };
+        policies.tune(PolicySettings { redial, ..PolicySettings::default() });
+        dialer.handle_link_up(&PEER, start);
+        dialer.handle_link_down(&PEER, start, 0);
+        assert!(dialer.next_due(start).unwrap() <= start + seconds(2));
+        let [counts] = policies.retries().map(|tally| tally.counts());
+        assert_eq!((counts.of(Decision::Admitted), counts.of(Decision::Retried)), (1, 10));
     }
 }

@@ -17,6 +17,23 @@ pub enum Direction {
     Outbound,
 }
 
+/// The number of a link, on this node and in this process alone: links are numbered in the order in which they are told.
+///
+/// Whoever has been told of one number has been told of all below it. So the last one that was told when something was
+/// decided says for every peer whether the link that it has now was known then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct LinkId(u64);
+
+impl LinkId {
+    /// Below the first.
+    pub const NONE: Self = Self(0);
+
+    /// The number after this one.
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// Something that happened on the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetEvent {
@@ -24,6 +41,8 @@ pub enum NetEvent {
     Connected {
         /// Who.
         peer: NodeId,
+        /// The link's number, above those of all links told before.
+        link: LinkId,
         /// Who began the connection.
         direction: Direction,
         /// Where the peer is.

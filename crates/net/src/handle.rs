@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::address::Address;
 use crate::counters::Counters;
-use crate::event::{Direction, DisconnectReason};
+use crate::event::{Direction, DisconnectReason, LinkId};
 use crate::frame::Frame;
 use crate::identity::{IdentityError, to_peer_id};
 use crate::limits::{CONNECT, CONNECTS_WAITING_MAX, KEPT_MAX};
@@ -46,6 +46,12 @@ pub enum SendError {
     /// There is no link to the peer now.
     #[error("peer {peer} is not connected")]
     NotConnected {
+        /// Whom the frame was for.
+        peer: NodeId,
+    },
+    /// The link that the frame was meant for is gone, and another is in its place.
+    #[error("the link to peer {peer} is a newer one than the frame was meant for")]
+    Replaced {
         /// Whom the frame was for.
         peer: NodeId,
     },
@@ -212,9 +218,24 @@ impl Handle {
     ///
     /// When the peer is not connected, or a queue is full.
     pub fn send(&self, peer: NodeId, frame: Frame) -> Result<(), SendError> {
+        self.send_on(peer, frame, None)
+    }
+
+    /// As [`Self::send`], on a link that the caller knew of: `told` is the newest that it had been told of when it decided
+    /// what to say. What was decided on a link that is gone would make no sense on the next.
+    ///
+    /// # Errors
+    ///
+    /// As there, and when the peer's link came up later.
+    pub fn send_as_of(&self, peer: NodeId, frame: Frame, told: LinkId) -> Result<(), SendError> {
+        self.send_on(peer, frame, Some(told))
+    }
+
+    fn send_on(&self, peer: NodeId, frame: Frame, told: Option<LinkId>) -> Result<(), SendError> {
         let limits = &self.board.limits;
-        match self.board.send(&peer, frame) {
+        match self.board.send(&peer, frame, told) {
             Some(Ok(())) => Ok(()),
+            Some(Err(Refusal::Replaced)) => Err(SendError::Replaced { peer }),
             None | Some(Err(Refusal::Closed)) => Err(SendError::NotConnected { peer }),
             Some(Err(Refusal::PeerFull { queued_bytes })) => {
                 let limit_bytes = limits.outgoing_per_peer_bytes;
@@ -257,6 +278,19 @@ impl Handle {
     /// When there is no link.
     pub fn disconnect(&self, peer: NodeId) -> Result<(), NotConnected> {
         let link = self.board.link(&peer).ok_or(NotConnected { peer })?;
+        self.board.close(&link, DisconnectReason::Requested);
+        Ok(())
+    }
+
+    /// As [`Self::disconnect`], if the caller knew of the link: `told` is the newest that it had been told of when it decided
+    /// to end it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no link, or it came up later.
+    pub fn disconnect_as_of(&self, peer: NodeId, told: LinkId) -> Result<(), NotConnected> {
+        let link = self.board.link(&peer).filter(|link| link.id <= told);
+        let link = link.ok_or(NotConnected { peer })?;
         self.board.close(&link, DisconnectReason::Requested);
         Ok(())
     }

@@ -73,11 +73,18 @@ pub(crate) const LISTEN_ADDRESSES_MAX: usize = 64;
 /// Connections of one peer: one in use, one that replaces it or loses a simultaneous dial.
 pub(crate) const CONNECTIONS_PER_PEER_MAX: usize = 2;
 
-/// Connections that may be in their handshakes at once, each way.
+/// Connections that may be on their way out at once on somebody's request; kept peers have [`DIALS_MAX`].
 pub(crate) const CONNECTIONS_PENDING_MAX: u32 = 64;
 
-/// Hosts whose dials are remembered; the stalest is forgotten for a new one.
-pub(crate) const HOSTS_REMEMBERED_MAX: usize = 4096;
+/// The most that may be tuned for connections of others in their handshakes: eight bytes each are set aside.
+pub(crate) const HANDSHAKES_MAX: usize = 1024;
+
+/// The most that may be tuned for dials of kept peers: all of them.
+pub(crate) const DIALS_MAX: usize = KEPT_MAX;
+
+/// Bytes for which a peer is charged a token: tokens are earned in whole nanoseconds, which bytes at 64 MiB a second are
+/// not. A small frame is charged as much.
+pub(crate) const BYTES_PER_TOKEN: u32 = 128;
 
 /// How long a stranger's connection stays for sure while others want its place: time to ask for a channel.
 pub(crate) const STRANGER_STAYS: Duration = Duration::from_secs(10);
@@ -129,21 +136,10 @@ pub struct Limits {
     /// Frames of one peer that may wait for the consumer, however small; then its stream is not read. Default 256:
     /// thousands of a peer's frames would stand before every other peer's, and each may take the consumer a while.
     pub incoming_per_peer_frames: usize,
-    /// Bytes one peer may send in a second, after a burst of a quarter of that. Default 64 MiB: 100,000 payments a
-    /// second in full rounds are 13 MB.
-    pub incoming_bytes_per_second: u64,
-    /// Frames one peer may send in a second, after a burst of a quarter of that. Default 100,000: three frames make
-    /// a round, and on one host a round trip takes some tens of microseconds.
-    pub incoming_frames_per_second: u64,
     /// Connections in all; kept peers are let in beyond it. Default 256.
     pub connections_max: u32,
     /// Connections others may begin, so that they cannot use up [`Self::connections_max`]. Default 192.
     pub connections_inbound_max: u32,
-    /// Connections one host (an IPv4 address, or 64 bits of an IPv6 one) may begin at once. Default 20; loopback is
-    /// exempt. Raise it when peers come through a proxy that hides their addresses.
-    pub dials_per_host_burst: u64,
-    /// Connections one host may begin in a second after that. Default 2.
-    pub dials_per_host_per_second: u64,
 }
 
 impl Default for Limits {
@@ -154,12 +150,8 @@ impl Default for Limits {
             incoming_per_peer_bytes: 4 << 20,
             incoming_total_bytes: 64 << 20,
             incoming_per_peer_frames: 256,
-            incoming_bytes_per_second: 64 << 20,
-            incoming_frames_per_second: 100_000,
             connections_max: 256,
             connections_inbound_max: 192,
-            dials_per_host_burst: 20,
-            dials_per_host_per_second: 2,
         }
     }
 }
@@ -191,16 +183,12 @@ impl Limits {
             ("incoming_total_bytes", self.incoming_total_bytes, self.incoming_per_peer_bytes),
         ]
         .map(|(name, actual, least)| (name, wide(actual), wide(least), wide(MEMORY_MAX)));
-        let rates = [
+        let counts = [
             ("incoming_per_peer_frames", wide(self.incoming_per_peer_frames), 1, 1 << 20),
-            ("incoming_bytes_per_second", self.incoming_bytes_per_second, 1024, 1 << 40),
-            ("incoming_frames_per_second", self.incoming_frames_per_second, 4, 1_000_000_000),
             ("connections_max", self.connections_max.into(), 1, 65_536),
             ("connections_inbound_max", self.connections_inbound_max.into(), 0, 65_536),
-            ("dials_per_host_burst", self.dials_per_host_burst, 1, 65_536),
-            ("dials_per_host_per_second", self.dials_per_host_per_second, 1, 65_536),
         ];
-        for (name, actual, least, most) in rows.into_iter().chain(rates) {
+        for (name, actual, least, most) in rows.into_iter().chain(counts) {
             if !(least..=most).contains(&actual) {
                 return Err(LimitsError { name, least, most, actual });
             }

@@ -13,7 +13,7 @@ use strait_primitives::NodeId;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::address::Address;
-use crate::event::{Direction, DisconnectReason, NetEvent, Queued, Room};
+use crate::event::{Direction, DisconnectReason, LinkId, NetEvent, Queued, Room};
 use crate::frame::Frame;
 use crate::limits::{BATCH_BYTES, FRAME_OVERHEAD_BYTES, Limits};
 use crate::lock::locked;
@@ -21,6 +21,8 @@ use crate::lock::locked;
 /// One stream of one connection.
 #[derive(Debug)]
 pub(crate) struct Link {
+    /// Its number.
+    pub(crate) id: LinkId,
     /// At the other end.
     pub(crate) peer: NodeId,
     /// Who dialled.
@@ -39,6 +41,17 @@ pub(crate) struct Link {
     pub(crate) closing: Notify,
     /// The last round trip of a ping, in microseconds; zero before the first.
     round_trip_us: AtomicU64,
+}
+
+/// Who is at the other end of a new link, and how it came to be.
+#[derive(Debug)]
+pub(crate) struct End {
+    /// Who.
+    pub(crate) peer: NodeId,
+    /// Who dialled.
+    pub(crate) direction: Direction,
+    /// Where the peer is.
+    pub(crate) address: Address,
 }
 
 /// What an open gate holds.
@@ -78,6 +91,8 @@ enum OutgoingPhase {
 pub(crate) enum Refusal {
     /// The link is ending.
     Closed,
+    /// The frame was meant for an older link.
+    Replaced,
     /// This peer's queue is full.
     PeerFull {
         /// Bytes that wait.
@@ -122,17 +137,17 @@ pub(crate) const fn charge_of(frame: &Frame) -> usize {
 impl Link {
     /// Opens the gate and reports the peer as connected.
     pub(crate) fn open(
-        peer: NodeId,
-        direction: Direction,
-        address: Address,
+        id: LinkId,
+        End { peer, direction, address }: End,
         limits: &Limits,
         events: mpsc::UnboundedSender<Queued>,
         room: OwnedSemaphorePermit,
     ) -> Self {
-        let event = NetEvent::Connected { peer, direction, address: address.clone() };
+        let event = NetEvent::Connected { peer, link: id, direction, address: address.clone() };
         // An error means that the consumer is gone: then nobody misses the event.
         let _ = events.send(Queued { event, room: Room::Free });
         Self {
+            id,
             peer,
             direction,
             address,

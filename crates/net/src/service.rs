@@ -105,7 +105,7 @@ impl Service {
             let Some((peer, addresses)) = due else { break };
             self.resolve_and_dial(Dial { peer, addresses, waiter: None });
         }
-        let next_due = locked(&self.board.dialer).next_due();
+        let next_due = locked(&self.board.dialer).next_due(now);
         let times = [next_due, self.expire_waiters(now), Some(now + DOZE_MAX)];
         times.into_iter().flatten().min().expect("the last one is always there")
     }
@@ -140,7 +140,7 @@ impl Service {
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
                 if num_established == 0 {
-                    self.handle_dial_closed(connection_id);
+                    self.handle_last_closed(&peer_id, connection_id);
                 }
                 if let Ok(peer) = from_peer_id(&peer_id)
                     && self.board.link(&peer).is_none()

@@ -12,11 +12,12 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use crate::address::Address;
 use crate::counters::Meters;
 use crate::dialer::Dialer;
-use crate::event::{Direction, DisconnectReason, NetEvent, Queued, Room};
+use crate::event::{Direction, DisconnectReason, LinkId, NetEvent, Queued, Room};
 use crate::frame::Frame;
 use crate::limits::{CROWDED_OUT_MAX, KEPT_MAX, LISTEN_ADDRESSES_MAX, Limits};
-use crate::link::{Link, Refusal, Refused, charge_of};
+use crate::link::{End, Link, Refusal, Refused, charge_of};
 use crate::lock::{exclusive, locked, shared};
+use crate::policies::Policies;
 
 /// The state behind every [`crate::Handle`].
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Switchboard {
     pub(crate) own: NodeId,
     /// As bound.
     pub(crate) limits: Limits,
+    /// How much peers may ask of this node.
+    pub(crate) policies: Arc<Policies>,
     /// What was done so far.
     pub(crate) meters: Meters,
     /// Whom to keep connected.
@@ -32,7 +35,7 @@ pub(crate) struct Switchboard {
     /// Wakes the service after a change to `dialer`.
     pub(crate) wake: Notify,
     /// The live link of each peer.
-    links: RwLock<BTreeMap<NodeId, Arc<Link>>>,
+    links: RwLock<Links>,
     /// To the consumer, until the service has stopped.
     events: Mutex<Option<mpsc::UnboundedSender<Queued>>>,
     /// How many links may be live or have events that nobody has taken.
@@ -47,6 +50,16 @@ pub(crate) struct Switchboard {
     reported: Mutex<BTreeSet<Address>>,
 }
 
+/// The live links.
+#[derive(Debug, Default)]
+struct Links {
+    /// By peer.
+    live: BTreeMap<NodeId, Arc<Link>>,
+    /// The number of the newest that ever was. It is taken under the lock under which a link is told, so that numbers are
+    /// told in their order.
+    newest: LinkId,
+}
+
 /// There is no room for another link: the consumer has not taken the events of old ones, or the service has stopped.
 #[derive(Debug)]
 pub(crate) struct NoRoom;
@@ -56,14 +69,15 @@ impl Switchboard {
     pub(crate) fn new(
         own: NodeId,
         limits: Limits,
-        dialer: Dialer,
+        policies: Arc<Policies>,
         events: mpsc::UnboundedSender<Queued>,
     ) -> Self {
         let peers = usize::try_from(limits.connections_max).unwrap_or(KEPT_MAX);
         Self {
             own,
             meters: Meters::default(),
-            dialer: Mutex::new(dialer),
+            dialer: Mutex::new(Dialer::new(Arc::clone(&policies))),
+            policies,
             wake: Notify::new(),
             links: RwLock::default(),
             events: Mutex::new(Some(events)),
@@ -86,11 +100,13 @@ impl Switchboard {
         let room = Arc::clone(&self.link_room).try_acquire_owned().map_err(|_| NoRoom)?;
         let mut links = exclusive(&self.links);
         let events = locked(&self.events).clone().ok_or(NoRoom)?;
-        if let Some(older) = links.remove(&peer) {
+        if let Some(older) = links.live.remove(&peer) {
             self.shut(&older, DisconnectReason::Replaced);
         }
-        let link = Arc::new(Link::open(peer, direction, address, &self.limits, events, room));
-        links.insert(peer, Arc::clone(&link));
+        links.newest = links.newest.next();
+        let end = End { peer, direction, address };
+        let link = Arc::new(Link::open(links.newest, end, &self.limits, events, room));
+        links.live.insert(peer, Arc::clone(&link));
         self.meters.links_opened.count();
         Ok(LiveLink { board: Arc::clone(self), link })
     }
@@ -98,8 +114,8 @@ impl Switchboard {
     /// Ends a link; the first reason counts.
     pub(crate) fn close(&self, link: &Arc<Link>, reason: DisconnectReason) {
         let mut links = exclusive(&self.links);
-        if links.get(&link.peer).is_some_and(|live| Arc::ptr_eq(live, link)) {
-            links.remove(&link.peer);
+        if links.live.get(&link.peer).is_some_and(|live| Arc::ptr_eq(live, link)) {
+            links.live.remove(&link.peer);
         }
         self.shut(link, reason);
     }
@@ -117,25 +133,34 @@ impl Switchboard {
 
     /// The live link of `peer`.
     pub(crate) fn link(&self, peer: &NodeId) -> Option<Arc<Link>> {
-        shared(&self.links).get(peer).cloned()
+        shared(&self.links).live.get(peer).cloned()
     }
 
     /// All live links, by peer.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
-        shared(&self.links).values().cloned().collect()
+        shared(&self.links).live.values().cloned().collect()
     }
 
-    /// Queues a frame for `peer`; `None` when it has no link.
+    /// Queues a frame for `peer`, if its link is none that came up after `told`; `None` when it has no link.
     ///
     /// When the room of all is full, whoever takes most of it has to go, so that peers that do not read cannot cut off
     /// those that do. A stranger never costs a kept peer its link.
-    pub(crate) fn send(&self, peer: &NodeId, frame: Frame) -> Option<Result<(), Refusal>> {
+    pub(crate) fn send(
+        &self,
+        peer: &NodeId,
+        frame: Frame,
+        told: Option<LinkId>,
+    ) -> Option<Result<(), Refusal>> {
         let mut frame = frame;
         let mut victims = 0;
         loop {
             let sent = {
                 let links = shared(&self.links);
-                links.get(peer)?.enqueue(frame, &self.limits, &self.outgoing_bytes)
+                let link = links.live.get(peer)?;
+                if told.is_some_and(|told| link.id > told) {
+                    return Some(Err(Refusal::Replaced));
+                }
+                link.enqueue(frame, &self.limits, &self.outgoing_bytes)
             };
             let Refused { reason, frame: back } = match sent {
                 Ok(()) => return Some(Ok(())),
@@ -143,7 +168,10 @@ impl Switchboard {
             };
             let victim = match reason {
                 Refusal::TotalFull { .. } if victims < CROWDED_OUT_MAX => self.in_the_way_of(peer),
-                Refusal::TotalFull { .. } | Refusal::Closed | Refusal::PeerFull { .. } => None,
+                Refusal::TotalFull { .. }
+                | Refusal::Closed
+                | Refusal::Replaced
+                | Refusal::PeerFull { .. } => None,
             };
             let Some(victim) = victim else {
                 self.meters.frames_refused.count();
@@ -204,7 +232,7 @@ impl Switchboard {
     pub(crate) fn stop(&self) {
         // First the sender, so that no link comes up behind our back.
         locked(&self.events).take();
-        let links = core::mem::take(&mut *exclusive(&self.links));
+        let links = core::mem::take(&mut exclusive(&self.links).live);
         for link in links.values() {
             self.shut(link, DisconnectReason::Shutdown);
         }

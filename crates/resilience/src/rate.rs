@@ -65,6 +65,19 @@ impl Rate {
         bucket.take(each_ns, each_ns.saturating_mul(burst), now.as_ns())
     }
 
+    /// Takes so many tokens out of a bucket, if need be on credit, and says how long to take nothing more. For what is
+    /// there before anybody knows its size.
+    #[must_use = "how long to take nothing more"]
+    #[inline]
+    pub fn charge(&self, bucket: &Bucket, tokens: u32, now: Moment) -> Option<Duration> {
+        let (each_ns, burst) = unpack(self.word.load(Ordering::Relaxed));
+        if each_ns == 0 {
+            return None;
+        }
+        let cost_ns = each_ns.saturating_mul(u64::from(tokens));
+        bucket.charge(cost_ns, each_ns.saturating_mul(burst), now.as_ns())
+    }
+
     /// True if there is no limit.
     #[must_use]
     pub fn is_off(&self) -> bool {
@@ -103,6 +116,19 @@ impl Bucket {
             }
             if self.exchange(paid_at, next) {
                 return Ok(());
+            }
+        }
+    }
+
+    #[inline]
+    fn charge(&self, cost_ns: u64, ahead_max_ns: u64, now_ns: u64) -> Option<Duration> {
+        let latest = now_ns.saturating_add(ahead_max_ns);
+        loop {
+            let paid_at = self.paid_at.load(Ordering::Relaxed);
+            let next = paid_at.max(now_ns).saturating_add(cost_ns);
+            if self.exchange(paid_at, next) {
+                let ahead_ns = next.saturating_sub(latest);
+                return (ahead_ns > 0).then(|| Duration::from_nanos(ahead_ns));
             }
         }
     }

@@ -130,6 +130,14 @@ impl Retry {
         Some(backoff.wait(attempts.failures, self.entropy()))
     }
 
+    /// Decides after a failed attempt of a call that is never given up, whatever the settings say: how long to wait before
+    /// the next. `entropy` chooses the jitter.
+    pub fn again(&self, attempts: &mut Attempts, entropy: u64) -> Duration {
+        attempts.failures = attempts.failures.saturating_add(1);
+        self.tally.count(Decision::Retried);
+        self.settings().backoff.wait(attempts.failures, entropy)
+    }
+
     /// What was decided so far.
     #[must_use]
     pub const fn tally(&self) -> &Tally {
@@ -196,6 +204,19 @@ mod tests {
         let tame = RetrySettings::unpack(wild.pack());
         assert_eq!(tame.attempts_max, 1);
         assert_eq!(tame.backoff.most, Duration::from_millis(WAIT_MS_MAX));
+    }
+
+    #[test]
+    fn what_is_never_given_up_waits_ever_longer_and_the_same_entropy_chooses_the_same_wait() {
+        let settings = RetrySettings { attempts_max: 1, ..RetrySettings::default() };
+        let [one, other] = [7, 8].map(|seed| Retry::new(settings, seed));
+        let (mut call, mut same) = (one.begin(), other.begin());
+        let waits: Vec<_> = (0..300).map(|_| one.again(&mut call, 5)).collect();
+        assert!(waits.is_sorted(), "{waits:?}");
+        assert!(waits.last().unwrap() >= &(settings.backoff.most / 2));
+        assert!(waits.iter().all(|wait| *wait == other.again(&mut same, 5)));
+        let counts = one.tally().counts();
+        assert_eq!(Decision::ALL.map(|decision| counts.of(decision)), [1, 0, 300, 0, 0]);
     }
 
     #[test]

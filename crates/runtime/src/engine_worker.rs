@@ -6,15 +6,16 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use strait_contract::ContractRuntime;
-use strait_engine::{Effect, Engine, Event, Moment};
+use strait_engine::{Effect, Engine, Event, Input, Moment};
 use strait_log::Unsaved;
+use strait_net::LinkId;
 use strait_primitives::{EventSeq, Timestamp};
 use strait_store::encode_snapshot;
 use tokio::sync::mpsc;
 use tracing::Span;
 
 use crate::ends::Guard;
-use crate::inbox::{BATCH_MAX, Queued};
+use crate::inbox::{BATCH_MAX, Place, Queued};
 use crate::observe::Observer;
 use crate::spans::{self, Traced};
 use crate::writer::Batch;
@@ -28,6 +29,8 @@ pub(crate) struct EngineWorker {
     pub(crate) inbox: mpsc::Receiver<Queued>,
     pub(crate) outbox: SyncSender<Batch>,
     pub(crate) observer: Observer,
+    /// The newest link that the engine was told of.
+    pub(crate) told: LinkId,
     pub(crate) snapshot_every: u64,
     pub(crate) last_snapshot: EventSeq,
     /// Bytes of events that were written since the last snapshot was made.
@@ -75,6 +78,10 @@ impl EngineWorker {
         for queued in inputs {
             let (input, room, span) = match queued {
                 Queued::Input(input, room, span) => (input, room, span),
+                Queued::Connected(peer, link) => {
+                    self.told = link;
+                    (Input::PeerConnected(peer), Place::Small, Span::none())
+                }
                 Queued::Stop => continue,
             };
             let step = self.step(at, span, |engine, moment| engine.handle(input, moment));
@@ -100,7 +107,7 @@ impl EngineWorker {
             Moment { now: at, entropy: fresh_entropy(), contracts: self.contracts.as_ref() };
         let unsaved = decision.in_scope(|| ask(&mut self.engine, &moment));
         spans::decided(&decision, &unsaved);
-        Traced { unsaved, span }
+        Traced { unsaved, span, told: self.told }
     }
 
     /// Hands decisions to the writer; waits while it has too much to write already.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use strait_engine::Input;
-use strait_net::Held;
+use strait_net::{Held, LinkId};
+use strait_primitives::NodeId;
 use tokio::sync::mpsc;
 use tracing::Span;
 
@@ -38,6 +39,8 @@ pub(crate) enum Place {
 pub(crate) enum Queued {
     /// Something for the engine, the room it takes until the engine has handled it, and its span, if it is traced.
     Input(Input, Place, Span),
+    /// A link to a peer is up, and has this number.
+    Connected(NodeId, LinkId),
     /// The node is to stop.
     Stop,
 }
@@ -72,6 +75,11 @@ impl Inbox {
     ) -> Result<(), EngineGone> {
         let place = Place::OfPeer { _room: room };
         self.sender.send(Queued::Input(input, place, span)).await.map_err(|_| EngineGone)
+    }
+
+    /// Puts that a link is up.
+    pub(crate) async fn put_link(&self, peer: NodeId, link: LinkId) -> Result<(), EngineGone> {
+        self.sender.send(Queued::Connected(peer, link)).await.map_err(|_| EngineGone)
     }
 
     /// Asks the engine to take what lies in the queue, and nothing after it.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use strait_engine::Input;
-use strait_net::{Events, Handle as Net, NetEvent};
+use strait_net::{Events, Handle as Net, LinkId, NetEvent};
 use strait_wire::Message;
 use tracing::Span;
 
@@ -23,12 +23,18 @@ pub(crate) async fn run(
     observer: Observer,
     guard: Guard,
 ) {
+    // What this thread has seen of links: a frame that is no message is of a link below.
+    let mut told = LinkId::NONE;
     while let Some((event, room)) = events.next_held().await {
         let mut span = Span::none();
         let input = match event {
-            NetEvent::Connected { peer, .. } => {
+            NetEvent::Connected { peer, link, .. } => {
                 tracing::info!(%peer, "connected");
-                Input::PeerConnected(peer)
+                told = link;
+                if inbox.put_link(peer, link).await.is_err() {
+                    return guard.end_in_order();
+                }
+                continue;
             }
             NetEvent::Disconnected { peer, reason } => {
                 tracing::info!(%peer, ?reason, "disconnected");
@@ -45,7 +51,7 @@ pub(crate) async fn run(
                     tracing::warn!(%peer, %error, "a frame that is no message");
                     observer.garbled();
                     // Nothing this peer says on this stream can be trusted to be in step any more.
-                    let _ = net.disconnect(peer);
+                    let _ = net.disconnect_as_of(peer, told);
                     continue;
                 }
             },

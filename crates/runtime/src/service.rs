@@ -9,6 +9,7 @@ use strait_chain::{BlockId, ChainSource, FOLLOWER_WINDOW_BLOCKS, Follower};
 use strait_contract::ContractRuntime;
 use strait_engine::{Engine, RECENT_BLOCKS};
 use strait_log::{AppendError, EventStore, StoreError, Writer};
+use strait_net::LinkId;
 use strait_primitives::EventSeq;
 use strait_telemetry::{Health, Metrics, Sampler};
 use thiserror::Error;
@@ -141,6 +142,7 @@ impl Runtime {
             inbox: inputs,
             outbox,
             observer: observer.clone(),
+            told: LinkId::NONE,
             snapshot_every: options.snapshot_every,
             last_snapshot: options.last_snapshot,
             written_bytes: Arc::clone(&written_bytes),

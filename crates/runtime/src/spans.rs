@@ -15,6 +15,7 @@
 
 use strait_engine::{Answer, Command, Effect, Event};
 use strait_log::Unsaved;
+use strait_net::LinkId;
 use strait_primitives::{ChannelId, CommitmentNumber, EventSeq, NodeId, RequestKey};
 use strait_telemetry::{Sampler, TARGET};
 use strait_wire::Message;
@@ -23,16 +24,18 @@ use tracing::{Level, Span, span};
 
 use crate::observe::command_name;
 
-/// A step of the engine, and the span of what caused it; a disabled one if that is not traced.
+/// A step of the engine, what it knew of links, and the span of what caused it; a disabled one if that is not traced.
 #[derive(Debug)]
 pub(crate) struct Traced {
     pub(crate) unsaved: Unsaved<Event, Effect>,
     pub(crate) span: Span,
+    /// The newest link that the engine had been told of.
+    pub(crate) told: LinkId,
 }
 
 impl From<Unsaved<Event, Effect>> for Traced {
     fn from(unsaved: Unsaved<Event, Effect>) -> Self {
-        Self { unsaved, span: Span::none() }
+        Self { unsaved, span: Span::none(), told: LinkId::NONE }
     }
 }
 

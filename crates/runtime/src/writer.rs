@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use strait_engine::Effect;
 use strait_log::{EventStore, Record, Snapshot, Writer};
-use strait_net::{Frame, Handle as Net};
+use strait_net::{Frame, Handle as Net, LinkId, SendError};
 use strait_primitives::{EventSeq, NodeId, Timestamp};
 use strait_store::encode;
 use strait_wire::Message;
@@ -107,10 +107,10 @@ impl WriterWorker {
         let begun = clock();
         let mut snapshots = Vec::new();
         for batch in group {
-            for Traced { unsaved, span } in batch.steps {
+            for Traced { unsaved, span, told } in batch.steps {
                 self.observer.saved(unsaved.events());
                 for effect in unsaved.saved(&receipt) {
-                    spans::effect(&span, &effect).in_scope(|| self.perform(effect));
+                    spans::effect(&span, &effect).in_scope(|| self.perform(effect, told));
                 }
             }
             snapshots.extend(batch.snapshot);
@@ -130,13 +130,13 @@ impl WriterWorker {
         Ok(())
     }
 
-    fn perform(&self, effect: Effect) {
+    fn perform(&self, effect: Effect, told: LinkId) {
         self.observer.performs(&effect);
         match effect {
-            Effect::Send(peer, message) => self.send(peer, &message),
+            Effect::Send(peer, message) => self.send(peer, &message, told),
             Effect::Disconnect(peer) => {
-                // A peer that is gone already is what was wanted.
-                let _ = self.net.disconnect(peer);
+                // A link that is gone already is what was wanted.
+                let _ = self.net.disconnect_as_of(peer, told);
             }
             Effect::KeepConnected(peer, addresses) => self.keep_connected(peer, &addresses),
             Effect::Forget(peer) => self.net.forget(peer),
@@ -151,15 +151,19 @@ impl WriterWorker {
     }
 
     /// A message that cannot be queued is lost like one on a broken wire: the connection goes with it, and the
-    /// reconnection sends it again.
-    fn send(&self, peer: NodeId, message: &Message) {
+    /// reconnection sends it again. So is one that was decided on a link that is gone; that the next one is up the engine
+    /// hears, or has heard by now, and says there what is still to be said.
+    fn send(&self, peer: NodeId, message: &Message, told: LinkId) {
         let frame = Frame::new(message.to_frame()).expect("messages fit frames");
-        match self.net.send(peer, frame) {
+        match self.net.send_as_of(peer, frame, told) {
             Ok(()) => self.observer.sent(message),
+            Err(error @ SendError::Replaced { .. }) => {
+                tracing::debug!(%peer, message = message.name(), %error, "not sent");
+            }
             Err(error) => {
                 tracing::debug!(%peer, message = message.name(), %error, "not sent");
                 self.observer.network_failed();
-                let _ = self.net.disconnect(peer);
+                let _ = self.net.disconnect_as_of(peer, told);
             }
         }
     }

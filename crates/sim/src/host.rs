@@ -3,7 +3,7 @@
 //! Decisions wait in the outbox while the engine goes on deciding on top of them; a write takes what waits, and only its
 //! receipt opens the effects. A crash keeps the disk and nothing else.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::{Network, Transaction};
 use strait_chain::{BlockId, Follower};
@@ -50,9 +50,16 @@ const OUTBOX_MAX: usize = 8;
 /// What the engine decided in one go.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    pub(crate) unsaved: Vec<Unsaved<Event, Effect>>,
+    pub(crate) steps: Vec<Step>,
     pub(crate) at: Timestamp,
     pub(crate) snapshot: Option<Snapshot>,
+}
+
+/// A decision, and how many links the engine had been told of when it made it.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) unsaved: Unsaved<Event, Effect>,
+    pub(crate) told: u64,
 }
 
 /// Something a node does again and again, planned once at a time.
@@ -117,6 +124,12 @@ pub(crate) struct Running {
     pub(crate) engine: Engine,
     pub(crate) writer: Writer<MemoryStore>,
     pub(crate) inbox: VecDeque<Input>,
+    /// The number of each peer's newest link, counted as they came up.
+    pub(crate) links: BTreeMap<NodeId, u64>,
+    /// Links that came up so far.
+    links_up: u64,
+    /// Those of them that the engine has been told of.
+    links_told: u64,
     pub(crate) outbox: VecDeque<Batch>,
     pub(crate) follower: Follower,
     /// Transactions to be handed to the chain.
@@ -248,7 +261,7 @@ impl Host {
             let genesis = account.genesis();
             let birthday = strait_engine::BlockPoint { height: genesis.height, hash: genesis.hash };
             let (engine, first) = Engine::create(self.config.clone(), seed, account, birthday);
-            batches.push(Batch { unsaved: vec![first], at: now, snapshot: None });
+            batches.push(before_links(first, now));
             engine
         } else {
             let config = self.config.clone();
@@ -267,14 +280,17 @@ impl Host {
         if self.backup.is_some() {
             let moment = Moment { now, entropy, contracts: &contracts };
             let noted = engine.note_restored(now, &moment);
-            batches.push(Batch { unsaved: vec![noted], at: now, snapshot: None });
+            batches.push(before_links(noted, now));
         }
         let started = engine.start(now);
-        batches.push(Batch { unsaved: vec![started], at: now, snapshot: None });
+        batches.push(before_links(started, now));
         let mut running = Running {
             engine,
             writer: Writer::new(store),
             inbox: VecDeque::new(),
+            links: BTreeMap::new(),
+            links_up: 0,
+            links_told: 0,
             outbox: VecDeque::new(),
             follower,
             orders: VecDeque::new(),
@@ -308,23 +324,26 @@ impl Host {
     ) -> Result<(), Violation> {
         let snapshot_every = self.settings.snapshot_every;
         let Some(running) = &mut self.running else { return Ok(()) };
-        let Running { engine, contracts, inbox, last_snapshot, .. } = running;
-        let mut unsaved = Vec::new();
+        let Running { engine, contracts, inbox, last_snapshot, links_told, .. } = running;
+        let mut steps = Vec::new();
         for input in inbox.drain(..count.min(inbox.len())).collect::<Vec<_>>() {
+            if let Input::PeerConnected(_) = input {
+                *links_told += 1;
+            }
             let moment = Moment { now, entropy: entropy(), contracts };
-            unsaved.push(engine.handle(input, &moment));
+            steps.push(Step { unsaved: engine.handle(input, &moment), told: *links_told });
         }
         let moment = Moment { now, entropy: entropy(), contracts };
-        unsaved.push(engine.poll(&moment));
-        unsaved.retain(|step| !step.is_empty());
+        steps.push(Step { unsaved: engine.poll(&moment), told: *links_told });
+        steps.retain(|step| !step.unsaved.is_empty());
         let head = engine.head();
         let due = head.to_u64().saturating_sub(last_snapshot.to_u64()) >= snapshot_every;
         let snapshot = due.then(|| {
             *last_snapshot = head;
             encode_snapshot(&engine.state(), head)
         });
-        if !unsaved.is_empty() || snapshot.is_some() {
-            running.pass_on(Batch { unsaved, at: now, snapshot });
+        if !steps.is_empty() || snapshot.is_some() {
+            running.pass_on(Batch { steps, at: now, snapshot });
         }
         running.turns += 1;
         let mut newest = newest_events(&running.outbox);
@@ -356,6 +375,20 @@ impl Host {
 }
 
 impl Running {
+    /// Something happened outside that the engine is to hear of.
+    pub(crate) fn put(&mut self, input: Input) {
+        if let Input::PeerConnected(peer) = input {
+            self.links_up += 1;
+            self.links.insert(peer, self.links_up);
+        }
+        self.inbox.push_back(input);
+    }
+
+    /// True if the link that a peer has now came up after a decision was made: what was decided is not for it.
+    pub(crate) fn is_newer(&self, peer: &NodeId, told: u64) -> bool {
+        self.links.get(peer).is_some_and(|link| *link > told)
+    }
+
     /// Hands a decision to the writer, and folds it as whoever reads the log will.
     fn pass_on(&mut self, batch: Batch) {
         for record in records_of(&batch) {
@@ -394,7 +427,7 @@ impl Running {
 /// The records of a batch.
 pub(crate) fn records_of(batch: &Batch) -> impl Iterator<Item = Record> {
     let at = batch.at;
-    batch.unsaved.iter().flat_map(move |unsaved| {
+    batch.steps.iter().flat_map(move |Step { unsaved, .. }| {
         let numbered = unsaved.events().iter().zip(0_u64..);
         numbered.map(move |(event, offset)| encode(event, unsaved.first().advanced(offset), at))
     })
@@ -402,7 +435,12 @@ pub(crate) fn records_of(batch: &Batch) -> impl Iterator<Item = Record> {
 
 /// The events of the newest decision that waits.
 fn newest_events(outbox: &VecDeque<Batch>) -> impl Iterator<Item = &Event> {
-    outbox.back().into_iter().flat_map(|batch| &batch.unsaved).flat_map(Unsaved::events)
+    outbox.back().into_iter().flat_map(|batch| &batch.steps).flat_map(|step| step.unsaved.events())
+}
+
+/// What is decided before there is a link.
+fn before_links(unsaved: Unsaved<Event, Effect>, at: Timestamp) -> Batch {
+    Batch { steps: vec![Step { unsaved, told: 0 }], at, snapshot: None }
 }
 
 fn account_of(seed: &Seed) -> Account {

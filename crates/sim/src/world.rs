@@ -178,7 +178,7 @@ impl World {
     /// Gives an input to a node.
     pub(crate) fn put(&mut self, place: Place, input: Input) {
         if let Some(running) = &mut self.hosts.at_mut(place).running {
-            running.inbox.push_back(input);
+            running.put(input);
             self.plan_engine(place);
         }
     }

@@ -33,7 +33,7 @@ fn refused(error: &ChangeError) -> ApiError {
         ChangeError::Config(problems) => ApiError::new(
             ErrorCode::InvalidField,
             problems.to_string().replace('\n', "; "),
-            "docs/configuration.md lists the keys with their bounds; nothing was changed",
+            "docs/settings.md lists the keys with their bounds; nothing was changed",
         ),
         ChangeError::Restart { .. } => ApiError::new(
             ErrorCode::InvalidField,

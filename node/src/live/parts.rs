@@ -78,6 +78,7 @@ pub(super) const PARTS: &[Part] = &[
     },
     Part { keys: CHAIN_POLICIES, renewal: Renewal::OnChange, apply: tune_chain },
     Part { keys: API_POLICIES, renewal: Renewal::OnChange, apply: tune_api },
+    Part { keys: PEER_POLICIES, renewal: Renewal::OnChange, apply: tune_peers },
     Part { keys: &["api.audit_file"], renewal: Renewal::OnHangup, apply: reopen_audit },
     Part {
         keys: &["api.tls_certificate_file", "api.tls_key_file", "api.tls_client_ca_file"],
@@ -99,6 +100,18 @@ const CHAIN_POLICIES: &[&str] = &[
 
 /// How much each client may ask of the REST interface.
 const API_POLICIES: &[&str] = &["api.rate_per_second", "api.burst", "api.refused_per_second"];
+
+/// How much each peer may ask of this node, and how patiently it is dialled.
+const PEER_POLICIES: &[&str] = &[
+    "net.reconnect_ms",
+    "net.reconnect_ms_max",
+    "net.dials_max",
+    "net.handshakes_max",
+    "net.host_dials_per_second",
+    "net.host_dials_burst",
+    "net.peer_bytes_per_second",
+    "net.peer_frames_per_second",
+];
 
 /// The part that a key belongs to, if the key is live.
 pub(super) fn part_of(key: &str) -> Option<&'static Part> {
@@ -129,6 +142,11 @@ fn tune_chain(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
 
 fn tune_api(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
     handles.policies.tune_api(config);
+    Ok(())
+}
+
+fn tune_peers(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
+    handles.policies.tune_peers(config);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use strait_chain::PolicySettings;
 use strait_resilience::{Backoff, BreakerSettings, RateSettings, RetrySettings};
 use strait_telemetry::{Metrics, PolicyKind, PolicySite};
 
-use crate::config::{ApiConfig, ChainConfig, Config};
+use crate::config::{ApiConfig, ChainConfig, Config, NetConfig};
 
 /// All of them. Cloning shares them.
 #[derive(Debug, Clone)]
@@ -16,13 +16,19 @@ pub(crate) struct Policies {
     pub(crate) chain: Arc<strait_chain::Policies>,
     /// In front of the REST interface.
     pub(crate) api: Arc<Admission>,
+    /// Towards peers.
+    pub(crate) peers: Arc<strait_net::Policies>,
 }
 
 impl Policies {
     /// Policies as the configuration says; `seed` begins the jitter.
     pub(crate) fn new(config: &Config, seed: u64) -> Self {
         let chain = strait_chain::Policies::new(of_chain(&config.chain), seed);
-        Self { chain: Arc::new(chain), api: Arc::new(Admission::new(of_api(&config.api))) }
+        Self {
+            chain: Arc::new(chain),
+            api: Arc::new(Admission::new(of_api(&config.api))),
+            peers: Arc::new(strait_net::Policies::new(of_peers(&config.net))),
+        }
     }
 
     /// Takes what the configuration says about the chain's source from now on.
@@ -33,6 +39,11 @@ impl Policies {
     /// Takes what it says about the REST interface.
     pub(crate) fn tune_api(&self, config: &Config) {
         self.api.tune(of_api(&config.api));
+    }
+
+    /// Takes what it says about peers.
+    pub(crate) fn tune_peers(&self, config: &Config) {
+        self.peers.tune(of_peers(&config.net));
     }
 
     /// Shows what was decided so far.
@@ -47,6 +58,10 @@ impl Policies {
         metrics.set_policy(PolicySite::Api, PolicyKind::RateLimit, &rates);
         let rooms = [api.questions.tally(), api.work.tally(), api.streams.tally()];
         metrics.set_policy(PolicySite::Api, PolicyKind::Bulkhead, &rooms);
+        let peers = &self.peers;
+        metrics.set_policy(PolicySite::Peer, PolicyKind::Retry, &peers.retries());
+        metrics.set_policy(PolicySite::Peer, PolicyKind::RateLimit, &peers.rates());
+        metrics.set_policy(PolicySite::Peer, PolicyKind::Bulkhead, &peers.bulkheads());
     }
 }
 
@@ -68,5 +83,20 @@ fn of_api(api: &ApiConfig) -> AdmissionSettings {
     AdmissionSettings {
         requests: RateSettings { per_second: api.rate_per_second, burst: api.burst },
         refused_per_second: api.refused_per_second,
+    }
+}
+
+fn of_peers(net: &NetConfig) -> strait_net::PolicySettings {
+    let count = |setting: u32| usize::try_from(setting).unwrap_or(usize::MAX);
+    strait_net::PolicySettings {
+        redial: Backoff { first: net.reconnect, most: net.reconnect_max },
+        host_dials: RateSettings {
+            per_second: net.host_dials_per_second,
+            burst: net.host_dials_burst,
+        },
+        handshakes_max: count(net.handshakes_max),
+        dials_max: count(net.dials_max),
+        peer_bytes_per_second: net.peer_bytes_per_second,
+        peer_frames_per_second: net.peer_frames_per_second,
     }
 }

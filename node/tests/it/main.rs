@@ -22,5 +22,6 @@ mod processes;
 mod real_chain;
 mod reload;
 mod secrets;
+mod settings_page;
 mod shipped;
 mod starting;

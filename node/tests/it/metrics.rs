@@ -176,6 +176,7 @@ fn moved(before: &Scrape, after: &Scrape) {
         "strait_effect_duration_seconds_count",
         "strait_net_bytes_total{direction=\"sent\"}",
         "strait_net_frames_total{direction=\"received\"}",
+        "strait_policy_decisions_total{decision=\"admitted\",policy=\"rate_limit\",site=\"peer\"}",
     ] {
         assert!(after.value(series) > before.value(series), "{series} did not move");
     }
@@ -193,6 +194,17 @@ fn holds(after: &Scrape, bob: &Node) {
     };
     assert_eq!(sat("holder") + sat("counterparty"), CAPACITY_SAT);
     assert!(after.value("strait_fee_reserve_required_sat") > 0.0);
+    // The one peer that it keeps was dialled once; nobody was turned away.
+    for (policy, decision, count) in [
+        ("retry", "admitted", 1.0),
+        ("bulkhead", "admitted", 1.0),
+        ("bulkhead", "refused", 0.0),
+        ("rate_limit", "refused", 0.0),
+    ] {
+        let labels = format!("decision=\"{decision}\",policy=\"{policy}\",site=\"peer\"");
+        let series = format!("strait_policy_decisions_total{{{labels}}}");
+        assert_eq!(after.value(&series), count, "{series}");
+    }
     let paid = "strait_api_requests_total{method=\"POST\",route=\"/v1/payments\",status=\"200\"}";
     assert_eq!(after.value(paid), 1.0);
     let mut explained = explained();

@@ -19,7 +19,7 @@ use strait_store_sqlite::{Options, SqliteStore};
 use strait_testkit::Rpc;
 use tempfile::TempDir;
 
-use crate::processes::Guarded;
+use crate::processes::{Guarded, binary, strait};
 
 /// How long anything may take before the test fails: two cores are shared by many tests.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,7 +106,7 @@ impl Node {
 
     fn spawn(&mut self) {
         let path = self.configure("node.toml", self.ports);
-        self.run(Command::new(env!("CARGO_BIN_EXE_strait")).arg("node").arg("--config").arg(path));
+        self.run(strait().arg("node").arg("--config").arg(path));
     }
 
     /// Writes a configuration of this node; returns where it is.
@@ -140,7 +140,7 @@ impl Node {
         // A write beyond the limit fails instead of killing: the shell's ignored signal stays ignored.
         let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", file_kib * 2);
         let mut command = Command::new("dash");
-        command.args(["-c", &script, "dash", env!("CARGO_BIN_EXE_strait"), "node", "--config"]);
+        command.args(["-c", &script, "dash"]).arg(binary()).args(["node", "--config"]);
         self.run(command.arg(path));
         assert!(self.becomes_ready().await, "there is room to start: {}", self.output());
     }
@@ -149,7 +149,7 @@ impl Node {
     pub(crate) async fn restart_with_settings(&mut self, variables: &[(&str, &str)]) {
         assert!(self.process.is_none(), "one process at a time");
         let path = self.configure("node.toml", self.ports);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        let mut command = strait();
         self.run(command.arg("node").arg("--config").arg(path).envs(variables.iter().copied()));
         assert!(self.becomes_ready().await, "it starts: {}", self.output());
     }
@@ -182,7 +182,7 @@ impl Node {
     /// Starts a process on this node's folder, on other ports, that must end by itself; its exit code and its words.
     pub(crate) async fn start_fails(&self) -> (Option<i32>, String) {
         let path = self.configure("other.toml", Ports::free());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        let mut command = strait();
         command.arg("node").arg("--config").arg(path).stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = Guarded(command.stderr(Stdio::piped()).spawn().unwrap());
         let status = until("the start fails", async || child.0.try_wait().unwrap()).await;

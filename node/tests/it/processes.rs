@@ -1,5 +1,7 @@
 //! Processes of the binary under test, and a look at what runs.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -20,9 +22,15 @@ impl Drop for Guarded {
     }
 }
 
+/// Where the binary under test is: the one that was built with the tests, or the one that `STRAIT_BIN` names. So that a
+/// release is measured without the tests being built as one.
+pub(crate) fn binary() -> OsString {
+    env::var_os("STRAIT_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_strait").into())
+}
+
 /// The binary under test.
 pub(crate) fn strait() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_strait"))
+    Command::new(binary())
 }
 
 /// Ids and command lines of running processes that were started with a path inside this folder.

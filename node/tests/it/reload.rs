@@ -88,6 +88,12 @@ async fn requests(node: &Node) {
         assert!(error.message.contains(words), "{key}: {}", error.message);
         assert_eq!(level_of(node).await, expect, "nothing was changed");
     }
+    // How peers are treated changes as well, within the bounds of each key and of its neighbours.
+    let pause = |ms| set(node, "net.reconnect_ms_max", SettingValue::Number(ms));
+    pause(2_000).await.unwrap();
+    assert!(node.scrape().contains("strait_setting{key=\"net.reconnect_ms_max\"} 2000"));
+    let refused = pause(10).await.unwrap_err().to_string();
+    assert!(refused.contains("from 1000 to 3600000 is right"), "{refused}");
     let shown = node.client().settings().await.unwrap().settings;
     let delay = shown.iter().find(|setting| setting.key == "channel.delay_blocks").unwrap();
     // The file has another by now, which takes a restart.

@@ -10,6 +10,7 @@ use strait_store_sqlite::{
 
 use super::folder::{self, Base, Segment};
 use super::segment::{self, Payload};
+use crate::disk::PlaceError;
 use crate::modules;
 use crate::restore::{Proof, RestoreError, Restored, check_digest, open_plain};
 use crate::seals::OpenKey;
@@ -85,8 +86,8 @@ pub fn restore_shipped(
     key: &OpenKey,
     scratch: &Path,
 ) -> Result<Shipped, RestoreError> {
-    let failed = |source| RestoreError::File { path: from.into(), source };
-    let contents = folder::contents(from).map_err(failed)?;
+    let failed = PlaceError::of(from);
+    let contents = folder::contents(from).map_err(&failed)?;
     let base = sound_base(from, &contents.bases)?;
     let plain = open_plain(&base.path, key, scratch)?;
     let copy = Reader::of_database(plain.path());
@@ -98,7 +99,7 @@ pub fn restore_shipped(
     files.sort_by(|one, other| one.name.cmp(&other.name));
     files.dedup_by(|one, other| one.name == other.name);
     let data_dir = lock.data_dir();
-    let modules = modules::put(data_dir, &files).map_err(failed)?;
+    let modules = modules::put(data_dir, &files).map_err(&failed)?;
     let waiting = Vec::new().into_iter();
     let mut rows = Rows { segments: contents.segments.iter(), key, at: end, waiting };
     let backup = restore_with(lock, plain.path(), &mut rows)?;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use strait_primitives::EventSeq;
+use strait_primitives::{EventSeq, Timestamp};
 use strait_store_sqlite::Place;
 
 use super::segment;
@@ -76,9 +76,15 @@ pub(super) fn contents(folder: &Path) -> io::Result<Contents> {
             contents.segments.push(Segment { path, first, last, bytes });
         }
     }
-    contents.bases.sort_by_key(|base| base.manifest.head);
+    // A base that is made anew, sealed to somebody else, may end where the one before does.
+    contents.bases.sort_by(|one, other| base_order(one).cmp(&base_order(other)));
     contents.segments.sort_by_key(|segment| (segment.first, segment.last));
     Ok(contents)
+}
+
+/// By how far bases reach, then by when they were made; the name only makes it one order.
+fn base_order(base: &Base) -> (EventSeq, Timestamp, &Path) {
+    (base.manifest.head, base.manifest.taken, &base.path)
 }
 
 /// First and last event in the name of a segment.
@@ -132,21 +138,84 @@ pub(super) fn remove_drafts(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what the newest base makes superfluous: older bases, and segments that end before it. Its own file stays whatever
-/// happens.
-pub(super) fn prune(folder: &Path) -> io::Result<()> {
+/// Removes what a base that was just made, or just checked, makes superfluous: bases that reach no further, and segments that end
+/// before it. Its own file stays whatever its name and its clock say, and so does a base that reaches further.
+pub(super) fn prune(folder: &Path, made: &Base) -> io::Result<()> {
     let contents = contents(folder)?;
-    let Some((newest, older)) = contents.bases.split_last() else { return Ok(()) };
+    let head = made.manifest.head;
     for segment in &contents.segments {
-        if segment.last.is_some_and(|last| last <= newest.manifest.head) {
+        if segment.last.is_some_and(|last| last <= head) {
             fs::remove_file(&segment.path)?;
         }
     }
-    for base in older {
+    let is_superfluous = |base: &&Base| base.path != made.path && base.manifest.head <= head;
+    for base in contents.bases.iter().filter(is_superfluous) {
         fs::remove_file(&base.path)?;
         // Without its database a manifest says nothing to anybody.
         let _manifest = fs::remove_file(Manifest::path_of(&base.path));
         let _digest = fs::remove_file(digest_path(&base.path));
     }
-    durable::sync_folder_of(&newest.path)
+    durable::sync_folder_of(&made.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(folder: &Path, name: &str, (head, taken): (u64, u64)) -> Base {
+        let path = folder.join(name);
+        fs::write(&path, name).unwrap();
+        let manifest = Manifest {
+            node_id: None,
+            log_id: "ab".repeat(32).parse().unwrap(),
+            network: "regtest".into(),
+            head: EventSeq::new(head),
+            oldest: EventSeq::new(1),
+            state_hash: "cd".repeat(32).parse().unwrap(),
+            taken: Timestamp::from_unix_ms(taken),
+            modules: 0,
+            sealed_to: SealedTo::Nobody,
+            bytes: 0,
+            sha256: String::new(),
+            schema: 1,
+            strait_version: String::new(),
+        };
+        manifest.write(&Manifest::path_of(&path)).unwrap();
+        Base { path, manifest }
+    }
+
+    fn left(folder: &Path) -> Vec<String> {
+        let bases = contents(folder).unwrap().bases;
+        let name = |base: &Base| base.path.file_name().unwrap().to_str().unwrap().to_owned();
+        bases.iter().map(name).collect()
+    }
+
+    #[test]
+    fn of_bases_that_reach_as_far_the_one_just_made_stays_whatever_its_name_and_clock() {
+        // Name, head and time of two bases; the first is made last.
+        let rows = [
+            (("base-7-0.db", 7, 20), ("base-7-0.db.age", 7, 10)),
+            (("base-7-0.db.age", 7, 20), ("base-7-0.db", 7, 10)),
+            (("base-7-0.db", 7, 10), ("base-7-0.db.age", 7, 20)),
+            (("base-3-0.db", 7, 20), ("base-7-0.db", 7, 10)),
+        ];
+        for (made, other) in rows {
+            let folder = tempfile::tempdir().unwrap();
+            put(folder.path(), other.0, (other.1, other.2));
+            let base = put(folder.path(), made.0, (made.1, made.2));
+            let younger = if made.2 > other.2 { made.0 } else { other.0 };
+            assert_eq!(left(folder.path()).last().unwrap(), younger, "by time, not by name");
+            prune(folder.path(), &base).unwrap();
+            assert_eq!(left(folder.path()), [made.0]);
+        }
+    }
+
+    #[test]
+    fn a_base_that_reaches_further_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "base-9-0.db", (9, 1));
+        let base = put(folder.path(), "base-7-0.db", (7, 2));
+        prune(folder.path(), &base).unwrap();
+        assert_eq!(left(folder.path()), ["base-7-0.db", "base-9-0.db"]);
+    }
 }

@@ -3,7 +3,7 @@
 //! Whatever fails, it forgets what it believed of the folder, waits a little longer each time, and reads the folder again.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -15,13 +15,14 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_store::LogId;
 use strait_store_sqlite::{Place, Reader, Row};
 
-use super::folder::{self, Contents};
+use super::folder::{self, Base, Contents};
 use super::segment::{self, Payload};
 use super::status::{ShipStatus, now_ms};
 use super::{ShipError, ShipOptions};
 use crate::audit::{Way, audit_one};
-use crate::durable::NodeDisk;
+use crate::disk::{NodeDisk, PlaceError};
 use crate::manifest::Manifest;
+use crate::restore::check_digest;
 use crate::seals::seal_bytes;
 use crate::take::{Order, TakeError, take};
 use crate::{durable, modules};
@@ -51,7 +52,7 @@ pub(super) struct Worker {
     /// What is known of the folder; nothing after a failure.
     shipping: Option<Shipping>,
     /// A base that is being made.
-    base_job: Option<JoinHandle<Result<Manifest, TakeError>>>,
+    base_job: Option<JoinHandle<Result<Base, TakeError>>>,
     modules_looked: Option<Instant>,
 }
 
@@ -186,7 +187,7 @@ impl Worker {
     /// Reads the folder: whose it is, and where it ends.
     fn find(&mut self) -> Result<Shipping, ShipError> {
         let folder = &self.options.folder;
-        let failed = in_folder(folder);
+        let failed = PlaceError::of(folder);
         fs::create_dir_all(folder).map_err(&failed)?;
         let lock = lock(folder)?;
         if self.base_job.is_none() {
@@ -211,12 +212,18 @@ impl Worker {
         }
         let contents = folder::contents(folder).map_err(&failed)?;
         let at = self.end_of(&contents)?;
-        let base_bytes = self.base_that_holds(&contents, at);
+        let base = self.base_that_holds(&contents, at);
+        if let Some(base) = base.filter(|_base| contents.bases.len() > 1) {
+            // Who made it died before it removed the others: they may be of another key, or of none.
+            folder::prune(folder, base).map_err(&failed)?;
+        }
+        let base_bytes = base.map(|base| base.manifest.bytes);
         let at = match at {
             Some(at) => at,
             None => self.reader.end()?,
         };
-        let segment_bytes = contents.segments.iter().map(|segment| segment.bytes).sum();
+        let segments = folder::contents(folder).map_err(&failed)?.segments;
+        let segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
         Ok(Shipping { at, open: None, base_bytes, segment_bytes, _lock: lock })
     }
 
@@ -225,7 +232,7 @@ impl Worker {
         let folder = &self.options.folder;
         let mut end = None;
         for segment in contents.segments.iter().rev() {
-            end = folder::end_of(segment).map_err(in_folder(&segment.path))?;
+            end = folder::end_of(segment).map_err(PlaceError::of(&segment.path))?;
             if end.is_some() {
                 break;
             }
@@ -244,10 +251,14 @@ impl Worker {
         }
     }
 
-    /// The length of the newest base, if it is whole, sealed as wanted, and segments lead from it to the end.
-    fn base_that_holds(&self, contents: &Contents, at: Option<Place>) -> Option<u64> {
+    /// The newest base, if it is whole, sealed as wanted, and segments lead from it to the end.
+    fn base_that_holds<'a>(&self, contents: &'a Contents, at: Option<Place>) -> Option<&'a Base> {
         let (base, at) = (contents.bases.last()?, at?);
-        let is_whole = fs::metadata(&base.path).is_ok_and(|file| file.len() == base.manifest.bytes);
+        let is_whole = match contents.bases.len() {
+            1 => fs::metadata(&base.path).is_ok_and(|file| file.len() == base.manifest.bytes),
+            // The others go on the word of this one.
+            _ => check_digest(&base.path, &base.manifest).is_ok(),
+        };
         if !is_whole || base.manifest.sealed_to != self.options.seal.sealed_to() {
             return None;
         }
@@ -257,7 +268,7 @@ impl Worker {
                 reached = reached.max(segment.last.unwrap_or(reached));
             }
         }
-        (reached >= at.last).then_some(base.manifest.bytes)
+        (reached >= at.last).then_some(base)
     }
 
     /// Appends one frame with what comes next in the log.
@@ -279,14 +290,14 @@ impl Worker {
             Some(open) => open,
             None => shipping.open.insert(begin_segment(&self.options.folder, shipping.at)?),
         };
-        let failed = in_folder(&open.path);
+        let failed = PlaceError::of(&open.path);
         let written = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         // On the node's own disk the node comes first.
         let disk = NodeDisk {
             data_dir: &self.options.data_dir,
             free_bytes_min: self.options.free_bytes_min,
         };
-        disk.check_room(&self.options.folder, written).map_err(&failed)??;
+        disk.check_room(&self.options.folder, written)?;
         open.file.write_all(&bytes).map_err(&failed)?;
         open.file.sync_data().map_err(&failed)?;
         open.bytes = open.bytes.saturating_add(written);
@@ -310,7 +321,8 @@ impl Worker {
     fn close(&self, shipping: &mut Shipping) -> Result<(), ShipError> {
         let Some(open) = shipping.open.take() else { return Ok(()) };
         folder::close(&self.options.folder, &open.path, open.first, shipping.at.last)
-            .map_err(in_folder(&open.path))
+            .map_err(PlaceError::of(&open.path))?;
+        Ok(())
     }
 
     /// Begins a base if there is none, or if the segments have outgrown it.
@@ -325,22 +337,23 @@ impl Worker {
         let path = folder::base_path(&options.folder, begun, options.seal.sealed_to());
         let job = thread::Builder::new().name("ship-base".to_owned()).spawn(move || {
             let _lower = rustix::process::setpriority_process(None, NICE);
-            make_base(&options, &path)
+            Ok(Base { manifest: make_base(&options, &path)?, path })
         });
-        self.base_job = Some(job.map_err(in_folder(&self.options.folder))?);
+        self.base_job = Some(job.map_err(PlaceError::of(&self.options.folder))?);
         Ok(())
     }
 
     /// Takes a base that is done, and removes what it makes superfluous.
     fn end_base(&mut self, shipping: &mut Shipping) -> Result<(), ShipError> {
         let Some(job) = self.base_job.take_if(|job| job.is_finished()) else { return Ok(()) };
-        let manifest = job.join().map_err(|_panic| ShipError::BaseThread)??;
+        let made = job.join().map_err(|_panic| ShipError::BaseThread)??;
         let folder = &self.options.folder;
-        folder::prune(folder).map_err(in_folder(folder))?;
-        let segments = folder::contents(folder).map_err(in_folder(folder))?.segments;
+        folder::prune(folder, &made).map_err(PlaceError::of(folder))?;
+        let segments = folder::contents(folder).map_err(PlaceError::of(folder))?.segments;
         shipping.segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
-        shipping.base_bytes = Some(manifest.bytes);
-        tracing::info!(head = %manifest.head, bytes = manifest.bytes, "a base of the shipped log was made");
+        let Manifest { head, bytes, .. } = made.manifest;
+        shipping.base_bytes = Some(bytes);
+        tracing::info!(%head, bytes, "a base of the shipped log was made");
         Ok(())
     }
 
@@ -353,14 +366,14 @@ impl Worker {
         }
         let (from, to) =
             (modules::folder(&self.options.data_dir), self.options.folder.join("modules"));
-        for name in modules::names(&from).map_err(in_folder(&from))? {
+        for name in modules::names(&from).map_err(PlaceError::of(&from))? {
             let who = self.options.seal.seal_to();
             let target = to.join(if who.is_some() { format!("{name}.age") } else { name.clone() });
             if target.exists() {
                 continue;
             }
-            let failed = in_folder(&target);
-            let bytes = fs::read(from.join(&name)).map_err(in_folder(&from))?;
+            let failed = PlaceError::of(&target);
+            let bytes = fs::read(from.join(&name)).map_err(PlaceError::of(&from))?;
             let bytes = match who {
                 None => bytes,
                 Some(who) => seal_bytes(&bytes, who)?,
@@ -378,8 +391,7 @@ impl Worker {
 fn make_base(options: &ShipOptions, path: &Path) -> Result<Manifest, TakeError> {
     let scratch = options.data_dir.join("ship.draft");
     if options.seal.seal_to().is_some() {
-        fs::create_dir_all(&scratch)
-            .map_err(|source| TakeError::File { path: scratch.clone(), source })?;
+        fs::create_dir_all(&scratch).map_err(PlaceError::of(&scratch))?;
     }
     take(&Order {
         data_dir: &options.data_dir,
@@ -404,7 +416,7 @@ fn begin_segment(folder: &Path, at: Place) -> Result<OpenSegment, ShipError> {
         durable::sync_folder_of(&path)?;
         Ok(file)
     };
-    let file = begin().map_err(in_folder(&path))?;
+    let file = begin().map_err(PlaceError::of(&path))?;
     Ok(OpenSegment { path, file, first, bytes: 0, opened: clock() })
 }
 
@@ -412,17 +424,12 @@ fn begin_segment(folder: &Path, at: Place) -> Result<OpenSegment, ShipError> {
 fn lock(folder: &Path) -> Result<File, ShipError> {
     let path = folder.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(in_folder(&path))?;
+    let file = file.map_err(PlaceError::of(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ShipError::InUse { folder: folder.into() }),
-        Err(TryLockError::Error(source)) => Err(in_folder(&path)(source)),
+        Err(TryLockError::Error(source)) => Err(PlaceError::File { path, source }.into()),
     }
-}
-
-fn in_folder(path: &Path) -> impl Fn(io::Error) -> ShipError + use<> {
-    let path = path.to_owned();
-    move |source| ShipError::Folder { path: path.clone(), source }
 }
 
 /// Now, by the clock that never jumps.

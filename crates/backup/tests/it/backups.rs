@@ -3,8 +3,8 @@
 use std::fs;
 
 use strait_backup::{
-    Check, CheckError, Checked, LiveLog, Manifest, OpenKey, RestoreError, SealKey, TakeError, Way,
-    audit, audit_one, check, restore,
+    Check, CheckError, Checked, LiveLog, Manifest, OpenKey, PlaceError, RestoreError, SealKey,
+    TakeError, Way, audit, audit_one, check, restore,
 };
 use strait_primitives::EventSeq;
 use strait_seal::{Identities, OpenError, Passphrase};
@@ -234,6 +234,6 @@ fn nothing_is_written_where_there_is_no_room() {
         now: NOW,
         version: "0.1.0",
     });
-    assert!(matches!(refused, Err(TakeError::Room(_))), "{refused:?}");
+    assert!(matches!(refused, Err(TakeError::Place(PlaceError::Room(_)))), "{refused:?}");
     assert_eq!(names(log.beside("").as_path()), ["data"]);
 }

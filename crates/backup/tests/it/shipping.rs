@@ -91,8 +91,7 @@ fn what_is_shipped_comes_back_to_the_last_event_with_modules() {
     let again = ship(&log, SealKey::Nobody);
     reaches(&again.status(), log.head());
     again.stop();
-    let bases = names(&log.beside("shipped")).iter().filter(|name| name.ends_with(".db")).count();
-    assert_eq!(bases, 1);
+    assert_eq!(bases(&log.beside("shipped")).len(), 1);
     let (_folder, shipped) = bring_back(&log, &log.beside("shipped"), &OPEN).unwrap();
     assert_eq!(shipped.restored.backup.verified.head, log.head());
 }
@@ -117,6 +116,50 @@ fn a_sealed_shipment_comes_back_for_its_recipient_and_shows_nothing_to_others() 
     assert!(bring_back(&log, &folder, &OpenKey::Identities(Identities::generate())).is_err());
     let (_folder, shipped) = bring_back(&log, &folder, &OpenKey::Identities(holder)).unwrap();
     assert_eq!((shipped.restored.backup.verified.head, shipped.restored.modules), (log.head(), 1));
+}
+
+/// The names of the bases in a folder.
+fn bases(folder: &Path) -> Vec<String> {
+    let is_base = |name: &String| name.ends_with(".db") || name.ends_with(".db.age");
+    names(folder).into_iter().filter(is_base).collect()
+}
+
+/// Goal: where sealing is turned on or off on a log that stands still, the base that is wanted stays, and no other. Method: shippers
+/// that take turns, and one whose predecessor died between its new base and the removal of the old one.
+#[test]
+fn a_base_that_is_made_anew_where_the_old_one_ends_takes_its_place() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(9);
+    let folder = log.beside("shipped");
+    let holder = Identities::generate();
+    let mut plain = None;
+    for turn in 0..6 {
+        let is_sealed = turn % 2 == 1;
+        let seal = || match is_sealed {
+            true => SealKey::Recipients(holder.recipients()),
+            false => SealKey::Nobody,
+        };
+        let shipper = ship(&log, seal());
+        reaches(&shipper.status(), log.head());
+        shipper.stop();
+        let there = bases(&folder);
+        assert!(there.len() == 1 && there[0].ends_with(".age") == is_sealed, "{turn}: {there:?}");
+        match &plain {
+            None => plain = Some(copy_folder(&folder)),
+            Some(plain) if is_sealed => {
+                for name in names(plain.path()) {
+                    fs::copy(plain.path().join(&name), folder.join(&name)).unwrap();
+                }
+                let shipper = ship(&log, seal());
+                reaches(&shipper.status(), log.head());
+                shipper.stop();
+                assert_eq!(bases(&folder), there, "what was left is removed");
+            }
+            Some(_) => {}
+        }
+    }
+    let (_folder, shipped) = bring_back(&log, &folder, &OpenKey::Identities(holder)).unwrap();
+    assert_eq!(shipped.restored.backup.verified.head, log.head());
 }
 
 /// Goal: whatever moment the shipper or the machine dies in, the folder restores to a prefix. Method: copies of the folder while

@@ -1,4 +1,5 @@
-//! The wall clock jumps: an hour forth, two back, and to where it was. Only the wall clock; what measures durations goes on.
+//! The wall clock jumps: an hour ahead, an hour behind, a day ahead, and to where it was. Only the wall clock; what
+//! measures durations goes on.
 //!
 //! The time of the process is faked by Debian's `faketime` library, which reads it from a file.
 

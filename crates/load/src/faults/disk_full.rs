@@ -74,7 +74,9 @@ pub(super) async fn happen(scene: &mut Scene<'_>) -> Result<()> {
         Ok(ended) => format!("ends with {}", ended?),
         Err(_) => "writes nothing, so it goes on".to_owned(),
     };
-    fs::remove_file(&filler)?;
+    for file in [&filler, &rest_of(&filler)] {
+        fs::remove_file(file)?;
+    }
     if !scene.world.alice.is_running() {
         scene.world.alice.start().await?;
     }
@@ -85,6 +87,11 @@ pub(super) async fn happen(scene: &mut Scene<'_>) -> Result<()> {
         scene.lasts.as_secs()
     ));
     Ok(())
+}
+
+/// The file that takes the last pages.
+fn rest_of(filler: &Path) -> PathBuf {
+    filler.with_extension("rest")
 }
 
 /// Fills the disk but for so much.
@@ -102,11 +109,11 @@ async fn fill(filler: &Path, left_mib: u64) -> Result<()> {
         command.status().context("dd cannot be run")?;
         if left_mib == 0 {
             // The last pages.
-            let rest = format!("if=/dev/zero of={}.rest bs=4k status=none", filler.display());
+            let rest = rest_of(&filler);
+            let rest = format!("if=/dev/zero of={} bs=4k status=none", rest.display());
             let mut command = Command::new("dd");
             command.args(rest.split(' ')).stderr(std::process::Stdio::null());
             command.status().context("dd cannot be run")?;
-            fs::rename(filler.with_extension("rest"), &filler).ok();
         }
         Ok(())
     })

@@ -1,61 +1,56 @@
-//! How often a host may begin a connection: handshakes cost us more than they cost the caller.
+//! Who may begin a handshake: how often a host may, and how many at once all of them together.
 
 use core::net::{IpAddr, Ipv6Addr};
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
-use tokio::time::Instant;
+use libp2p::swarm::ConnectionId;
+use strait_resilience::{Bulkhead, Clock, Permit, Refusal};
 
-use crate::bucket::{Bucket, Empty};
-use crate::limits::{HOSTS_REMEMBERED_MAX, Limits};
+use crate::policies::Policies;
 
-/// One bucket per host, for as many hosts as are remembered.
+/// The door of all connections that others begin.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    /// Connections a host may begin at once.
-    burst: u64,
-    /// And in a second after that.
-    per_second: u64,
-    /// A host is an IPv4 address or the first 64 bits of an IPv6 one: what one customer is given.
-    hosts: BTreeMap<IpAddr, Bucket>,
+    /// The limits.
+    policies: Arc<Policies>,
+    /// Makes the number by which a host is known, so that nobody can choose whose bucket they share.
+    secret: RandomState,
+    /// Those in their handshakes.
+    handshakes: BTreeMap<ConnectionId, Permit<Arc<Bulkhead>>>,
 }
 
 impl Admission {
-    /// Remembers no host yet.
-    pub(crate) const fn new(limits: &Limits) -> Self {
-        Self {
-            burst: limits.dials_per_host_burst,
-            per_second: limits.dials_per_host_per_second,
-            hosts: BTreeMap::new(),
-        }
+    /// Knows no host yet.
+    pub(crate) fn new(policies: Arc<Policies>) -> Self {
+        Self { policies, secret: RandomState::new(), handshakes: BTreeMap::new() }
     }
 
-    /// Whether `ip` may begin one more connection now.
-    pub(crate) fn admit(&mut self, ip: IpAddr, now: Instant) -> Result<(), Empty> {
-        if ip.is_loopback() {
-            return Ok(());
+    /// Whether `ip` may begin one more connection now; if so, it has a place until [`Self::handle_ended`].
+    pub(crate) fn admit<C: Clock>(
+        &mut self,
+        connection: ConnectionId,
+        ip: IpAddr,
+        clock: &C,
+    ) -> Result<(), Refusal> {
+        if !ip.is_loopback() {
+            let host = self.secret.hash_one(network(ip));
+            self.policies.host_dials.admit(host, clock)?;
         }
-        let host = network(ip);
-        if !self.hosts.contains_key(&host) && self.hosts.len() >= HOSTS_REMEMBERED_MAX {
-            self.make_room(now);
-        }
-        let full = || Bucket::new(self.per_second, self.burst, now);
-        self.hosts.entry(host).or_insert_with(full).try_take(now)
+        // After its host's allowance, so that one host cannot take all places as fast as they are given back.
+        let place = Bulkhead::enter(Arc::clone(&self.policies.handshakes))?;
+        self.handshakes.insert(connection, place);
+        Ok(())
     }
 
-    /// Forgets every host whose bucket is full again, or else the one that is nearest to it.
-    fn make_room(&mut self, now: Instant) {
-        self.hosts.retain(|_, bucket| bucket.full_at() > now);
-        if self.hosts.len() < HOSTS_REMEMBERED_MAX {
-            return;
-        }
-        let stalest = self.hosts.iter().min_by_key(|(_, bucket)| bucket.full_at());
-        if let Some(host) = stalest.map(|(host, _)| *host) {
-            self.hosts.remove(&host);
-        }
+    /// A handshake is over, however it ended.
+    pub(crate) fn handle_ended(&mut self, connection: ConnectionId) {
+        self.handshakes.remove(&connection);
     }
 }
 
-/// The part of an address that stands for its owner.
+/// The part of an address that stands for its owner: what one customer is given.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         v4 @ IpAddr::V4(_) => v4,
@@ -65,32 +60,58 @@ fn network(ip: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use strait_resilience::{Decision, SteppedClock};
 
-    #[test]
-    fn a_host_that_dials_too_often_is_refused_and_its_neighbours_are_not() {
-        let now = Instant::now();
-        let limits = Limits::default();
-        let mut admission = Admission::new(&limits);
-        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-        for count in 0..limits.dials_per_host_burst {
-            let within = format!("2001:db8::{count}");
-            assert_eq!(admission.admit(ip(&within), now), Ok(()));
-        }
-        assert_eq!(admission.admit(ip("2001:db8::ffff"), now), Err(Empty));
-        assert_eq!(admission.admit(ip("2001:db8:0:1::1"), now), Ok(()));
-        assert_eq!(admission.admit(ip("192.0.2.1"), now), Ok(()));
+    use super::*;
+    use crate::policies::PolicySettings;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn admission(settings: PolicySettings) -> Admission {
+        Admission::new(Arc::new(Policies::new(settings)))
     }
 
     #[test]
-    fn the_memory_of_hosts_is_bounded() {
-        let now = Instant::now();
-        let limits = Limits::default();
-        let mut admission = Admission::new(&limits);
-        for host in 0..HOSTS_REMEMBERED_MAX + 10 {
-            let bits = 0x0a00_0000 + u32::try_from(host).unwrap();
-            assert_eq!(admission.admit(IpAddr::V4(bits.into()), now), Ok(()));
+    fn a_host_that_dials_too_often_is_refused_and_its_neighbours_are_not() {
+        let (settings, clock) = (PolicySettings::default(), SteppedClock::default());
+        let mut admission = admission(settings);
+        let mut admit = |text: &str| {
+            let connection = ConnectionId::new_unchecked(0);
+            let admitted = admission.admit(connection, ip(text), &clock);
+            admission.handle_ended(connection);
+            admitted.is_ok()
+        };
+        for count in 0..settings.host_dials.burst {
+            assert!(admit(&format!("2001:db8::{count}")));
         }
-        assert_eq!(admission.hosts.len(), HOSTS_REMEMBERED_MAX);
+        assert!(!admit("2001:db8::ffff"));
+        assert!(admit("2001:db8:0:1::1"));
+        assert!(admit("192.0.2.1"));
+        for _ in 0..10 * settings.host_dials.burst {
+            assert!(admit("127.0.0.1"), "this machine is no stranger");
+        }
+    }
+
+    #[test]
+    fn handshakes_of_all_hosts_together_are_bounded_and_each_that_ends_makes_room() {
+        let clock = SteppedClock::default();
+        let mut admission =
+            admission(PolicySettings { handshakes_max: 3, ..PolicySettings::default() });
+        let mut admit = |number: usize| {
+            let host = IpAddr::from([10, 0, 0, u8::try_from(number).unwrap()]);
+            admission.admit(ConnectionId::new_unchecked(number), host, &clock)
+        };
+        assert_eq!([1, 2, 3].map(|number| admit(number).is_ok()), [true; 3]);
+        assert_eq!(admit(4), Err(Refusal::BulkheadFull { limit: 3 }));
+        admission.handle_ended(ConnectionId::new_unchecked(4));
+        let number = ConnectionId::new_unchecked(5);
+        assert!(admission.admit(number, ip("10.0.0.5"), &clock).is_err(), "it never had a place");
+        admission.handle_ended(ConnectionId::new_unchecked(2));
+        assert!(admission.admit(number, ip("10.0.0.5"), &clock).is_ok());
+        assert_eq!(admission.handshakes.len(), 3);
+        let [handshakes, _] = admission.policies.bulkheads().map(|tally| tally.counts());
+        assert_eq!(handshakes.of(Decision::Refused), 2);
     }
 }

@@ -12,6 +12,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 use strait_primitives::NodeId;
+use strait_resilience::CoarseClock;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -38,8 +39,6 @@ pub(crate) enum Notice {
 enum Denied {
     #[error("this peer has {CONNECTIONS_PER_PEER_MAX} connections already")]
     PerPeer,
-    #[error("this host begins connections too often")]
-    PerHost,
     #[error("the peer's address is of no known kind")]
     Address,
 }
@@ -66,8 +65,10 @@ struct Connection {
 enum Part {
     /// Nothing yet, or nothing any more.
     Spare,
-    /// The stream is on it, or is being negotiated.
+    /// The stream is being negotiated on it.
     Chosen,
+    /// The stream is on it, or was.
+    Linked,
 }
 
 /// The protocol over all connections.
@@ -76,7 +77,7 @@ pub(crate) struct Behaviour {
     board: Arc<Switchboard>,
     /// Those that are established.
     connections: BTreeMap<ConnectionId, Connection>,
-    /// How often hosts may dial us.
+    /// Who may dial us.
     admission: Admission,
     /// For libp2p to do.
     actions: VecDeque<ToSwarm<Notice, Open>>,
@@ -88,7 +89,7 @@ impl Behaviour {
     /// No connections yet.
     pub(crate) fn new(board: Arc<Switchboard>) -> Self {
         Self {
-            admission: Admission::new(&board.limits),
+            admission: Admission::new(Arc::clone(&board.policies)),
             board,
             connections: BTreeMap::new(),
             actions: VecDeque::new(),
@@ -126,8 +127,16 @@ impl Behaviour {
             Role::Accepter => return,
             Role::Opener => {}
         }
-        let mut chosen =
-            self.connections.values_mut().filter(|c| c.peer == peer && c.part == Part::Chosen);
+        // One whose link has ended is only waiting to be closed: it is nobody's rival.
+        let has_link = self.board.link(&peer).is_some();
+        let mut chosen = self.connections.values_mut().filter(|held| {
+            let is_rival = match held.part {
+                Part::Spare => false,
+                Part::Chosen => true,
+                Part::Linked => has_link,
+            };
+            held.peer == peer && is_rival
+        });
         match chosen.next() {
             Some(first) if now.duration_since(first.since) < SIMULTANEOUS => {
                 self.act(close(peer_id, connection));
@@ -159,7 +168,9 @@ impl Behaviour {
 
     /// The link is up on `connection`: the peer's other connections have had their time.
     fn handle_link_up(&mut self, connection: ConnectionId) {
-        let Some(peer) = self.connections.get(&connection).map(|held| held.peer) else { return };
+        let Some(held) = self.connections.get_mut(&connection) else { return };
+        held.part = Part::Linked;
+        let peer = held.peer;
         let others: Vec<_> = self
             .connections
             .iter()
@@ -212,13 +223,13 @@ impl NetworkBehaviour for Behaviour {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
         let ip = Address::from_multiaddr(remote.clone()).and_then(|address| address.ip());
         let ip = ip.ok_or_else(|| ConnectionDenied::new(Denied::Address))?;
-        self.admission.admit(ip, Instant::now()).map_err(|_| ConnectionDenied::new(Denied::PerHost))
+        self.admission.admit(connection, ip, &CoarseClock).map_err(ConnectionDenied::new)
     }
 
     fn handle_established_inbound_connection(
@@ -258,10 +269,13 @@ impl NetworkBehaviour for Behaviour {
                     ConnectedPoint::Listener { .. } => Direction::Inbound,
                 };
                 let peer_id = event.peer_id;
+                self.admission.handle_ended(event.connection_id);
                 let held = Connection { peer, peer_id, address, direction, since, part };
                 self.handle_established(event.connection_id, held);
                 self.make_room(event.connection_id, since);
             }
+            // Whichever behaviour turned it away, or whatever else failed.
+            FromSwarm::ListenFailure(event) => self.admission.handle_ended(event.connection_id),
             FromSwarm::ConnectionClosed(event) => {
                 self.connections.remove(&event.connection_id);
             }

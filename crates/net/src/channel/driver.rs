@@ -9,11 +9,11 @@ use std::io;
 use futures::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::bucket::Bucket;
 use crate::event::DisconnectReason;
 use crate::frame::{Deframer, Frame};
-use crate::limits::{BATCH_BYTES, FRAME_STALL, LINGER, Limits, WRITE_STALL};
+use crate::limits::{BATCH_BYTES, FRAME_STALL, LINGER, WRITE_STALL};
 use crate::link::Waiting;
+use crate::policies::Allowance;
 use crate::switchboard::LiveLink;
 
 /// Drives one stream to its end and says how it ended.
@@ -83,14 +83,14 @@ where
     R: AsyncRead + Unpin,
 {
     let mut deframer = Deframer::new();
-    let mut allowance = Allowance::new(&live.board.limits, Instant::now());
+    let allowance = Allowance::default();
     // When the frame that has begun must be complete.
     let mut until = None;
     loop {
         loop {
             match deframer.next_frame() {
                 Ok(Some(frame)) => {
-                    take(frame, &mut allowance, live).await;
+                    take(frame, &allowance, live).await;
                     until = None;
                 }
                 Ok(None) => break,
@@ -115,10 +115,9 @@ where
 }
 
 /// Hands one frame over when the peer's allowance and the consumer's room permit.
-async fn take(frame: Frame, allowance: &mut Allowance, live: &LiveLink) {
+async fn take(frame: Frame, allowance: &Allowance, live: &LiveLink) {
     let bytes = frame.length();
-    let wait = allowance.charge(bytes, Instant::now());
-    if let Some(wait) = wait {
+    if let Some(wait) = live.board.policies.charge(allowance, bytes) {
         live.board.meters.throttled.count();
         sleep(wait).await;
     }
@@ -126,31 +125,6 @@ async fn take(frame: Frame, allowance: &mut Allowance, live: &LiveLink) {
     if live.link.deliver(frame, room).is_ok() {
         live.board.meters.frames_in.count();
         live.board.meters.bytes_in.add(bytes);
-    }
-}
-
-/// What a peer may send.
-struct Allowance {
-    /// Content.
-    bytes: Bucket,
-    /// Frames, however small.
-    frames: Bucket,
-}
-
-impl Allowance {
-    /// Bursts are a quarter of a second's worth.
-    fn new(limits: &Limits, now: Instant) -> Self {
-        let bucket = |per_second: u64| Bucket::new(per_second, per_second / 4, now);
-        Self {
-            bytes: bucket(limits.incoming_bytes_per_second),
-            frames: bucket(limits.incoming_frames_per_second),
-        }
-    }
-
-    /// Charges one frame and says how long to read no further.
-    fn charge(&mut self, bytes: usize, now: Instant) -> Option<core::time::Duration> {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.bytes.charge(bytes, now).max(self.frames.charge(1, now))
     }
 }
 

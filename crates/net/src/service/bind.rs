@@ -17,9 +17,7 @@ use tokio::time::timeout;
 
 use super::{Behaviours, Service};
 use crate::address::{Address, Host};
-use crate::backoff::Backoff;
 use crate::channel;
-use crate::dialer::Dialer;
 use crate::event::Events;
 use crate::handle::Handle;
 use crate::identity::Identity;
@@ -28,6 +26,7 @@ use crate::limits::{
     PING_INTERVAL, PING_TIMEOUT, QUIC_CONNECTION_BYTES, QUIC_STREAM_BYTES, QUIC_STREAMS,
     STREAMS_NEGOTIATING_MAX, YAMUX_STREAMS,
 };
+use crate::policies::Policies;
 use crate::switchboard::Switchboard;
 
 /// The entrance: binds a [`Service`].
@@ -45,8 +44,8 @@ pub struct Options {
     pub announce: Vec<Address>,
     /// Bounds.
     pub limits: Limits,
-    /// Waits between dials of kept peers.
-    pub backoff: Backoff,
+    /// How much peers may ask of this node; whoever holds them too tunes them while it runs.
+    pub policies: Arc<Policies>,
 }
 
 impl Options {
@@ -58,7 +57,7 @@ impl Options {
             listen,
             announce: Vec::new(),
             limits: Limits::default(),
-            backoff: Backoff::default(),
+            policies: Arc::default(),
         }
     }
 }
@@ -107,9 +106,9 @@ impl Net {
     pub async fn bind(options: Options) -> Result<(Service, Handle, Events), BindError> {
         options.limits.check()?;
         let (events, receiver) = mpsc::unbounded_channel();
-        let dialer = Dialer::new(options.backoff);
         let own = options.identity.node_id();
-        let board = Arc::new(Switchboard::new(own, options.limits.clone(), dialer, events));
+        let policies = Arc::clone(&options.policies);
+        let board = Arc::new(Switchboard::new(own, options.limits.clone(), policies, events));
         let swarm = swarm(&options, &board)?;
         let (connect, connects) = mpsc::channel(CONNECTS_WAITING_MAX);
         let handle = Handle::new(Arc::clone(&board), connect);
@@ -209,7 +208,6 @@ fn swarm(options: &Options, board: &Arc<Switchboard>) -> Result<Swarm<Behaviours
 /// The protocols.
 fn behaviours(options: &Options, board: &Arc<Switchboard>) -> Behaviours {
     let limits = connection_limits::ConnectionLimits::default()
-        .with_max_pending_incoming(Some(CONNECTIONS_PENDING_MAX))
         .with_max_pending_outgoing(Some(CONNECTIONS_PENDING_MAX))
         .with_max_established_incoming(Some(options.limits.connections_inbound_max))
         .with_max_established(Some(options.limits.connections_max));

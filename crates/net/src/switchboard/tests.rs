@@ -1,7 +1,6 @@
 //! What the switchboard does with links that come, cross, replace each other and go.
 
 use super::*;
-use crate::backoff::Backoff;
 use crate::event::Events;
 
 const OWN: NodeId = NodeId::from_bytes([2; 33]);
@@ -9,8 +8,8 @@ const OWN: NodeId = NodeId::from_bytes([2; 33]);
 /// A board with room for few links, and its consumer's end.
 pub(crate) fn board(limits: Limits) -> (Arc<Switchboard>, Events) {
     let (events, receiver) = mpsc::unbounded_channel();
-    let dialer = Dialer::new(Backoff::default());
-    (Arc::new(Switchboard::new(OWN, limits, dialer, events)), Events { receiver })
+    let board = Switchboard::new(OWN, limits, Arc::default(), events);
+    (Arc::new(board), Events { receiver })
 }
 
 /// The peer that the tests have.
@@ -23,6 +22,11 @@ pub(crate) fn open(board: &Arc<Switchboard>, peer: NodeId) -> Result<LiveLink, N
 
 fn frame(length: usize) -> Frame {
     Frame::new(vec![1; length]).unwrap()
+}
+
+/// Says something on whatever link there is.
+fn send(board: &Switchboard, peer: NodeId, frame: Frame) -> Option<Result<(), Refusal>> {
+    board.send(&peer, frame, None)
 }
 
 /// The names of all events there are.
@@ -54,6 +58,29 @@ async fn a_new_link_comes_after_the_end_of_the_old_and_hears_nothing_of_it() {
     assert!(board.link(&PEER).is_some(), "the end of the old link leaves the new one alone");
     drop(new);
     assert_eq!(names(&mut events), ["connected", "frame", "replaced", "connected", "disconnected"]);
+}
+
+#[tokio::test]
+async fn what_was_decided_before_a_link_came_up_is_not_said_on_it() {
+    let (board, mut events) = board(Limits::default());
+    let mut told = || match events.next_now() {
+        Some(NetEvent::Connected { link, .. }) => link,
+        other => panic!("no link is told: {other:?}"),
+    };
+    let first = open(&board, PEER).unwrap();
+    let one = told();
+    let _other = open(&board, NodeId::from_bytes([4; 33])).unwrap();
+    let two = told();
+    assert!(LinkId::NONE < one && one < two, "{one:?} {two:?}");
+    let say = |told| board.send(&PEER, frame(1), Some(told));
+    assert_eq!(
+        [LinkId::NONE, one, two].map(say),
+        [Some(Err(Refusal::Replaced)), Some(Ok(())), Some(Ok(()))]
+    );
+    let _second = open(&board, PEER).unwrap();
+    assert_eq!([one, two].map(say), [Some(Err(Refusal::Replaced)); 2]);
+    drop(first);
+    assert!(board.link(&PEER).is_some_and(|link| link.id > two));
 }
 
 #[tokio::test]
@@ -118,15 +145,15 @@ fn queues_have_a_bound_each_and_together_and_give_back_what_was_charged() {
     let (board, _events) = board(limits);
     let other = NodeId::from_bytes([4; 33]);
     let large = || frame(crate::limits::FRAME_BYTES_MAX);
-    assert_eq!(board.send(&PEER, large()), None, "nobody is connected");
+    assert_eq!(send(&board, PEER, large()), None, "nobody is connected");
     let [first, second] = [PEER, other].map(|peer| open(&board, peer).unwrap());
-    assert_eq!([(); 2].map(|()| board.send(&PEER, large())), [Some(Ok(())); 2]);
+    assert_eq!([(); 2].map(|()| send(&board, PEER, large())), [Some(Ok(())); 2]);
     let queued_bytes = 2 * cost;
     let full = Some(Err(Refusal::PeerFull { queued_bytes }));
-    assert_eq!(board.send(&PEER, frame(1)), full);
-    assert_eq!(board.send(&other, large()), Some(Ok(())));
-    assert_eq!(board.send(&other, large()), Some(Ok(())), "who takes most makes room");
-    assert_eq!(board.send(&PEER, frame(1)), None);
+    assert_eq!(send(&board, PEER, frame(1)), full);
+    assert_eq!(send(&board, other, large()), Some(Ok(())));
+    assert_eq!(send(&board, other, large()), Some(Ok(())), "who takes most makes room");
+    assert_eq!(send(&board, PEER, frame(1)), None);
     drop(first);
     drop(second);
     assert_eq!(board.outgoing_bytes.load(core::sync::atomic::Ordering::Relaxed), 0);
@@ -151,9 +178,9 @@ fn crowd(kept: &[u8], queues: &[u8], to: u8) -> (bool, Vec<u8>) {
     let _live: Vec<_> = all.iter().map(|number| open(&board, id(*number)).unwrap()).collect();
     for number in queues {
         let large = frame(crate::limits::FRAME_BYTES_MAX);
-        assert_eq!(board.send(&id(*number), large), Some(Ok(())));
+        assert_eq!(send(&board, id(*number), large), Some(Ok(())));
     }
-    let sent = board.send(&id(to), frame(1)) == Some(Ok(()));
+    let sent = send(&board, id(to), frame(1)) == Some(Ok(()));
     (sent, all.into_iter().filter(|number| board.link(&id(*number)).is_some()).collect())
 }
 

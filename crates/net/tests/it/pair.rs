@@ -1,12 +1,14 @@
 //! A bound and running service with its events, and waiting for conditions with a limit.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use strait_net::{
-    Address, Backoff, Direction, DisconnectReason, Events, Frame, Handle, Identity, Limits, Net,
-    NetEvent, Options, Service,
+    Address, Direction, DisconnectReason, Events, Frame, Handle, Identity, Limits, Net, NetEvent,
+    Options, Policies, PolicySettings, Service,
 };
 use strait_primitives::NodeId;
+use strait_resilience::Backoff;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -34,8 +36,10 @@ pub(crate) fn identity(secret: u8) -> Identity {
 
 /// Quick to redial, so that tests are.
 pub(crate) fn options(secret: u8, listen: &str) -> Options {
-    let backoff = Backoff { first: Duration::from_millis(50), most: Duration::from_millis(400) };
-    Options { backoff, ..Options::new(identity(secret), vec![listen.parse().unwrap()]) }
+    let redial = Backoff { first: Duration::from_millis(50), most: Duration::from_millis(400) };
+    let policies = Policies::new(PolicySettings { redial, ..PolicySettings::default() });
+    let policies = Arc::new(policies);
+    Options { policies, ..Options::new(identity(secret), vec![listen.parse().unwrap()]) }
 }
 
 /// Binds and runs.

@@ -1,8 +1,14 @@
 //! Frames between two honest nodes.
 
-use strait_net::{DisconnectReason, FRAME_BYTES_MAX, Limits, NetEvent, SendError};
+use std::sync::Arc;
 
-use crate::pair::{Node, QUIC, TCP, frame, pair, soon, until};
+use strait_net::{
+    DisconnectReason, FRAME_BYTES_MAX, Limits, NetEvent, Options, Policies, PolicySettings,
+    SendError,
+};
+use strait_resilience::Decision;
+
+use crate::pair::{Node, QUIC, TCP, frame, node, options, pair, soon, start, until};
 
 /// Sends numbered frames of many sizes from `a` to `b`, as the queue allows, and checks what arrives.
 async fn check_order(a: &Node, b: &mut Node) {
@@ -102,8 +108,13 @@ async fn a_slow_consumer_stops_the_reading_and_then_the_sender_and_nothing_is_lo
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_sends_too_fast_is_read_more_slowly() {
-    let limits = Limits { incoming_frames_per_second: 400, ..Limits::default() };
-    let [a, mut b] = pair([1, 2], TCP, &limits).await;
+    let slow = PolicySettings { peer_frames_per_second: 400, ..PolicySettings::default() };
+    let policies = Arc::new(Policies::new(slow));
+    let b = Options { policies: Arc::clone(&policies), ..options(2, TCP) };
+    let [mut a, mut b] = [node(1, TCP).await, start(b).await];
+    soon(a.handle.connect(b.id(), b.address())).await.unwrap();
+    a.connected(b.id()).await;
+    b.connected(a.id()).await;
     let begin = tokio::time::Instant::now();
     for _ in 0..200 {
         a.handle.send(b.id(), frame(*b"flood")).unwrap();
@@ -113,6 +124,9 @@ async fn a_peer_that_sends_too_fast_is_read_more_slowly() {
     }
     assert!(begin.elapsed().as_millis() >= 200, "100 of 200 frames are above the burst");
     assert!(b.handle.counters().throttled > 0);
+    let [_, incoming] = policies.rates().map(|tally| tally.counts());
+    assert_eq!(incoming.of(Decision::Admitted), 200);
+    assert_eq!(incoming.of(Decision::Refused), b.handle.counters().throttled);
     assert!(b.handle.is_connected(a.id()), "an eager peer is slowed, not dropped");
 }
 

@@ -211,7 +211,7 @@ impl Stage {
                 Queued::Input(Input::BlocksTold(TipStanding::Current), ..) => '.',
                 Queued::Input(Input::BlocksTold(TipStanding::Stale), ..) => ',',
                 Queued::Input(Input::MempoolTransaction(_), ..) => 'm',
-                Queued::Input(..) | Queued::Stop => '?',
+                Queued::Input(..) | Queued::Connected(..) | Queued::Stop => '?',
             });
         }
         told

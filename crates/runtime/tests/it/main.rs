@@ -4,5 +4,6 @@
 
 mod chain;
 mod disk;
+mod links;
 mod node;
 mod threads;

@@ -7,7 +7,7 @@ use strait_wire::{FaultCode, Message};
 
 use super::{World, short};
 use crate::agenda::Happening;
-use crate::host::{Batch, Chore, records_of};
+use crate::host::{Batch, Chore, Step, records_of};
 use crate::oracle::Violation;
 use crate::place::Place;
 
@@ -51,7 +51,7 @@ impl World {
             }
         }
         for batch in group {
-            for unsaved in batch.unsaved {
+            for Step { unsaved, told } in batch.steps {
                 let waits_for = unsaved.waits_for();
                 for effect in unsaved.saved(&receipt) {
                     if self.dies_midway() {
@@ -59,7 +59,7 @@ impl World {
                         self.die(place);
                         return Ok(());
                     }
-                    self.perform(place, effect, waits_for)?;
+                    self.perform(place, effect, told, waits_for)?;
                 }
             }
             if let Some(snapshot) = batch.snapshot
@@ -84,6 +84,7 @@ impl World {
         &mut self,
         place: Place,
         effect: Effect,
+        told: u64,
         waits_for: EventSeq,
     ) -> Result<(), Violation> {
         let durable = self.hosts.at(place).durable.head;
@@ -91,6 +92,13 @@ impl World {
             let node = place.to_string();
             let effect = short(&format!("{effect:?}")).to_owned();
             return Err(Violation::Unsaved { node, effect, waits_for, durable });
+        }
+        if let Effect::Send(peer, _) | Effect::Disconnect(peer) = &effect
+            && self.hosts.at(place).running.as_ref().is_some_and(|r| r.is_newer(peer, told))
+        {
+            let peer = self.history.place_of(peer);
+            self.tell(&format!("{place} keeps back what was for an older link with {peer}"));
+            return Ok(());
         }
         match effect {
             Effect::Send(peer, message) => {

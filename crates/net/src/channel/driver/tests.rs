@@ -9,6 +9,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use super::*;
 use crate::event::{Events, NetEvent};
+use crate::limits::Limits;
 use crate::link::Link;
 use crate::switchboard::tests::{PEER, board, open};
 

@@ -1,5 +1,7 @@
 //! What a scraper reads: names, help, types and values.
 
+mod page;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -177,8 +177,9 @@ section! {
 section! {
     /// The log in a second folder, [a moment after it is durable](recovery.md#the-shipped-log).
     RawShip "ship." {
-        /// A folder outside of `data_dir` that every event goes to as well. On the same disk it helps against nothing but a slip of
-        /// the hand. Whoever reads it sees every payment, unless it is sealed.
+        /// A folder outside of `data_dir` that every event goes to as well. It must be there, best inside the mount of another
+        /// disk: the node never makes it, so that a disk that is not mounted is missed. On the same disk it helps against nothing
+        /// but a slip of the hand, and `ship` is degraded. Whoever reads it sees every payment, unless it is sealed.
         folder: Option<String> = None, Path;
         /// How often the log is looked at. Longer loses more when the disk dies, shorter syncs more often.
         every_ms: u64 = 200, number("ms", 10, 60_000);

@@ -28,3 +28,4 @@ mod shipped;
 mod starting;
 mod tls;
 mod tokens;
+mod world;

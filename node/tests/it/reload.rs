@@ -73,13 +73,13 @@ async fn requests(node: &Node) {
     assert_eq!(level_of(node).await, expect);
     assert!(node.scrape().contains("strait_setting_info{key=\"log_level\",value=\"info\"} 1"));
     let rows = [
-        ("log_level", text("loud"), "debug or trace is right"),
+        ("log_level", text("loud"), "debug, trace or directives"),
         ("log_levle", text("info"), "log_level was meant"),
         ("channel.delay_blocks", SettingValue::Number(9), "channel.delay_blocks takes a restart"),
         ("channel.delay_blocks", SettingValue::Number(2), "from 6 to 2016 is right"),
         ("metrics_port", SettingValue::Switch(true), "a whole number is right"),
         ("api.audit_file", text("/dev/null"), "changes by the configuration file and SIGHUP"),
-        ("api.tls_key_file", text("/dev/null"), "api.tls_key_file takes a restart"),
+        ("api.tls_key_file", text("/dev/null"), "api.tls_certificate_file beside it is right"),
     ];
     for (key, value, words) in rows {
         let both = [(key.to_owned(), value), ("log_level".to_owned(), text("trace"))];

@@ -96,7 +96,7 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 fn append_to(path: &Path) -> io::Result<(File, Option<u64>)> {
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     let metadata = file.metadata()?;
-    Ok((file, metadata.is_file().then(|| metadata.len())))
+    Ok((file, metadata.is_file().then_some(metadata.len())))
 }
 
 fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {

@@ -17,6 +17,7 @@ mod series;
 mod shares;
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -258,7 +259,11 @@ impl State {
     }
 }
 
+/// Where what was refused goes: beside the file, or to the same device.
 fn refused_of(path: &Path) -> PathBuf {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return path.to_owned();
+    }
     let mut name = path.as_os_str().to_owned();
     name.push(".refused");
     PathBuf::from(name)

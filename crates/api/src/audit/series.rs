@@ -1,4 +1,5 @@
-//! A file that is moved aside when it has grown, and the files that were. The audit log has two.
+//! A file that is moved aside when it has grown, and the files that were. The audit log has two. A path may also lead to a
+//! device or a pipe, `/dev/stdout` for one: that is written to and never moved.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +14,8 @@ pub(super) struct Series {
     path: PathBuf,
     /// None after a failure.
     file: Option<File>,
-    bytes: u64,
+    /// What the file holds; nothing where it is no file but a device.
+    bytes: Option<u64>,
     bytes_max: u64,
     files_kept: u32,
 }
@@ -62,7 +64,8 @@ impl Series {
 
     fn append(&mut self, text: &[u8]) -> io::Result<()> {
         let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        if self.bytes > 0 && self.bytes.saturating_add(length) > self.bytes_max {
+        let is_full = |bytes: u64| bytes > 0 && bytes.saturating_add(length) > self.bytes_max;
+        if self.bytes.is_some_and(is_full) {
             self.file = None;
             self.rotate()?;
         }
@@ -70,7 +73,7 @@ impl Series {
         let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
         // One call of the system for each line: what a full disk cuts short ends in a line that is no JSON.
         file.write_all(text)?;
-        self.bytes = self.bytes.saturating_add(length);
+        self.bytes = self.bytes.map(|bytes| bytes.saturating_add(length));
         Ok(())
     }
 
@@ -90,10 +93,10 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn append_to(path: &Path) -> io::Result<(File, u64)> {
+fn append_to(path: &Path) -> io::Result<(File, Option<u64>)> {
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    let bytes = file.metadata()?.len();
-    Ok((file, bytes))
+    let metadata = file.metadata()?;
+    Ok((file, metadata.is_file().then_some(metadata.len())))
 }
 
 fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
@@ -105,7 +108,22 @@ fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    #[test]
+    fn a_device_is_written_to_and_never_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        symlink("/dev/null", &path).unwrap();
+        let mut series = Series::open(&path, 1, 10).unwrap();
+        for number in 0..3 {
+            series.write(&number);
+        }
+        assert!(series.file.is_some());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn a_file_that_grows_is_moved_aside_and_the_oldest_goes() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strait_engine::{Answer, Command, PeerLink};
 use strait_log::{Epoch, EventStore, MemoryDisk, MemoryStore, Record, Snapshot, StoreError};
-use strait_net::{Address, Events, Frame, Handle, Identity, Net, NetEvent};
+use strait_net::{Events, Frame, Handle, Identity, Net, NetEvent};
 use strait_primitives::{EventSeq, NodeId};
 use strait_wire::{Fault, FaultCode, Hello, Message, Note};
 use tokio::sync::oneshot;
@@ -82,8 +82,7 @@ impl EventStore for SlowStore {
 struct Peer {
     net: Handle,
     events: Events,
-    /// The node's id and address.
-    node: (NodeId, Address),
+    node: NodeId,
     _stop: oneshot::Sender<()>,
 }
 
@@ -96,20 +95,19 @@ impl Peer {
         tokio::spawn(service.run(async {
             let _ = stopped.await;
         }));
-        let address = node.net.listen_addresses()[0].clone();
-        Self { net, events, node: (node.net.node_id(), address), _stop: stop }
+        net.keep_connected(node.net.node_id(), &node.net.listen_addresses()).unwrap();
+        Self { net, events, node: node.net.node_id(), _stop: stop }
     }
 
-    async fn connect(&mut self) {
-        let (node, address) = self.node.clone();
-        soon(self.net.connect(node, address)).await.unwrap();
+    /// It dials by itself, at once and after each loss.
+    async fn is_connected(&mut self) {
         let event = soon(self.events.next()).await;
         assert!(matches!(event, Some(NetEvent::Connected { .. })), "{event:?}");
     }
 
     fn say(&self, message: impl Into<Message>) {
         let frame = Frame::new(message.into().to_frame()).unwrap();
-        self.net.send(self.node.0, frame).unwrap();
+        self.net.send(self.node, frame).unwrap();
     }
 
     /// The next that the node says; no link may end before.
@@ -146,7 +144,7 @@ async fn what_was_decided_on_a_link_that_was_replaced_is_neither_said_nor_done_o
     let store = SlowStore(MemoryDisk::new().open(), Arc::clone(&gate));
     let node = start_on(Box::new(store), Choices::default()).await;
     let mut peer = Peer::of(&node).await;
-    peer.connect().await;
+    peer.is_connected().await;
     peer.hear_greeting().await;
 
     gate.set(Passage::Shut);
@@ -157,10 +155,10 @@ async fn what_was_decided_on_a_link_that_was_replaced_is_neither_said_nor_done_o
     peer.say(Fault { channel: None, code: FaultCode::Refused, note: nothing });
     let received = || node.net.counters().frames_in;
     until(async || received() == 1).await;
-    peer.net.disconnect(peer.node.0).unwrap();
+    peer.net.disconnect(peer.node).unwrap();
     let event = soon(peer.events.next()).await;
     assert!(matches!(event, Some(NetEvent::Disconnected { .. })), "{event:?}");
-    peer.connect().await;
+    peer.is_connected().await;
     until(async || node.net.counters().links_opened == 2).await;
 
     gate.set(Passage::Open);
@@ -173,6 +171,6 @@ async fn what_was_decided_on_a_link_that_was_replaced_is_neither_said_nor_done_o
         peers.iter().any(|known| known.link == PeerLink::Connected)
     })
     .await;
-    assert!(peer.net.is_connected(peer.node.0), "what ended the old link spares the new one");
+    assert!(peer.net.is_connected(peer.node), "what ended the old link spares the new one");
     node.stop().await;
 }

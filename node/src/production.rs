@@ -138,7 +138,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
 
     let reader = store.reader();
     let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
-    let copies = Copies::start(&config, id, reader.clone(), (&metrics, &health))?;
+    let copies = Copies::start(&config, id, reader.clone(), (&metrics, &health));
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,

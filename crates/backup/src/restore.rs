@@ -1,6 +1,5 @@
 //! A log out of a backup: for a node whose folder has none.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use strait_seal::OpenError;
@@ -9,6 +8,7 @@ use thiserror::Error;
 
 use crate::disk::PlaceError;
 use crate::manifest::{Manifest, ManifestError};
+use crate::scratch::Scratch;
 use crate::seals::{OpenKey, is_sealed, open_file};
 use crate::{durable, modules};
 
@@ -81,22 +81,13 @@ pub enum RestoreError {
 /// A backup as a database that can be read: itself, or what was sealed in it.
 pub(crate) struct Plain {
     path: PathBuf,
-    /// Goes with this.
-    draft: Option<PathBuf>,
+    /// Where it was opened; goes with this.
+    _scratch: Option<Scratch>,
 }
 
 impl Plain {
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        if let Some(draft) = &self.draft {
-            // What cannot be removed is told by whoever runs out of room.
-            let _removed = fs::remove_file(draft);
-        }
     }
 }
 
@@ -136,21 +127,19 @@ pub(crate) fn check_digest(file: &Path, manifest: &Manifest) -> Result<(), Resto
     Err(RestoreError::Digest { path: file.into(), bytes, sha256 })
 }
 
-/// Opens a backup into a scratch folder, if it is sealed.
+/// Opens a backup into a folder of its own below `scratch`, if it is sealed.
 pub(crate) fn open_plain(
     file: &Path,
     key: &OpenKey,
     scratch: &Path,
 ) -> Result<Plain, RestoreError> {
     if !is_sealed(file).map_err(PlaceError::of(file))? {
-        return Ok(Plain { path: file.into(), draft: None });
+        return Ok(Plain { path: file.into(), _scratch: None });
     }
     let with = key.open_with().ok_or_else(|| RestoreError::Sealed { path: file.into() })?;
-    let draft = scratch.join("opened.draft");
-    // One that is there was left by a process that died: whoever comes here holds the folder.
-    let _removed = fs::remove_file(&draft);
-    let plain = Plain { path: draft.clone(), draft: Some(draft) };
-    open_file(file, plain.path(), with)
+    let scratch = Scratch::make(scratch, "opened")?;
+    let path = scratch.path("plain.db");
+    open_file(file, &path, with)
         .map_err(|source| RestoreError::Open { path: file.into(), source })?;
-    Ok(plain)
+    Ok(Plain { path, _scratch: Some(scratch) })
 }

@@ -149,9 +149,9 @@ section! {
         host_dials_per_second: u64 = 2, number("connections a second", 1, 65_536);
         /// So many at once after a pause. Peers behind one address, or a proxy, share it.
         host_dials_burst: u64 = 20, number("connections", 1, 65_536);
-        /// What one peer may send, after a quarter of it at once; one that is faster is read more slowly. Less holds up large
+        /// What one peer may send in a second, after a quarter of it at once; one that is faster is read more slowly. Less holds up large
         /// rounds, more lets one peer take the node from the others.
-        peer_bytes_per_second: u64 = 64 * MIB, number("bytes a second", MIB, 128_000_000);
+        peer_bytes_per_second: u64 = 64 * MIB, number("bytes", MIB, 128_000_000);
         /// Likewise in messages; three make a round.
         peer_frames_per_second: u64 = 100_000, number("messages a second", 100, 1_000_000);
     }
@@ -177,8 +177,9 @@ section! {
 section! {
     /// The log in a second folder, [a moment after it is durable](recovery.md#the-shipped-log).
     RawShip "ship." {
-        /// A folder outside of `data_dir` that every event goes to as well. On the same disk it helps against nothing but a slip of
-        /// the hand. Whoever reads it sees every payment, unless it is sealed.
+        /// A folder outside of `data_dir` that every event goes to as well. It must be there, best inside the mount of another
+        /// disk: the node never makes it, so that a disk that is not mounted is missed. On the same disk it helps against nothing
+        /// but a slip of the hand, and `ship` is degraded. Whoever reads it sees every payment, unless it is sealed.
         folder: Option<String> = None, Path;
         /// How often the log is looked at. Longer loses more when the disk dies, shorter syncs more often.
         every_ms: u64 = 200, number("ms", 10, 60_000);

@@ -140,7 +140,7 @@ impl Service {
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, num_established, .. } => {
                 if num_established == 0 {
-                    self.handle_dial_closed(connection_id);
+                    self.handle_last_closed(&peer_id, connection_id);
                 }
                 if let Ok(peer) = from_peer_id(&peer_id)
                     && self.board.link(&peer).is_none()

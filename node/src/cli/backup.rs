@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use strait_backup::{
-    Check, LiveLog, Manifest, OpenKey, Order, Restored, SealKey, Shipped, Way, audit, check,
+    Check, Disk, LiveLog, Manifest, OpenKey, Order, Restored, SealKey, Shipped, Way, audit, check,
     restore, restore_shipped, take, write_stamp,
 };
 use strait_primitives::EventSeq;
@@ -75,6 +75,9 @@ fn take_one(
         write_stamp(&config.data_dir, &manifest).map_err(BackupError::Manifest)?;
     }
     output.say("the seed is not in it: keep its words apart");
+    if Disk::of(file, &config.data_dir) == Disk::Nodes {
+        output.say("it lies on the disk of the log itself: carry it to another one");
+    }
     output.object(&json!({
         "file": file.display().to_string(),
         "taken_at_ms": manifest.taken.to_unix_ms(),
@@ -103,6 +106,7 @@ fn verify(
         LiveLog::Behind(_) => "ends before",
         LiveLog::Gone(_) => "removed since",
     };
+    let Manifest { log_id, head, .. } = checked.manifest;
     output.object(&json!({
         "file": file.display().to_string(),
         "head_seq": checked.manifest.head.to_u64(),
@@ -110,7 +114,12 @@ fn verify(
         "events_folded": checked.folded,
         "modules": checked.manifest.modules,
         "live_log": live,
-    }))
+    }))?;
+    match checked.live {
+        LiveLog::Absent | LiveLog::Equal | LiveLog::Gone(_) => Ok(()),
+        LiveLog::Other(node) => Err(BackupError::OtherNode { backup: log_id, node }.into()),
+        LiveLog::Behind(node) => Err(BackupError::NodeBehind { backup: head, node }.into()),
+    }
 }
 
 /// Makes the log of a node that has none out of a copy.

@@ -29,7 +29,9 @@ Examples:
   strait backup verify /backup/strait-monday.db
   strait backup verify --identity backup.key /backup/strait-monday.db.age
 
-`live_log` is `equal` if the log of the node, folded to the same event, has the same state.";
+`live_log` is `equal` if the log of the node, folded to the same event, has the same state. A backup of
+another node, or with more than the node has, ends with exit code 3 although it is sound; --alone
+judges it by itself.";
 
 pub(super) const LOG_HASH: &str = "\
 Examples:
@@ -113,7 +115,9 @@ pub(super) const CONTRACT_OPEN: &str = "\
 Example:
   strait contract open CHANNEL_ID MODULE_HASH --collateral-opener-msat 1000000 --params 00...
 
-What the parameters mean is up to the module; docs/contracts.md explains those of `metered`.";
+Opener and acceptor are those of the channel, whoever opens the contract: `role` in
+`strait channel show` says which one this node is. What the parameters mean is up to the module;
+docs/contracts.md explains those of `metered`.";
 
 pub(super) const CONTRACT_ACT: &str = "\
 Examples:

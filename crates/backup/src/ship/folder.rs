@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use strait_primitives::{EventSeq, Timestamp};
@@ -38,6 +39,25 @@ pub(super) struct Contents {
     pub(super) bases: Vec<Base>,
     /// In order of their first events.
     pub(super) segments: Vec<Segment>,
+}
+
+/// What a path leads to: another folder under the same name has another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FolderId {
+    device: u64,
+    inode: u64,
+}
+
+/// Looks at the folder itself; `None` if there is none of that name.
+pub(super) fn identify(folder: &Path) -> io::Result<Option<FolderId>> {
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => {
+            Ok(Some(FolderId { device: found.dev(), inode: found.ino() }))
+        }
+        Ok(_) => Err(ErrorKind::NotADirectory.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The name of a base that is begun when the log ends at `begun`; it ends there or later, as its manifest says.

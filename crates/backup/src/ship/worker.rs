@@ -15,17 +15,18 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_store::LogId;
 use strait_store_sqlite::{Place, Reader, Row};
 
-use super::folder::{self, Base, Contents};
+use super::carried_modules;
+use super::folder::{self, Base, Contents, FolderId};
 use super::segment::{self, Payload};
 use super::status::{ShipStatus, now_ms};
 use super::{ShipError, ShipOptions};
 use crate::audit::{Way, audit_one};
-use crate::disk::{NodeDisk, PlaceError};
+use crate::disk::{Disk, NodeDisk, PlaceError};
+use crate::durable;
 use crate::manifest::Manifest;
 use crate::restore::check_digest;
 use crate::seals::seal_bytes;
 use crate::take::{Order, TakeError, take};
-use crate::{durable, modules};
 
 /// Bytes after which a segment is closed.
 const SEGMENT_BYTES: u64 = 4 << 20;
@@ -58,6 +59,7 @@ pub(super) struct Worker {
 
 /// A folder that is written to.
 struct Shipping {
+    id: FolderId,
     /// Everything up to here is in the folder.
     at: Place,
     open: Option<OpenSegment>,
@@ -156,6 +158,10 @@ impl Worker {
             return Ok(Pass::Whole);
         }
         let mut shipping = match self.shipping.take() {
+            // What was open goes on under what hides it: it must be looked at anew.
+            Some(shipping) if shipping.id != self.identify()? => {
+                return Err(ShipError::Replaced { folder: self.options.folder.clone() });
+            }
             Some(shipping) => shipping,
             None => self.find()?,
         };
@@ -188,7 +194,8 @@ impl Worker {
     fn find(&mut self) -> Result<Shipping, ShipError> {
         let folder = &self.options.folder;
         let failed = PlaceError::of(folder);
-        fs::create_dir_all(folder).map_err(&failed)?;
+        let id = self.identify()?;
+        self.look_at_disk();
         let lock = lock(folder)?;
         if self.base_job.is_none() {
             folder::remove_drafts(folder).map_err(&failed)?;
@@ -224,7 +231,23 @@ impl Worker {
         };
         let segments = folder::contents(folder).map_err(&failed)?.segments;
         let segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
-        Ok(Shipping { at, open: None, base_bytes, segment_bytes, _lock: lock })
+        Ok(Shipping { id, at, open: None, base_bytes, segment_bytes, _lock: lock })
+    }
+
+    /// The folder that its name leads to now.
+    fn identify(&self) -> Result<FolderId, ShipError> {
+        let folder = &self.options.folder;
+        let found = folder::identify(folder).map_err(PlaceError::of(folder))?;
+        found.ok_or_else(|| ShipError::NoFolder { folder: folder.clone() })
+    }
+
+    /// Tells once if the folder is on the disk of the log that it is to outlive.
+    fn look_at_disk(&self) {
+        let ShipOptions { folder, data_dir, .. } = &*self.options;
+        let disk = Disk::of(folder, data_dir);
+        if self.status.found_on(disk) && disk == Disk::Nodes {
+            tracing::warn!(folder = %folder.display(), "the log is shipped to the node's own disk: is the second one mounted?");
+        }
     }
 
     /// Where the folder ends, if the log goes on from there; `None` if it is empty, or the log has removed what follows.
@@ -364,24 +387,8 @@ impl Worker {
         if self.modules_looked.is_some_and(is_fresh) {
             return Ok(());
         }
-        let (from, to) =
-            (modules::folder(&self.options.data_dir), self.options.folder.join("modules"));
-        for name in modules::names(&from).map_err(PlaceError::of(&from))? {
-            let who = self.options.seal.seal_to();
-            let target = to.join(if who.is_some() { format!("{name}.age") } else { name.clone() });
-            if target.exists() {
-                continue;
-            }
-            let failed = PlaceError::of(&target);
-            let bytes = fs::read(from.join(&name)).map_err(PlaceError::of(&from))?;
-            let bytes = match who {
-                None => bytes,
-                Some(who) => seal_bytes(&bytes, who)?,
-            };
-            fs::create_dir_all(&to)
-                .and_then(|()| durable::replace(&target, &bytes))
-                .map_err(failed)?;
-        }
+        let ShipOptions { data_dir, folder, seal, .. } = &*self.options;
+        carried_modules::carry(data_dir, folder, seal)?;
         self.modules_looked = Some(now);
         Ok(())
     }

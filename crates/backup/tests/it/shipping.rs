@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use strait_backup::{
-    OpenKey, RestoreError, SealKey, ShipOptions, ShipStatus, Shipped, Shipper, audit,
+    Disk, OpenKey, RestoreError, SealKey, ShipOptions, ShipStatus, Shipped, Shipper, audit,
     restore_shipped,
 };
 use strait_primitives::EventSeq;
@@ -20,6 +20,8 @@ use crate::world::{Log, OPEN, Owner, empty_folder, names};
 const LOOKS_MAX: u32 = 6_000;
 
 fn ship(log: &Log, seal: SealKey) -> Shipper {
+    // As its operator does, once.
+    let _made = fs::create_dir(log.beside("shipped"));
     ship_to(log, &log.beside("shipped"), seal)
 }
 
@@ -144,6 +146,9 @@ fn a_base_that_is_made_anew_where_the_old_one_ends_takes_its_place() {
         shipper.stop();
         let there = bases(&folder);
         assert!(there.len() == 1 && there[0].ends_with(".age") == is_sealed, "{turn}: {there:?}");
+        let modules = names(&folder.join("modules"));
+        let are_sealed = modules.iter().all(|name| name.ends_with(".age"));
+        assert!(modules.len() >= 2 && (are_sealed || !is_sealed), "{turn}: {modules:?}");
         match &plain {
             None => plain = Some(copy_folder(&folder)),
             Some(plain) if is_sealed => {
@@ -274,11 +279,53 @@ fn a_folder_that_cannot_be_used_is_told_and_shipped_to_when_it_can() {
     log.grow(2);
     wait("it lags", || status.lag() > Duration::ZERO);
     fs::remove_file(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
     reaches(&status, log.head());
     assert_eq!(status.trouble(), None);
     shipper.stop();
     let (_target, shipped) = bring_back(&log, &folder, &OPEN).unwrap();
     assert_eq!(shipped.restored.backup.verified.head, log.head());
+}
+
+/// Goal: a disk that is not mounted is never taken for an empty folder. Method: the folder is missing, comes, goes while the shipper
+/// runs, and comes back; then an empty one lies in its place, as below a mount that was lost.
+#[test]
+fn a_folder_that_is_missing_is_told_and_never_made() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(3);
+    let (mount, away) = (log.beside("mount"), log.beside("away"));
+    let folder = mount.join("shipped");
+    let shipper = ship_to(&log, &folder, SealKey::Nobody);
+    let status = shipper.status();
+    let is_told = |words: &str| status.trouble().is_some_and(|told| told.contains(words));
+    wait("it is told", || status.errors() > 2 && is_told("is not there"));
+    assert!(!mount.exists() && status.head() == EventSeq::ZERO);
+    fs::create_dir(&mount).unwrap();
+    let before = status.errors();
+    wait("it is told again", || status.errors() > before && is_told("is not there"));
+    assert_eq!(names(&mount), [""; 0]);
+
+    fs::create_dir(&folder).unwrap();
+    reaches(&status, log.head());
+    assert_eq!((status.trouble(), status.disk()), (None, Disk::Nodes), "all of this is one disk");
+    fs::rename(&mount, &away).unwrap();
+    fs::create_dir(&mount).unwrap();
+    log.grow(4);
+    wait("it is missed", || is_told("is not there"));
+    assert_eq!(names(&mount), [""; 0]);
+    fs::remove_dir(&mount).unwrap();
+    fs::rename(&away, &mount).unwrap();
+    reaches(&status, log.head());
+
+    fs::rename(&folder, &away).unwrap();
+    fs::create_dir(&folder).unwrap();
+    log.grow(1);
+    reaches(&status, log.head());
+    wait("another base is made", || bases(&folder).len() == 1);
+    shipper.stop();
+    for folder in [&folder, &away] {
+        bring_back(&log, folder, &OPEN).unwrap();
+    }
 }
 
 #[test]

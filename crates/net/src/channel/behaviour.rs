@@ -65,8 +65,10 @@ struct Connection {
 enum Part {
     /// Nothing yet, or nothing any more.
     Spare,
-    /// The stream is on it, or is being negotiated.
+    /// The stream is being negotiated on it.
     Chosen,
+    /// The stream is on it, or was.
+    Linked,
 }
 
 /// The protocol over all connections.
@@ -125,8 +127,16 @@ impl Behaviour {
             Role::Accepter => return,
             Role::Opener => {}
         }
-        let mut chosen =
-            self.connections.values_mut().filter(|c| c.peer == peer && c.part == Part::Chosen);
+        // One whose link has ended is only waiting to be closed: it is nobody's rival.
+        let has_link = self.board.link(&peer).is_some();
+        let mut chosen = self.connections.values_mut().filter(|held| {
+            let is_rival = match held.part {
+                Part::Spare => false,
+                Part::Chosen => true,
+                Part::Linked => has_link,
+            };
+            held.peer == peer && is_rival
+        });
         match chosen.next() {
             Some(first) if now.duration_since(first.since) < SIMULTANEOUS => {
                 self.act(close(peer_id, connection));
@@ -158,7 +168,9 @@ impl Behaviour {
 
     /// The link is up on `connection`: the peer's other connections have had their time.
     fn handle_link_up(&mut self, connection: ConnectionId) {
-        let Some(peer) = self.connections.get(&connection).map(|held| held.peer) else { return };
+        let Some(held) = self.connections.get_mut(&connection) else { return };
+        held.part = Part::Linked;
+        let peer = held.peer;
         let others: Vec<_> = self
             .connections
             .iter()

@@ -1,6 +1,8 @@
 //! Dials: resolved, begun, failed, answered.
 
 use core::net::IpAddr;
+
+use libp2p::PeerId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError};
 use strait_primitives::NodeId;
@@ -10,7 +12,7 @@ use tokio::time::Instant;
 use super::Service;
 use crate::address::{Address, Host};
 use crate::handle::{Connect, ConnectError};
-use crate::identity::to_peer_id;
+use crate::identity::{from_peer_id, to_peer_id};
 use crate::limits::{CONNECTS_WAITING_MAX, HOPE};
 use crate::lock::locked;
 use crate::resolve::resolve;
@@ -22,7 +24,7 @@ pub(super) struct Waiter {
     peer: NodeId,
     /// Where.
     address: Address,
-    /// The dial made for it, once it has begun.
+    /// The dial made for it; none while it waits for what becomes of a connection that was there already.
     dial: Option<ConnectionId>,
     /// When to give up, once the connection has been closed.
     until: Option<Instant>,
@@ -97,6 +99,9 @@ impl Service {
         let Some(peer) = self.dialing.remove(&dial) else { return };
         if let DialError::DialPeerConditionFalse(_) = error {
             // A connection is there or on its way: the link that comes of it answers, or its end.
+            for waiter in self.waiters.iter_mut().filter(|waiter| waiter.dial == Some(dial)) {
+                waiter.dial = None;
+            }
             let entropy = self.entropy();
             if self.board.link(&peer).is_none() {
                 locked(&self.board.dialer).handle_link_down(&peer, Instant::now(), entropy);
@@ -113,12 +118,20 @@ impl Service {
         }
     }
 
-    /// The connection of a dial is closed, and there is no other of that peer: whoever waits for it waits not much
-    /// longer.
-    pub(super) fn handle_dial_closed(&mut self, dial: ConnectionId) {
+    /// A peer's last connection is closed: whoever waits for what it dialled waits not much longer, and whoever found an
+    /// older one in its way, which was only ending, dials now.
+    pub(super) fn handle_last_closed(&mut self, peer_id: &PeerId, connection: ConnectionId) {
         let until = Instant::now() + HOPE;
-        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.dial == Some(dial)) {
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.dial == Some(connection)) {
             waiter.until = Some(until);
+        }
+        let Ok(peer) = from_peer_id(peer_id) else { return };
+        let is_next = |waiter: &mut Waiter| waiter.peer == peer && waiter.dial.is_none();
+        for waiter in self.waiters.extract_if(.., is_next).collect::<Vec<_>>() {
+            if !waiter.answer.is_closed() {
+                let addresses = vec![waiter.address.clone()];
+                self.dial(Dial { peer, addresses, waiter: Some(waiter) });
+            }
         }
     }
 

@@ -104,6 +104,25 @@ async fn links_come_and_go_one_at_a_time() {
     }
 }
 
+/// Whoever hangs up and connects again finds the old connection still in its way, on either side. It once waited in vain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hung_up_connects_again_at_once() {
+    for listen in [TCP, QUIC] {
+        for secrets in [[1, 2], [2, 1]] {
+            let [mut a, mut b] = pair(secrets, listen, &Limits::default()).await;
+            let (peer, address) = (b.id(), b.address());
+            for _ in 0..5 {
+                a.handle.disconnect(peer).unwrap();
+                a.disconnected(peer).await;
+                soon(a.handle.connect(peer, address.clone())).await.unwrap();
+                a.connected(peer).await;
+                b.disconnected(a.id()).await;
+                b.connected(a.id()).await;
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dial_that_fails_says_why() {
     let a = node(1, TCP).await;

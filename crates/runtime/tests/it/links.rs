@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use strait_engine::{Answer, Command, PeerLink};
 use strait_log::{Epoch, EventStore, MemoryDisk, MemoryStore, Record, Snapshot, StoreError};
-use strait_net::{Events, Frame, Handle, Identity, Net, NetEvent};
+use strait_net::{Address, Events, Frame, Handle, Identity, Net, NetEvent};
 use strait_primitives::{EventSeq, NodeId};
 use strait_wire::{Fault, FaultCode, Hello, Message, Note};
 use tokio::sync::oneshot;
@@ -82,7 +82,8 @@ impl EventStore for SlowStore {
 struct Peer {
     net: Handle,
     events: Events,
-    node: NodeId,
+    /// The node's id and address.
+    node: (NodeId, Address),
     _stop: oneshot::Sender<()>,
 }
 
@@ -95,19 +96,20 @@ impl Peer {
         tokio::spawn(service.run(async {
             let _ = stopped.await;
         }));
-        net.keep_connected(node.net.node_id(), &node.net.listen_addresses()).unwrap();
-        Self { net, events, node: node.net.node_id(), _stop: stop }
+        let address = node.net.listen_addresses().swap_remove(0);
+        Self { net, events, node: (node.net.node_id(), address), _stop: stop }
     }
 
-    /// It dials by itself, at once and after each loss.
-    async fn is_connected(&mut self) {
+    async fn connect(&mut self) {
+        let (node, address) = self.node.clone();
+        soon(self.net.connect(node, address)).await.unwrap();
         let event = soon(self.events.next()).await;
         assert!(matches!(event, Some(NetEvent::Connected { .. })), "{event:?}");
     }
 
     fn say(&self, message: impl Into<Message>) {
         let frame = Frame::new(message.into().to_frame()).unwrap();
-        self.net.send(self.node, frame).unwrap();
+        self.net.send(self.node.0, frame).unwrap();
     }
 
     /// The next that the node says; no link may end before.
@@ -144,7 +146,7 @@ async fn what_was_decided_on_a_link_that_was_replaced_is_neither_said_nor_done_o
     let store = SlowStore(MemoryDisk::new().open(), Arc::clone(&gate));
     let node = start_on(Box::new(store), Choices::default()).await;
     let mut peer = Peer::of(&node).await;
-    peer.is_connected().await;
+    peer.connect().await;
     peer.hear_greeting().await;
 
     gate.set(Passage::Shut);
@@ -155,10 +157,10 @@ async fn what_was_decided_on_a_link_that_was_replaced_is_neither_said_nor_done_o
     peer.say(Fault { channel: None, code: FaultCode::Refused, note: nothing });
     let received = || node.net.counters().frames_in;
     until(async || received() == 1).await;
-    peer.net.disconnect(peer.node).unwrap();
+    peer.net.disconnect(peer.node.0).unwrap();
     let event = soon(peer.events.next()).await;
     assert!(matches!(event, Some(NetEvent::Disconnected { .. })), "{event:?}");
-    peer.is_connected().await;
+    peer.connect().await;
     until(async || node.net.counters().links_opened == 2).await;
 
     gate.set(Passage::Open);
@@ -171,6 +173,6 @@ async fn what_was_decided_on_a_link_that_was_replaced_is_neither_said_nor_done_o
         peers.iter().any(|known| known.link == PeerLink::Connected)
     })
     .await;
-    assert!(peer.net.is_connected(peer.node), "what ended the old link spares the new one");
+    assert!(peer.net.is_connected(peer.node.0), "what ended the old link spares the new one");
     node.stop().await;
 }

@@ -24,6 +24,7 @@ fn crash_at_every_write_of(place: Place) {
         undisturbed.channels >= 3 && undisturbed.rounds >= 5 && undisturbed.deaths == 0,
         "a sweep over a run in which little happens shows little; choose another seed: {undisturbed:?}"
     );
+    assert!(undisturbed.by_tokens >= 3, "tokens pay in it: {undisturbed:?}");
     let [alice, bob, ..] = undisturbed.writes;
     let writes = if place == Place::ALICE { alice } else { bob };
     assert!(writes >= 30, "{undisturbed:?}");

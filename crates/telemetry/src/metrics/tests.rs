@@ -1,5 +1,7 @@
 //! What a scraper reads: names, help, types and values.
 
+mod page;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ fn every_change_shows_in_its_line() {
     check(|m| m.set_event_log_size(4_096), "strait_event_log_size_bytes 4096");
     check(|m| m.set_disk_free(8_192), "strait_disk_free_bytes 8192");
     check(|m| m.set_disk_low(1), "strait_disk_low 1");
+    check(|m| m.set_ship_same_disk(1), "strait_ship_same_disk 1");
     check(|m| m.batch_appended(10, second), "strait_events_appended_total 10");
     check(|m| m.batch_appended(10, second), "strait_append_duration_seconds_count 1");
     check(|m| m.batch_appended(10, second), "strait_append_batch_events_sum 10");

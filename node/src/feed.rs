@@ -2,9 +2,10 @@
 //!
 //! A projection with no state of its own on disk: it reads the log where a caller asks it to begin. A round's payments
 //! are told by the event that makes them final, whose operations stand in the event that began the round; those of
-//! rounds that began before the caller's place are looked up backwards.
+//! rounds that began before the caller's place are looked up backwards, and channels and contracts that did, in snapshots.
 
 mod locks;
+mod past;
 mod story;
 
 use std::collections::VecDeque;

@@ -1,8 +1,8 @@
 //! Settings that change while the node runs: by `SIGHUP`, and by a request to the REST interface.
 //!
 //! `production` makes one [`LiveSettings`] for its node; `run_node` calls it for every SIGHUP, the API for every request.
-//! Which keys are live, and how each is applied, is the table in `parts.rs`; every other key takes a restart, and is
-//! named.
+//! Which keys are live, how each is applied, and which of them by `SIGHUP` alone, is the table in `parts.rs`; every other key
+//! takes a restart, and is named.
 //!
 //! What a request sets holds until the next start, or until the node reads its configuration again and finds for that key
 //! another value there than the last time: then the operator has changed their mind in the file. Both ways end in the
@@ -18,8 +18,9 @@ use strait_telemetry::Metrics;
 use thiserror::Error;
 
 pub use self::parts::ApplyError;
+pub use self::parts::ChangesBy;
 pub(crate) use self::parts::Handles;
-use self::parts::{PARTS, Part, Renewal, asked_keys, live_keys, part_of};
+use self::parts::{PARTS, Part, asked_keys, hangup_keys, live_keys, part_of};
 use crate::config::{Change, ConfigError, Effective, Loaded, Source};
 
 /// What the node runs with, and what changes it.
@@ -54,11 +55,13 @@ pub enum ChangeError {
     /// The configuration would be wrong.
     #[error("the configuration is wrong")]
     Config(#[from] ConfigError),
-    /// Keys that do not change while the node runs.
-    #[error("{} takes a restart", keys.join(", "))]
-    Restart {
-        /// They.
-        keys: Vec<String>,
+    /// Keys that no request changes.
+    #[error("{}", because(by_hangup, by_restart))]
+    NotByRequest {
+        /// Those that change by the configuration file and `SIGHUP`.
+        by_hangup: Vec<String>,
+        /// Those that take a restart.
+        by_restart: Vec<String>,
     },
     /// A part of the node did not take its new settings.
     #[error("{} cannot be changed", keys.join(", "))]
@@ -86,16 +89,22 @@ impl LiveSettings {
         self.lock().running.effective()
     }
 
-    /// Whether a key changes while the node runs.
+    /// What it takes to change a key of this node.
     #[must_use]
-    pub fn is_live(key: &str) -> bool {
-        part_of(key).is_some()
+    pub fn changes_by(&self, key: &str) -> ChangesBy {
+        part_of(key).map_or(ChangesBy::Restart, |part| part.changes_by(&self.handles))
     }
 
     /// Every key that changes on request.
     #[must_use]
     pub fn asked_keys() -> Vec<&'static str> {
         asked_keys()
+    }
+
+    /// Every key that changes by the configuration file and `SIGHUP` alone; those of TLS in a node that speaks it.
+    #[must_use]
+    pub fn hangup_keys() -> Vec<&'static str> {
+        hangup_keys()
     }
 
     /// Changes settings, all or none, and gives back what the node runs with then.
@@ -105,18 +114,26 @@ impl LiveSettings {
     pub fn change(&self, changes: &[Change]) -> Result<Vec<Effective>, ChangeError> {
         let mut state = self.lock();
         let next = state.running.changed(changes)?;
-        let keys = changes.iter().map(|change| change.key.as_str());
-        let asked = asked_keys();
-        let fixed: BTreeSet<&str> = keys.filter(|key| !asked.contains(key)).collect();
-        if !fixed.is_empty() {
-            let keys = fixed.into_iter().map(ToOwned::to_owned).collect();
-            return Err(ChangeError::Restart { keys });
-        }
+        self.check_request(changes)?;
         let changed = self.take(&mut state, next)?;
         if !changed.is_empty() {
             tracing::warn!(keys = %changed.join(", "), "settings changed on request");
         }
         Ok(state.running.effective())
+    }
+
+    /// Refuses keys that no request changes.
+    fn check_request(&self, changes: &[Change]) -> Result<(), ChangeError> {
+        let keys: BTreeSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+        let those_by = |way: ChangesBy| {
+            let keys = keys.iter().filter(|key| self.changes_by(key) == way);
+            keys.map(|key| (*key).to_owned()).collect::<Vec<_>>()
+        };
+        let (by_hangup, by_restart) = (those_by(ChangesBy::Hangup), those_by(ChangesBy::Restart));
+        if by_hangup.is_empty() && by_restart.is_empty() {
+            return Ok(());
+        }
+        Err(ChangeError::NotByRequest { by_hangup, by_restart })
     }
 
     /// Takes what file, environment and flags say now, as far as it changes while the node runs.
@@ -127,8 +144,9 @@ impl LiveSettings {
         let mut state = self.lock();
         let target = with_requests(&state, &next);
         let restart = state.running.config.changed_keys(&target.config);
-        let restart = restart.into_iter().filter(|key| !Self::is_live(key)).collect();
-        let mixed = state.running.with_keys_of(&target, &live_keys())?;
+        let is_fixed = |key: &&str| self.changes_by(key) == ChangesBy::Restart;
+        let restart = restart.into_iter().filter(is_fixed).collect();
+        let mixed = state.running.with_keys_of(&target, &live_keys(&self.handles))?;
         let changed = self.take(&mut state, mixed)?;
         state.configured = next;
         Ok(Reloaded { changed, restart })
@@ -152,7 +170,7 @@ impl LiveSettings {
             }
         }
         let state = self.lock();
-        for part in PARTS.iter().filter(|part| part.renewal == Renewal::OnHangup) {
+        for part in PARTS.iter().filter(|part| part.renewal.is_of_files()) {
             if let Err(error) = (part.apply)(&self.handles, &state.running.config) {
                 let cause = causes(&error);
                 tracing::error!(%error, %cause, "files not read again, the old content stays");
@@ -214,12 +232,24 @@ impl LiveSettings {
 /// What was configured, with the requests over it that still hold.
 fn with_requests(state: &State, next: &Loaded) -> Loaded {
     let rewritten = state.configured.config.changed_keys(&next.config);
-    let requested = live_keys()
+    let requested = asked_keys()
         .into_iter()
         .filter(|key| state.running.source(key) == Source::Request && !rewritten.contains(key));
     let requested: Vec<&str> = requested.collect();
     // Where the two do not go together any more, what stands in the file goes before.
     next.with_keys_of(&state.running, &requested).unwrap_or_else(|_| next.clone())
+}
+
+/// Why a request changes none of these keys.
+fn because(by_hangup: &[String], by_restart: &[String]) -> String {
+    let words = |keys: &[String], what: &str| match keys {
+        [] => None,
+        [key] => Some(format!("{key} {what}")),
+        _ => Some(format!("each of {} {what}", keys.join(", "))),
+    };
+    let hangup = words(by_hangup, "names a file, and changes by the configuration file and SIGHUP");
+    let restart = words(by_restart, "takes a restart");
+    hangup.into_iter().chain(restart).collect::<Vec<_>>().join("; ")
 }
 
 /// The causes of an error in one line. Every problem of a configuration is a line of its own; the log wants one.

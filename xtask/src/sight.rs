@@ -1,8 +1,8 @@
 //! `cargo xtask sight`: rules, dashboard and runbooks say the same, of metrics that exist.
 //!
-//! The cheap part runs in `cargo xtask audit`: every metric that a rule or a panel reads is explained in `docs/metrics.md`, every
-//! alert has cases of firing and of keeping quiet, and every link to a runbook leads to a heading. `--live` asks the expressions
-//! of a running node, through a real Prometheus.
+//! The cheap part runs in `cargo xtask audit`: every metric that a rule or a panel reads is explained in
+//! `docs/metrics-reference.md`, every alert has cases of firing and of keeping quiet, and every link to a runbook leads to a
+//! heading. `--live` asks the expressions of a running node, through a real Prometheus.
 //!
 //! Our YAML is written one way (`- alert: NAME`, one key a line), so lines are enough to read it.
 
@@ -31,7 +31,7 @@ const CASES: &str = "deploy/prometheus/tests";
 /// The dashboard.
 const DASHBOARD: &str = "deploy/grafana/dashboards/strait.json";
 /// What each metric means.
-const METRICS: &str = "docs/metrics.md";
+const METRICS: &str = "docs/metrics-reference.md";
 /// The runbooks' table of alerts.
 const RUNBOOKS: &str = "docs/runbooks/README.md";
 /// Metrics of Prometheus itself.
@@ -188,6 +188,6 @@ mod tests {
         let rules = Rules::parse("      - record: a:b\n        expr: known\n");
         let expression = "rate(slow_seconds_bucket[5m]) + known + a:b + strait_lost{label=\"x\"}";
         let told = unknown(expression, &explained, &rules, "it");
-        assert_eq!(told, ["it: docs/metrics.md does not explain strait_lost"]);
+        assert_eq!(told, ["it: docs/metrics-reference.md does not explain strait_lost"]);
     }
 }

@@ -50,9 +50,10 @@ pub struct OpenContractRequest {
     /// The module's parameters, in hex; absent means none.
     #[serde(default)]
     pub params_hex: String,
-    /// What the side that opens the contract puts in.
+    /// What the side that opened the **channel** puts in, whichever side opens the contract: this node if it opened the channel,
+    /// the peer if the peer did.
     pub collateral_opener_msat: u64,
-    /// What the other side puts in.
+    /// What the side that accepted the channel puts in.
     #[serde(default)]
     pub collateral_acceptor_msat: u64,
     /// Limits of the contract; absent means the node's defaults.
@@ -89,13 +90,14 @@ pub struct Contract {
     pub channel_id: String,
     /// SHA-256 of its module, in hex.
     pub module_hash: String,
-    /// Who opened it.
+    /// Which side of the **channel** this node is: which of the two collaterals is its own. Either side may have opened the
+    /// contract.
     pub role: ChannelRole,
     /// Where it is in its life.
     pub phase: ContractPhase,
-    /// What the side that opened it put in.
+    /// What the side that opened the channel put in.
     pub collateral_opener_msat: u64,
-    /// What the other side put in.
+    /// What the side that accepted the channel put in.
     pub collateral_acceptor_msat: u64,
     /// What its present outcome gives this node.
     pub outcome_holder_msat: u64,

@@ -46,7 +46,7 @@ pub use lock::{
 pub use payment::{PaymentItem, PaymentRequest, PaymentResponse};
 pub use peer::{ConnectPeerRequest, Peer, PeerConnection, PeerList};
 pub use recovery::{RecoverRequest, Recovery, RecoveryChoice, RecoveryDoubt, RecoveryList};
-pub use settings::{ChangeSettingsRequest, Setting, SettingList, SettingValue};
+pub use settings::{ChangeSettingsRequest, Setting, SettingChange, SettingList, SettingValue};
 pub use status::{ChainState, ChainStatus, ChannelCounts, LogStatus, Network, StatusResponse};
 pub use token::{
     CreateTokenRequest, CreateTokenResponse, Token, TokenList, TokenScope, TokenSecret,

@@ -30,8 +30,25 @@ pub struct Setting {
     pub value: Option<SettingValue>,
     /// Where that came from: `default`, `file PATH`, `env NAME`, `flag NAME`, or `request`.
     pub source: String,
-    /// Whether it changes while the node runs. The others take a restart.
-    pub live: bool,
+    /// What it takes to change it.
+    pub changes: SettingChange,
+}
+
+/// What it takes to change a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub enum SettingChange {
+    /// A request, or the configuration file and `SIGHUP`.
+    Request,
+    /// The configuration file and `SIGHUP`; no request, because the setting names files.
+    Hangup,
+    /// The configuration file and a restart.
+    Restart,
+    /// What this version does not know; never sent.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Settings of the running node, in the order of the documentation.

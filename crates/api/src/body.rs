@@ -1,4 +1,6 @@
 //! Reading a request's body: bounded, in time, of the right type, and every failure a clear one.
+//!
+//! A body may arrive long after its head: once it has been read, its token is looked at again, before anything is done.
 
 use std::time::Duration;
 
@@ -10,18 +12,20 @@ use serde::de::DeserializeOwned;
 use strait_api_types::ErrorCode;
 
 use crate::ApiError;
+use crate::caller::Caller;
 
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Reads and parses a JSON body of at most `limit` bytes, and gives the bytes as well.
 pub(crate) async fn json<T: DeserializeOwned>(
+    caller: &Caller,
     headers: &HeaderMap,
     body: Body,
     limit: usize,
 ) -> Result<(T, Bytes), ApiError> {
     check_type(headers, "application/json")?;
-    let bytes = read(body, limit).await?;
+    let bytes = read(caller, body, limit).await?;
     let parsed = serde_json::from_slice(&bytes).map_err(|error| {
         ApiError::new(
             ErrorCode::MalformedBody,
@@ -33,9 +37,14 @@ pub(crate) async fn json<T: DeserializeOwned>(
 }
 
 /// Reads a WebAssembly module of at most `limit` bytes.
-pub(crate) async fn wasm(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
+pub(crate) async fn wasm(
+    caller: &Caller,
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, ApiError> {
     check_type(headers, "application/wasm")?;
-    read(body, limit).await
+    read(caller, body, limit).await
 }
 
 fn check_type(headers: &HeaderMap, expected: &'static str) -> Result<(), ApiError> {
@@ -51,9 +60,9 @@ fn check_type(headers: &HeaderMap, expected: &'static str) -> Result<(), ApiErro
     ))
 }
 
-async fn read(body: Body, limit: usize) -> Result<Bytes, ApiError> {
+async fn read(caller: &Caller, body: Body, limit: usize) -> Result<Bytes, ApiError> {
     match tokio::time::timeout(BODY_WITHIN, Limited::new(body, limit).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Ok(collected)) => caller.check_again().map(|()| collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::new(
             ErrorCode::BodyTooLarge,
             format!("the body has more than {limit} bytes"),

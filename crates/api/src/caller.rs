@@ -3,8 +3,12 @@
 //! A token's text is `strait_ID_SECRET`: it is found by its id, and then its secret's hash is compared in constant time. What
 //! a scope covers is one table, [`needed`], by method and route; whatever is not named there needs the most.
 //!
+//! A token may end while a request or a stream goes on. A [`Caller`] can be asked again whether it is still good: once a body
+//! has been read, and for as long as events are sent.
+//!
 //! **Invariant:** no secret is kept here beyond the check, and nothing here prints one.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
@@ -12,7 +16,7 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use bitcoin_hashes::{Hash, sha256};
 use strait_api_types::ErrorCode;
-use strait_primitives::{Digest, TokenId};
+use strait_primitives::{Digest, MilliSats, TokenId};
 use subtle::ConstantTimeEq;
 
 use crate::{ApiError, Backend};
@@ -21,6 +25,9 @@ use crate::{ApiError, Backend};
 const PREFIX: &str = "strait_";
 /// Random bytes of a secret: as much as any key here has.
 const SECRET_BYTES: usize = 32;
+
+/// Characters of what a request is about: as many as an address may have.
+const TARGET_CHARS_MAX: usize = 512;
 
 /// What a token is good for; each covers those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,12 +67,18 @@ pub struct Credential {
 }
 
 /// Who asks.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Caller {
     /// The token that was shown; none for the operator's own.
-    token: Option<Arc<Credential>>,
+    token: Option<Arc<Shown>>,
     /// What a handler has understood of the request, for the audit log.
     note: Arc<OnceLock<Note>>,
+}
+
+/// A token that was shown, and how it is looked up again.
+struct Shown {
+    credential: Credential,
+    look: Box<dyn Fn(TokenId) -> Option<Credential> + Send + Sync>,
 }
 
 /// What a request is about.
@@ -73,6 +86,8 @@ pub(crate) struct Caller {
 pub(crate) struct Note {
     /// How much, in thousandths of a satoshi; none if it is not known before the answer.
     pub(crate) amount_msat: Option<u64>,
+    /// Of this what the channel's opener and its acceptor put in, where both do.
+    pub(crate) sides_msat: Option<(u64, u64)>,
     /// Of or to what: an id, or an address.
     pub(crate) target: String,
 }
@@ -91,19 +106,34 @@ impl Caller {
         Self { token: None, note: Arc::default() }
     }
 
-    /// Whoever holds this token.
-    pub(crate) fn with(credential: Credential) -> Self {
-        Self { token: Some(Arc::new(credential)), note: Arc::default() }
+    /// Whoever holds this token, which `look` finds for as long as it is not revoked.
+    pub(crate) fn with(
+        credential: Credential,
+        look: impl Fn(TokenId) -> Option<Credential> + Send + Sync + 'static,
+    ) -> Self {
+        let shown = Shown { credential, look: Box::new(look) };
+        Self { token: Some(Arc::new(shown)), note: Arc::default() }
     }
 
     /// What they may.
     pub(crate) fn scope(&self) -> Scope {
-        self.token.as_ref().map_or(Scope::Root, |token| token.scope)
+        self.token().map_or(Scope::Root, |token| token.scope)
     }
 
     /// The token shown, but for the operator's own.
     pub(crate) fn token(&self) -> Option<&Credential> {
-        self.token.as_deref()
+        self.token.as_ref().map(|shown| &shown.credential)
+    }
+
+    /// Refuses a token that has ended since it was shown.
+    pub(crate) fn check_again(&self) -> Result<(), ApiError> {
+        let Some(shown) = &self.token else { return Ok(()) };
+        let (id, secret_hash) = (shown.credential.id, shown.credential.secret_hash);
+        match (shown.look)(id).filter(|found| found.secret_hash == secret_hash) {
+            Some(Credential { standing: Standing::Valid, .. }) => Ok(()),
+            Some(Credential { standing: Standing::Expired, .. }) => Err(expired(id)),
+            None => Err(unauthorized("the bearer token was revoked meanwhile")),
+        }
     }
 
     /// The token whose budget pays.
@@ -118,14 +148,37 @@ impl Caller {
 
     /// Takes note of what is asked, once.
     pub(crate) fn note(&self, amount_msat: Option<u64>, target: impl Into<String>) {
+        self.take_note(Note { amount_msat, sides_msat: None, target: plain(&target.into()) });
+    }
+
+    /// Takes note of what both sides of a channel shall put in, once.
+    pub(crate) fn note_sides(&self, opener: MilliSats, acceptor: MilliSats, target: String) {
+        let (opener, acceptor) = (opener.to_msat(), acceptor.to_msat());
+        let (amount_msat, sides_msat) = (opener.checked_add(acceptor), Some((opener, acceptor)));
+        self.take_note(Note { amount_msat, sides_msat, target: plain(&target) });
+    }
+
+    fn take_note(&self, note: Note) {
         // A second note would be of the same request.
-        let _first_stays = self.note.set(Note { amount_msat, target: target.into() });
+        let _first_stays = self.note.set(note);
     }
 
     /// What was asked, if a handler came to understand it.
     pub(crate) fn noted(&self) -> Option<&Note> {
         self.note.get()
     }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").field("token", &self.token().map(|token| token.id)).finish()
+    }
+}
+
+/// What may stand in a line that people read: bounded, and with nothing that moves a cursor or turns the direction of text.
+fn plain(text: &str) -> String {
+    let plain = |char: char| if char.is_ascii_graphic() { char } else { '?' };
+    text.chars().take(TARGET_CHARS_MAX).map(plain).collect()
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -137,7 +190,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// Finds out who shows this token.
-pub(crate) fn identify<B: Backend>(backend: &B, shown: &[u8]) -> Result<Caller, ApiError> {
+pub(crate) fn identify<B: Backend>(backend: &Arc<B>, shown: &[u8]) -> Result<Caller, ApiError> {
     let wrong = || unauthorized("the bearer token is not one of this node's");
     let (id, secret) = parse(shown).ok_or_else(wrong)?;
     // Who guesses an id learns nothing: it is no secret, and what follows is as wrong as an unknown id.
@@ -146,13 +199,20 @@ pub(crate) fn identify<B: Backend>(backend: &B, shown: &[u8]) -> Result<Caller, 
         return Err(wrong());
     }
     match credential.standing {
-        Standing::Valid => Ok(Caller::with(credential)),
-        Standing::Expired => Err(ApiError::new(
-            ErrorCode::TokenExpired,
-            format!("token {id} has expired"),
-            "ask the operator for another",
-        )),
+        Standing::Valid => {
+            let backend = Arc::clone(backend);
+            Ok(Caller::with(credential, move |id| backend.credential(id)))
+        }
+        Standing::Expired => Err(expired(id)),
     }
+}
+
+fn expired(id: TokenId) -> ApiError {
+    ApiError::new(
+        ErrorCode::TokenExpired,
+        format!("token {id} has expired"),
+        "ask the operator for another",
+    )
 }
 
 /// Makes a token.

@@ -1,6 +1,7 @@
 //! A failure as the caller sees it, and its cause as the operator sees it, kept apart.
 
 use std::error::Error;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,13 +16,15 @@ pub struct ApiError {
     message: String,
     hint: String,
     cause: Option<String>,
+    /// When to ask again, where that makes sense.
+    retry_after_s: u64,
 }
 
 impl ApiError {
     /// Says what was wrong and what would be right.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: hint.into(), cause: None }
+        Self { code, message: message.into(), hint: hint.into(), cause: None, retry_after_s: 1 }
     }
 
     /// Says which field is wrong, how, and what would be right.
@@ -52,6 +55,14 @@ impl ApiError {
             source = error.source();
         }
         self.cause = Some(text);
+        self
+    }
+
+    /// Says when to ask again, in whole seconds; one unless told.
+    #[must_use]
+    pub(crate) const fn ask_again_after(mut self, wait: Duration) -> Self {
+        self.retry_after_s =
+            wait.as_secs().saturating_add(if wait.subsec_nanos() > 0 { 1 } else { 0 });
         self
     }
 
@@ -112,7 +123,7 @@ impl IntoResponse for ApiError {
         let later =
             [ErrorCode::Busy, ErrorCode::RateLimited, ErrorCode::NotReady, ErrorCode::StillRunning];
         if later.contains(&self.code) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after_s));
         }
         // For counters.
         response.extensions_mut().insert(self.code);

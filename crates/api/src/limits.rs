@@ -23,6 +23,14 @@ pub(crate) const CALLERS_MAX: usize = 640;
 pub(crate) const QUESTIONS_MAX: usize = 256;
 /// Event streams at a time.
 pub(crate) const STREAMS_MAX: usize = 128;
+/// Requests a second that the operator's own token has whatever is set, so that a rate which is too small can be raised.
+pub(crate) const ROOT_PER_SECOND_MIN: u32 = 100;
+/// As many at once.
+pub(crate) const ROOT_BURST_MIN: u32 = 100;
+/// How often a stream of events asks whether its token is still good while nothing happens; before each event it asks anyway.
+pub(crate) const TOKEN_LOOK: Duration = Duration::from_secs(1);
+/// How often the audit log tells what it counted while nobody calls.
+pub(crate) const AUDIT_TELL_EVERY: Duration = Duration::from_secs(60);
 /// Requests that may wait for their answers after their callers left, a few hundred bytes each.
 pub(crate) const WAITING_MAX: usize = 4_096;
 

@@ -36,13 +36,14 @@ mod tests {
     use crate::{Credential, Scope, Standing};
 
     fn caller(scope: Scope) -> Caller {
-        Caller::with(Credential {
+        let credential = Credential {
             id: TokenId::from_bytes([1; 8]),
             label: String::new(),
             secret_hash: Digest::from_bytes([2; 32]),
             scope,
             standing: Standing::Valid,
-        })
+        };
+        Caller::with(credential, |_| None)
     }
 
     #[test]

@@ -80,9 +80,9 @@ pub struct OpenContract {
     pub module: ModuleHash,
     /// What the module's `init` gets, at most 64 KiB.
     pub params: Vec<u8>,
-    /// What this node puts in.
+    /// What the channel's opener puts in, whoever opens the contract.
     pub collateral_opener: MilliSats,
-    /// What the other node puts in.
+    /// What the channel's acceptor puts in.
     pub collateral_acceptor: MilliSats,
     /// Limits.
     pub terms: ContractTerms,
@@ -337,6 +337,14 @@ fn address(field: &'static str, text: String) -> Result<String, ApiError> {
             field,
             &format!("has {} bytes", text.len()),
             &format!("an address has from 1 to {ADDRESS_BYTES_MAX} bytes"),
+        ));
+    }
+    // It goes into logs, where other characters could hide or move what stands beside them.
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ApiError::invalid_field(
+            field,
+            "has a character that no address has",
+            "an address has letters, digits and marks of ASCII only",
         ));
     }
     Ok(text)

@@ -210,31 +210,49 @@ pub(crate) fn router<B: Backend>(
         .route("/v1/openapi.json", get(node::openapi))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&admission), rate::limit_requests))
         .layer(middleware::from_fn_with_state(sampler, traced::trace))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), let_in::<B>))
+        .layer(middleware::from_fn_with_state(Arc::clone(&admission), rate::limit_refusals))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), authenticate::<B>))
-        .layer(middleware::from_fn_with_state(admission, rate::limit_refusals))
+        .layer(middleware::from_fn_with_state(admission, rate::limit_strangers))
         .layer(middleware::from_fn_with_state(on_answer, answered::tell))
         .with_state(shared)
 }
 
-/// Lets a request through if it shows a token, and the token covers it. Nothing of any other is looked at.
+/// Lets a request through if it shows a token that counts. Nothing of any other is looked at.
 async fn authenticate<B: Backend>(
     State(api): State<Api<B>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match admit(&api, &request) {
+    match identify(&api, &request) {
         Ok(caller) => {
-            let audit = api.audit.as_ref().filter(|_| changes(request.method()));
-            request.extensions_mut().insert(caller.clone());
-            match audit {
-                Some(audit) => audited(audit, caller, request, next).await,
-                None => checked(&caller, request, next).await,
-            }
+            request.extensions_mut().insert(caller);
+            next.run(request).await
         }
         Err(refusal) => refusal.into_response(),
     }
+}
+
+/// Lets a request through if its token keeps to its rate and covers it, and if what it changes can be told; tells of it
+/// before its answer leaves.
+async fn let_in<B: Backend>(
+    State(api): State<Api<B>>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Response {
+    let audit = api.audit.as_ref().filter(|_| changes(request.method()));
+    let call = audit.map(|audit| Call::new(audit.clone(), caller.clone(), &request));
+    let admitted = api.admission.admit(&caller).and_then(|()| covered(&caller, &request));
+    let response = match admitted.and_then(|()| audit.map_or(Ok(()), can_be_told)) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    if let Some(call) = call {
+        call.answered(&response);
+    }
+    response
 }
 
 /// True unless a request only looks.
@@ -242,37 +260,30 @@ fn changes(method: &Method) -> bool {
     ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
 }
 
-/// Runs a request whose token covers it. What matches no route is told so, whoever asks.
-async fn checked(caller: &Caller, request: Request, next: Next) -> Response {
+/// Refuses what the caller's token does not cover. What matches no route is told so, whoever asks.
+fn covered(caller: &Caller, request: &Request) -> Result<(), ApiError> {
     let route = request.extensions().get::<MatchedPath>();
-    match route.map(|route| caller::check(caller, request.method(), route.as_str())) {
-        Some(Err(refusal)) => refusal.into_response(),
-        Some(Ok(())) | None => next.run(request).await,
-    }
+    route.map_or(Ok(()), |route| caller::check(caller, request.method(), route.as_str()))
 }
 
-/// Runs a request, and tells of it before its answer leaves.
-async fn audited(audit: &AuditLog, caller: Caller, request: Request, next: Next) -> Response {
-    if let Err(error) = audit.ready() {
+/// Refuses what could be done and not told.
+fn can_be_told(audit: &AuditLog) -> Result<(), ApiError> {
+    audit.ready().map_err(|error| {
         let refusal = ApiError::new(
             ErrorCode::AuditUnavailable,
             "the audit log cannot be written: nothing was done",
             "ask the operator to make room for it, then ask again with the same idempotency key",
         );
-        return refusal.with_cause(&error).into_response();
-    }
-    let call = Call::new(audit.clone(), caller.clone(), &request);
-    let response = checked(&caller, request, next).await;
-    call.answered(&response);
-    response
+        refusal.with_cause(&error)
+    })
 }
 
 /// Who asks, if they have a token.
-fn admit<B: Backend>(api: &Api<B>, request: &Request) -> Result<Caller, ApiError> {
+fn identify<B: Backend>(api: &Api<B>, request: &Request) -> Result<Caller, ApiError> {
     let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     match shown.and_then(bearer) {
         Some(token) if api.token.is_shown_by(token) => Ok(Caller::root()),
-        Some(token) => caller::identify(api.backend.as_ref(), token),
+        Some(token) => caller::identify(&api.backend, token),
         None => Err(unauthorized("there is no bearer token")),
     }
 }

@@ -16,8 +16,8 @@ use strait_api_types::{
     ChannelCounts, ChannelList, ChannelPhase, ChannelRole, CloseMode, Contract, ContractList,
     ContractPhase, ErrorCode, Event, EventKind, Lock, LockList, LockState, LogStatus, Module,
     ModuleList, Network, PaymentResponse, Peer, PeerConnection, PeerList, Recovery, RecoveryChoice,
-    RecoveryDoubt, RecoveryList, SendResponse, Setting, SettingList, SettingValue, SettleResponse,
-    StatusResponse, Token, TokenList, WalletResponse,
+    RecoveryDoubt, RecoveryList, SendResponse, Setting, SettingChange, SettingList, SettingValue,
+    SettleResponse, StatusResponse, Token, TokenList, WalletResponse,
 };
 use strait_payment::LockKey;
 use strait_primitives::{
@@ -258,8 +258,12 @@ impl Backend for ScriptedNode {
 
     async fn settings(&self) -> Result<SettingList, ApiError> {
         let value = Some(SettingValue::Text("info".into()));
-        let setting =
-            Setting { key: "log_level".into(), value, source: "default".into(), live: true };
+        let setting = Setting {
+            key: "log_level".into(),
+            value,
+            source: "default".into(),
+            changes: SettingChange::Request,
+        };
         Ok(SettingList { settings: vec![setting] })
     }
 
@@ -271,7 +275,7 @@ impl Backend for ScriptedNode {
             key,
             value: Some(value),
             source: "request".into(),
-            live: true,
+            changes: SettingChange::Request,
         };
         Ok(SettingList { settings: request.0.into_iter().map(changed).collect() })
     }

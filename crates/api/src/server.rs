@@ -9,8 +9,9 @@ use strait_telemetry::Sampler;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
-use crate::limits::{ANSWER_WITHIN, CONNECTIONS_MAX};
+use crate::limits::{ANSWER_WITHIN, AUDIT_TELL_EVERY, CONNECTIONS_MAX};
 use crate::router::{Shared, router};
 use crate::token::Token;
 use crate::{Admission, AuditLog, Backend, OnAnswer, Tls, connections};
@@ -136,9 +137,26 @@ impl<B: Backend> Server<B> {
         let (stop, stopping) = watch::channel(false);
         let Options { listen: _, token, answer_within, on_answer, admission, sampler, audit, tls } =
             self.options;
+        let log = audit.clone();
         let shared = Shared::new(self.backend, token, answer_within, audit, admission, stopping);
         let app = router(Arc::new(shared), on_answer, sampler);
-        connections::serve(self.listener, app, tls, CONNECTIONS_MAX, shutdown, stop).await;
+        tokio::select! {
+            () = connections::serve(self.listener, app, tls, CONNECTIONS_MAX, shutdown, stop) => {}
+            () = tell_counted(log.as_ref()) => {}
+        }
+        if let Some(log) = log {
+            log.tell_counted();
+        }
+    }
+}
+
+/// Tells now and then what the audit log has counted, for ever.
+async fn tell_counted(log: Option<&AuditLog>) {
+    loop {
+        sleep(AUDIT_TELL_EVERY).await;
+        if let Some(log) = log {
+            log.tell_counted();
+        }
     }
 }
 

@@ -341,6 +341,14 @@ impl Channel {
         self.note_stall(now, out);
     }
 
+    /// The clock was set back: what was begun keeps the time that has passed since.
+    pub fn handle_clock_set_back(&mut self, by: Millis) {
+        let Volatile { waiting_since, stalled_since, opening_since, .. } = &mut self.volatile;
+        for since in [waiting_since, stalled_since, opening_since].into_iter().flatten() {
+            *since = since.before(by);
+        }
+    }
+
     /// The peer has owed its part for too long; if that was so again and again, the channel closes without it.
     fn note_stall(&mut self, now: Timestamp, out: &mut Decision) {
         let volatile = &mut self.volatile;

@@ -126,12 +126,16 @@ impl Engine {
     }
 }
 
-/// A channel that a peer asked for and no block has funded, and that may be forgotten for it.
+/// True of a channel that a peer asked for and no block has funded, and that may be forgotten for it.
+pub(crate) fn is_unfunded(channel: &Channel) -> bool {
+    let state = channel.state();
+    state.party == Party::Acceptor && state.live().is_none_or(Live::is_forsakable)
+}
+
 fn unfunded(channel: &Channel) -> Option<Unfunded> {
     let state = channel.state();
     let live = state.live();
-    let is_so = state.party == Party::Acceptor && live.is_none_or(Live::is_forsakable);
-    is_so.then(|| Unfunded {
+    is_unfunded(channel).then(|| Unfunded {
         id: state.id,
         peer: state.peer,
         signed_at: live.map(|live| live.signed_at),

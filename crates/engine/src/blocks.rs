@@ -171,6 +171,7 @@ impl Engine {
     }
 
     pub(crate) fn handle_tick(&mut self, moment: &Moment<'_>, out: &mut Step) {
+        self.note_clock(moment.now);
         self.note_time(moment, out);
         self.credit_forgotten(out);
         self.weigh_waiting(moment, out);

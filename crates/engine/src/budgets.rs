@@ -84,11 +84,13 @@ impl Engine {
             return reply(id, Err(CommandError::BeyondToken(token)), out);
         };
         let Bill { key, total, .. } = bill;
-        let is_charged = self.book.requests.find(&key).is_some()
-            || self.waiters.has_request(&key)
-            || self.book.tokens.is_open(&key);
-        if !is_charged && let Err(error) = self.check_budget(token, &bill, moment.now) {
-            return reply(id, Err(error), out);
+        let is_charged = self.book.requests.find(&key).is_some() || self.waiters.has_request(&key);
+        if !is_charged {
+            // Under a key whose request is gone something else may be asked, at another price.
+            self.credit_refused(key, out);
+            if let Err(error) = self.check_budget(token, &bill, moment.now) {
+                return reply(id, Err(error), out);
+            }
         }
         self.handle_command(id, command, moment, out);
         if !is_charged && self.waiters.has_request(&key) {
@@ -168,8 +170,8 @@ impl Engine {
         }
     }
 
-    /// Takes back every charge whose request is neither known nor waits: a restart forgets what waited, and a peer may
-    /// have let an offer lapse.
+    /// Takes back every charge whose request is neither known nor waits: a restart forgets what waited. Logs of before
+    /// contracts were the operator's alone may hold charges for one that was offered, and they come back so as well.
     pub(crate) fn credit_forgotten(&mut self, out: &mut Step) {
         if self.book.tokens.is_settled() {
             return;

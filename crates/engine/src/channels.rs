@@ -199,7 +199,7 @@ impl Engine {
                 ChannelEffect::Broadcast(transaction) => {
                     self.broadcast_for(id, transaction, moment, out);
                 }
-                ChannelEffect::Notice(notice) => self.handle_notice(id, notice, moment, out),
+                ChannelEffect::Notice(notice) => self.handle_notice(id, notice, out),
             }
         }
         self.dirty.insert(id);
@@ -213,6 +213,10 @@ impl Engine {
         if let ChannelEvent::Opened { funding, .. } = event {
             self.funding_outputs.insert(funding.outpoint(), id);
             report(Report::ChannelOpened(id));
+            if self.is_sought(peer) {
+                self.keep_connected(peer, out);
+            }
+        } else if let ChannelEvent::FundingConfirmed { .. } = event {
             self.keep_connected(peer, out);
         } else if let ChannelEvent::ForceClosed { .. } = event {
             report(Report::ForceClosed(id));
@@ -240,7 +244,7 @@ impl Engine {
             self.proposed_payments.remove(&id);
             self.forget_waiting(id);
             self.funding_outputs.retain(|_, channel| *channel != id);
-            if self.is_stranger(peer) {
+            if !self.is_sought(peer) {
                 out.effects.push(Effect::Forget(peer));
             }
         }
@@ -262,13 +266,7 @@ impl Engine {
         self.fault(peer, Some(id), code, &chain_of(reaction), out);
     }
 
-    fn handle_notice(
-        &mut self,
-        id: ChannelId,
-        notice: Notice,
-        moment: &Moment<'_>,
-        out: &mut Step,
-    ) {
+    fn handle_notice(&mut self, id: ChannelId, notice: Notice, out: &mut Step) {
         match notice {
             Notice::Irrevocable { number, operations, requests } => {
                 self.tell_irrevocable(id, number, placed(operations, &requests), out);
@@ -280,7 +278,7 @@ impl Engine {
             Notice::Opened => self.tell_opened(id, out),
             Notice::Abandoned => self.tell_abandoned(id, "the peer did not go on", out),
             Notice::ContractAnswered { contract, answer } => {
-                self.tell_contract_answer(id, contract, answer, moment, out);
+                self.tell_contract_answer(id, contract, answer, out);
             }
             Notice::CloseAgreed => self.tell_closing(id, out),
             Notice::CloseRefused { reason } => self.tell_close_refused(id, &reason, out),

@@ -85,6 +85,8 @@ pub struct Engine {
     pub(crate) reserve_funds: Option<Sats>,
     /// When the log was last told the time.
     pub(crate) clock_noted: Option<Timestamp>,
+    /// The time of the last tick: a clock that shows less was set back.
+    pub(crate) clock_seen: Timestamp,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
     /// What a restart forgets of locks.
@@ -196,6 +198,7 @@ impl Engine {
             looked_for: Vec::new(),
             reserve_funds: None,
             clock_noted: None,
+            clock_seen: Timestamp::default(),
             answered_openings: VecDeque::new(),
             work: Work::default(),
             disk: DiskRoom::default(),
@@ -336,7 +339,7 @@ impl Engine {
         }
         let mut peers: BTreeSet<NodeId> = self.channels.values().map(Channel::peer).collect();
         peers.extend(self.book.peers.keys());
-        for peer in peers {
+        for peer in peers.into_iter().filter(|peer| self.is_sought(*peer)).collect::<Vec<_>>() {
             self.keep_connected(peer, &mut out);
         }
         self.rebroadcast(&mut out);

@@ -52,6 +52,7 @@ mod requests;
 mod reserve;
 #[cfg(test)]
 mod rig;
+mod set_back;
 mod state;
 mod tokens;
 mod views;

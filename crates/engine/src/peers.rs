@@ -1,8 +1,10 @@
 //! Connections: greeting, and what each channel with the peer says after it.
 
-use strait_primitives::{ChannelId, NodeId, Timestamp};
+use strait_channel::Channel;
+use strait_primitives::{ChannelId, Millis, NodeId, Timestamp};
 use strait_wire::{Fault, FaultCode, Hello, Message, Note};
 
+use crate::admission::is_unfunded;
 use crate::command::CommandId;
 use crate::effect::{Effect, Report};
 use crate::engine::{Engine, Moment, Step};
@@ -52,6 +54,10 @@ impl Connection {
     const fn new(now: Timestamp) -> Self {
         let greeting = Greeting::Awaited;
         Self { greeting, told: Vec::new(), faults: 0, idle: 0, heard_at: now }
+    }
+
+    pub(crate) const fn set_back(&mut self, by: Millis) {
+        self.heard_at = self.heard_at.before(by);
     }
 
     pub(crate) const fn heard_at(&self) -> Timestamp {
@@ -191,6 +197,15 @@ impl Engine {
             && self.channels.values().all(|channel| channel.peer() != peer)
     }
 
+    /// True if this node looks for a peer by itself: its operator named it, or a channel with it may be worth something.
+    ///
+    /// One that the peer asked for and no block has funded is not: whoever opens it has the wish and knows where this node
+    /// is, and the addresses that it tells may be anybody's.
+    pub(crate) fn is_sought(&self, peer: NodeId) -> bool {
+        let is_bound = |channel: &Channel| channel.peer() == peer && !is_unfunded(channel);
+        self.book.peers.contains_key(&peer) || self.channels.values().any(is_bound)
+    }
+
     /// Stays connected to the peer of a channel that lives.
     pub(crate) fn keep_connected(&self, peer: NodeId, out: &mut Step) {
         let address = self.book.peers.get(&peer).cloned().flatten();
@@ -222,7 +237,7 @@ impl Engine {
         let mut nodes: std::collections::BTreeSet<NodeId> =
             self.book.peers.keys().copied().collect();
         nodes.extend(self.connected.keys());
-        nodes.extend(self.channels.values().map(strait_channel::Channel::peer));
+        nodes.extend(self.channels.values().map(Channel::peer));
         nodes.into_iter().map(|node| self.peer_view(node)).collect()
     }
 

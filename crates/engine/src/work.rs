@@ -41,6 +41,14 @@ impl Work {
         own == Millis(0) || (own <= FUEL_AHEAD_OF_PEER && all <= FUEL_AHEAD_OF_ALL)
     }
 
+    /// The clock was set back: what is owed stays what it costs.
+    pub(crate) fn set_back(&mut self, by: Millis) {
+        for even_at in self.even_at.values_mut() {
+            *even_at = even_at.before(by);
+        }
+        self.all_even_at = self.all_even_at.before(by);
+    }
+
     fn charge(&mut self, peer: NodeId, burnt: Fuel, now: Timestamp) {
         self.even_at.retain(|_, even_at| *even_at > now);
         if burnt.0 == 0 {
@@ -198,6 +206,18 @@ mod tests {
         assert!(work.may_burn(peer(1), at(10_000 - FUEL_AHEAD_OF_PEER.0)));
         work.charge(peer(1), Fuel(1), at(60_000));
         assert_eq!(work.even_at.get(&peer(1)), Some(&at(60_001)), "nothing is saved up");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nobody_wait_longer_than_the_work_costs() {
+        const DAY_MS: u64 = 86_400_000;
+        let mut work = Work::default();
+        work.charge(peer(1), Fuel(FUEL_OF_PEER_PER_MS * 10_000), at(DAY_MS));
+        work.set_back(Millis(DAY_MS));
+        assert!(!work.may_burn(peer(1), at(0)), "nothing is forgiven");
+        assert!(work.may_burn(peer(1), at(10_000 - FUEL_AHEAD_OF_PEER.0)));
+        work.charge(peer(2), Fuel(1), at(10_000));
+        assert!(!work.even_at.contains_key(&peer(1)));
     }
 
     #[test]

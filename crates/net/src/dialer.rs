@@ -19,7 +19,7 @@ use strait_resilience::{Attempts, Bulkhead, Permit};
 use tokio::time::Instant;
 
 use crate::address::Address;
-use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT, KEPT_MAX, STABLE};
+use crate::limits::{ADDRESSES_PER_PEER_MAX, CONNECT, KEPT_MAX, LEARNT_STAYS, STABLE};
 use crate::policies::Policies;
 
 /// All kept peers.
@@ -48,11 +48,19 @@ struct Kept {
     /// Where the operator says it is.
     given: Vec<Address>,
     /// Where it says it is, newest first.
-    learnt: Vec<Address>,
+    learnt: Vec<Learnt>,
     /// Dials that have failed, and links that were lost young, since the last stable link.
     attempts: Attempts,
     /// What is going on.
     phase: Phase,
+}
+
+/// Where a peer says it is.
+#[derive(Debug)]
+struct Learnt {
+    address: Address,
+    /// Until when it is dialled there, unless it says so again.
+    until: Instant,
 }
 
 /// See the diagram above.
@@ -110,13 +118,19 @@ impl Dialer {
         self.places = Places::Open;
     }
 
-    /// Remembers where a kept peer says it is.
-    pub(crate) fn learn(&mut self, peer: &NodeId, addresses: impl Iterator<Item = Address>) {
+    /// Remembers for [`LEARNT_STAYS`] where a kept peer says it is.
+    pub(crate) fn learn(
+        &mut self,
+        peer: &NodeId,
+        addresses: impl Iterator<Item = Address>,
+        now: Instant,
+    ) {
         let Some(kept) = self.kept.get_mut(peer) else { return };
         let known = |address: &Address| !kept.given.contains(address);
         let learnt: Vec<_> = addresses.filter(known).take(ADDRESSES_PER_PEER_MAX).collect();
-        kept.learnt.retain(|old| !learnt.contains(old));
-        kept.learnt.splice(0..0, learnt);
+        kept.learnt.retain(|old| !learnt.contains(&old.address));
+        let until = now + LEARNT_STAYS;
+        kept.learnt.splice(0..0, learnt.into_iter().map(|address| Learnt { address, until }));
         kept.learnt.truncate(ADDRESSES_PER_PEER_MAX);
     }
 
@@ -164,7 +178,9 @@ impl Dialer {
             return None;
         };
         kept.phase = Phase::Dialing { until: now + CONNECT, _place: place };
-        Some((peer, kept.given.iter().chain(&kept.learnt).cloned().collect()))
+        kept.learnt.retain(|learnt| learnt.until > now);
+        let learnt = kept.learnt.iter().map(|learnt| &learnt.address);
+        Some((peer, kept.given.iter().chain(learnt).cloned().collect()))
     }
 
     /// Dials of which nothing was heard have failed.
@@ -280,15 +296,33 @@ mod tests {
     fn learnt_addresses_come_after_given_ones_and_are_few() {
         let start = Instant::now();
         let mut dialer = Dialer::new(Arc::default());
-        dialer.learn(&PEER, [address(9)].into_iter());
+        dialer.learn(&PEER, [address(9)].into_iter(), start);
         dialer.keep(PEER, &[address(1)], start).unwrap();
-        dialer.learn(&PEER, (1..40).map(address));
-        dialer.learn(&PEER, [address(50)].into_iter());
+        dialer.learn(&PEER, (1..40).map(address), start);
+        dialer.learn(&PEER, [address(50)].into_iter(), start);
         let (_, addresses) = dialer.poll_due(start, 0).unwrap();
         assert_eq!(addresses[..3], [address(1), address(50), address(2)]);
         assert_eq!(addresses.len(), 1 + ADDRESSES_PER_PEER_MAX);
         dialer.forget(&PEER);
         assert_eq!(dialer.next_due(start), None);
+    }
+
+    #[test]
+    fn an_address_that_a_peer_told_is_forgotten_unless_it_is_told_again() {
+        let start = Instant::now();
+        let mut dialer = Dialer::new(Arc::default());
+        dialer.keep(PEER, &[address(1)], start).unwrap();
+        dialer.learn(&PEER, [address(2), address(3)].into_iter(), start);
+        let again = start + LEARNT_STAYS / 2;
+        dialer.learn(&PEER, [address(3)].into_iter(), again);
+        let mut addresses = |at| {
+            let (_, addresses) = dialer.poll_due(at, 0).unwrap();
+            dialer.handle_link_down(&PEER, at, 0);
+            addresses
+        };
+        assert_eq!(addresses(again), [1, 3, 2].map(address));
+        assert_eq!(addresses(start + LEARNT_STAYS), [1, 3].map(address));
+        assert_eq!(addresses(again + LEARNT_STAYS), [1].map(address), "what was given stays");
     }
 
     #[test]

@@ -101,6 +101,10 @@ pub(crate) const KEPT_MAX: usize = 1024;
 /// Addresses of one kept peer: so many given by the operator, and so many learnt from the peer.
 pub(crate) const ADDRESSES_PER_PEER_MAX: usize = 8;
 
+/// How long a peer is dialled where it said it was: two weeks after it said so last. One that is connected says so every few
+/// minutes, and who moved in meanwhile did not ask for our calls.
+pub(crate) const LEARNT_STAYS: Duration = Duration::from_hours(14 * 24);
+
 /// A link that lives so long was a success: the next loss starts the back-off anew.
 pub(crate) const STABLE: Duration = Duration::from_secs(10);
 

@@ -205,7 +205,8 @@ impl Service {
         let mut dialer = locked(&self.board.dialer);
         if dialer.is_kept(&peer) {
             let addresses = info.listen_addrs.into_iter().filter_map(Address::from_multiaddr);
-            dialer.learn(&peer, addresses.filter(|address| is_worth_learning(address, seen)));
+            let addresses = addresses.filter(|address| is_worth_learning(address, seen));
+            dialer.learn(&peer, addresses, Instant::now());
         }
     }
 

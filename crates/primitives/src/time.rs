@@ -55,6 +55,12 @@ impl Timestamp {
         Self(self.0.saturating_add(span.0))
     }
 
+    /// The moment `span` earlier, stopping at the beginning of time.
+    #[must_use = "moments are values; the earlier one is the result"]
+    pub const fn before(self, span: Millis) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
     /// How long ago `earlier` was; zero if it is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Millis {

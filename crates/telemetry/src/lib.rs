@@ -17,8 +17,9 @@ pub use health::{Cause, Component, Health, Outcome, Standing, Verdict};
 pub use logs::{LogError, LogFilter, LogFilterError, LogLevelHandle, Logs};
 pub use metrics::{
     ApiRefusal, CallResult, ChainErrorKind, ChannelPhase, CloseStep, CommandName, DeadlineKind,
-    Direction, EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LockPhase, LockReturn,
-    Metrics, NetTotals, OpeningStep, PolicyKind, PolicySite, Queue, SpanFate, WalletBalance,
+    Direction, EffectKind, ErrorKind, ForceCloseReason, FundingSpender, LabelFacts, LabelValues,
+    LockPhase, LockReturn, MetricFacts, MetricKind, Metrics, NetTotals, OpeningStep, PolicyKind,
+    PolicySite, Presence, Queue, SpanFate, WalletBalance,
 };
 pub use spans::{Sampler, TARGET, TraceParent, TraceParentError};
 pub use traces::{Traces, TracesError, continue_trace};

@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::error::Error;
 
 use strait_api::ApiError;
-use strait_api_types::{ChangeSettingsRequest, ErrorCode, Setting, SettingList, SettingValue};
+use strait_api_types::{
+    ChangeSettingsRequest, ErrorCode, Setting, SettingChange, SettingList, SettingValue,
+};
 use toml::Value;
 
 use crate::config::{Change, Effective, NewValue};
-use crate::live::{ChangeError, LiveSettings};
+use crate::live::{ChangeError, ChangesBy, LiveSettings};
 
 /// All settings.
 pub(super) fn list(settings: &LiveSettings) -> SettingList {
-    SettingList { settings: settings.effective().into_iter().map(answer).collect() }
+    let all = settings.effective().into_iter();
+    SettingList { settings: all.map(|setting| answer(settings, setting)).collect() }
 }
 
 /// Changes some, and answers with these.
@@ -25,7 +28,7 @@ pub(super) fn change(
     let keys: BTreeSet<&str> = changes.iter().map(|change| change.key.as_str()).collect();
     let effective = settings.change(&changes).map_err(|error| refused(&error))?;
     let changed = effective.into_iter().filter(|setting| keys.contains(setting.key));
-    Ok(SettingList { settings: changed.map(answer).collect() })
+    Ok(SettingList { settings: changed.map(|setting| answer(settings, setting)).collect() })
 }
 
 fn refused(error: &ChangeError) -> ApiError {
@@ -35,11 +38,11 @@ fn refused(error: &ChangeError) -> ApiError {
             problems.to_string().replace('\n', "; "),
             "docs/settings.md lists the keys with their bounds; nothing was changed",
         ),
-        ChangeError::Restart { .. } => ApiError::new(
+        ChangeError::NotByRequest { .. } => ApiError::new(
             ErrorCode::InvalidField,
             error.to_string(),
             format!(
-                "write it into the configuration file, and restart the node or, if it names a file, send SIGHUP; on request change {}",
+                "write it into the configuration file; on request change {}; nothing was changed",
                 LiveSettings::asked_keys().join(", ")
             ),
         ),
@@ -60,12 +63,16 @@ fn last_cause(error: &dyn Error) -> String {
     cause.to_string()
 }
 
-fn answer(setting: Effective) -> Setting {
+fn answer(settings: &LiveSettings, setting: Effective) -> Setting {
     Setting {
+        changes: match settings.changes_by(setting.key) {
+            ChangesBy::Request => SettingChange::Request,
+            ChangesBy::Hangup => SettingChange::Hangup,
+            ChangesBy::Restart => SettingChange::Restart,
+        },
         key: setting.key.to_owned(),
         value: setting.value.map(shown),
         source: setting.source.to_string(),
-        live: LiveSettings::is_live(setting.key),
     }
 }
 

@@ -18,23 +18,68 @@ use super::refusals::wrong_kind;
 
 /// What is known of each token.
 #[derive(Debug, Default)]
-pub(crate) struct TokenTable(Mutex<BTreeMap<TokenId, TokenGrant>>);
+pub(crate) struct TokenTable(Mutex<BTreeMap<TokenId, Entry>>);
+
+/// What is known of one.
+#[derive(Debug)]
+enum Entry {
+    /// It is being made: durable or not, nobody was told of it, and it gets nobody in.
+    Making,
+    /// It was made, and not revoked.
+    Made(TokenGrant),
+}
+
+/// A token being made. If it is not made, or if whoever asked for it goes away, nothing of it stays.
+struct Making<'a> {
+    table: &'a TokenTable,
+    id: TokenId,
+}
+
+impl Making<'_> {
+    /// It is durable, and good from here on, unless it was revoked by somebody who found it in the list before its maker was
+    /// answered: then what is known of it is gone, and stays gone.
+    fn made(self, grant: TokenGrant) {
+        if let Some(entry) = self.table.lock().get_mut(&self.id) {
+            *entry = Entry::Made(grant);
+        }
+    }
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let mut table = self.table.lock();
+        if matches!(table.get(&self.id), Some(Entry::Making)) {
+            table.remove(&self.id);
+        }
+    }
+}
 
 impl TokenTable {
     /// The table of a node that begins with these.
     pub(crate) fn new<'a>(tokens: impl Iterator<Item = &'a Token>) -> Self {
-        let grants = tokens.map(|token| (token.grant.id, token.grant.clone()));
-        Self(Mutex::new(grants.collect()))
+        let made = tokens.map(|token| (token.grant.id, Entry::Made(token.grant.clone())));
+        Self(Mutex::new(made.collect()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TokenId, TokenGrant>> {
+    /// A token begins to be made.
+    fn begin(&self, id: TokenId) -> Making<'_> {
+        self.lock().entry(id).or_insert(Entry::Making);
+        Making { table: self, id }
+    }
+
+    /// From here on nobody gets in with it.
+    fn forget(&self, id: TokenId) {
+        self.lock().remove(&id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TokenId, Entry>> {
         // A panicking holder leaves a table that is still one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, id: TokenId, now: Timestamp) -> Option<Credential> {
         let table = self.lock();
-        let grant = table.get(&id)?;
+        let Entry::Made(grant) = table.get(&id)? else { return None };
         let scope = match grant.scope {
             TokenScope::Read => Scope::Read,
             TokenScope::Pay { .. } => Scope::Pay,
@@ -68,16 +113,17 @@ impl NodeBackend {
         let issued = crate::production::now();
         let expires = life.map(|life| issued.after(life));
         let grant = TokenGrant { id, label, secret_hash, scope, issued, expires };
+        let making = self.tokens.begin(id);
         let Answer::Token(token) = self.ask(Command::IssueToken(grant)).await? else {
             return Err(wrong_kind());
         };
-        self.tokens.lock().insert(id, token.grant.clone());
+        making.made(token.grant.clone());
         Ok(token_answer(&token))
     }
 
     pub(super) async fn drop_token(&self, id: TokenId) -> Result<api::Token, ApiError> {
         // Whatever becomes of the asking, from here on nobody gets in with it; asked again, the log is told again.
-        self.tokens.lock().remove(&id);
+        self.tokens.forget(id);
         let Answer::Token(token) = self.ask(Command::RevokeToken(id)).await? else {
             return Err(wrong_kind());
         };
@@ -122,5 +168,51 @@ fn token_answer(token: &Token) -> api::Token {
         left_msat: token.left().map(|left| left.to_msat()),
         issued_at_ms: issued.to_unix_ms(),
         expires_at_ms: expires.map(Timestamp::to_unix_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strait_primitives::Digest;
+
+    use super::*;
+
+    const ID: TokenId = TokenId::from_bytes([7; TokenId::LEN]);
+
+    fn grant() -> TokenGrant {
+        TokenGrant {
+            id: ID,
+            label: "shop".to_owned(),
+            secret_hash: Digest::from_bytes([1; 32]),
+            scope: TokenScope::Read,
+            issued: Timestamp::from_unix_ms(5),
+            expires: None,
+        }
+    }
+
+    fn is_known(table: &TokenTable) -> bool {
+        table.find(ID, Timestamp::from_unix_ms(6)).is_some()
+    }
+
+    #[test]
+    fn a_revocation_that_meets_its_own_issue_holds() {
+        let table = TokenTable::default();
+        // The engine has made it and shows it in the list; its maker has no answer yet.
+        let making = table.begin(ID);
+        assert!(!is_known(&table));
+        table.forget(ID);
+        making.made(grant());
+        assert!(!is_known(&table), "it was revoked before it was told");
+    }
+
+    #[test]
+    fn a_token_counts_once_it_is_made_and_a_failure_leaves_nothing() {
+        let table = TokenTable::default();
+        drop(table.begin(ID));
+        assert!(table.lock().is_empty());
+        table.begin(ID).made(grant());
+        assert!(is_known(&table));
+        table.forget(ID);
+        assert!(table.lock().is_empty());
     }
 }

@@ -355,10 +355,10 @@ pub enum ContractCommand {
         channel_id: String,
         /// The module's hash, as `contract add` printed it
         module_hash: String,
-        /// What this node puts in
+        /// What the side that opened the channel puts in: this node, or its peer
         #[arg(long, value_name = "MSAT", default_value_t = 0)]
         collateral_opener_msat: u64,
-        /// What the peer puts in
+        /// What the side that accepted the channel puts in
         #[arg(long, value_name = "MSAT", default_value_t = 0)]
         collateral_acceptor_msat: u64,
         /// Parameters for the module, in hex

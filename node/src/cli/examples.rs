@@ -115,7 +115,9 @@ pub(super) const CONTRACT_OPEN: &str = "\
 Example:
   strait contract open CHANNEL_ID MODULE_HASH --collateral-opener-msat 1000000 --params 00...
 
-What the parameters mean is up to the module; docs/contracts.md explains those of `metered`.";
+Opener and acceptor are those of the channel, whoever opens the contract: `role` in
+`strait channel show` says which one this node is. What the parameters mean is up to the module;
+docs/contracts.md explains those of `metered`.";
 
 pub(super) const CONTRACT_ACT: &str = "\
 Examples:

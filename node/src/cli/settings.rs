@@ -9,7 +9,7 @@ use super::output::Output;
 use super::{CliError, SettingsCommand};
 
 /// What a person sees of each setting.
-const COLUMNS: [&str; 4] = ["key", "value", "live", "source"];
+const COLUMNS: [&str; 4] = ["key", "value", "changes", "source"];
 
 pub(super) async fn run(
     client: &Client,

@@ -59,13 +59,49 @@ pub(super) struct Part {
     pub(super) apply: fn(&Handles, &Config) -> Result<(), ApplyError>,
 }
 
+/// What it takes to change a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangesBy {
+    /// A request, or the configuration file and `SIGHUP`.
+    Request,
+    /// The configuration file and `SIGHUP`.
+    Hangup,
+    /// The configuration file and a restart.
+    Restart,
+}
+
+impl Part {
+    /// What it takes to change the part's keys in this node.
+    pub(super) const fn changes_by(&self, handles: &Handles) -> ChangesBy {
+        match self.renewal {
+            Renewal::OnChange => ChangesBy::Request,
+            Renewal::OnHangup => ChangesBy::Hangup,
+            Renewal::OfTls if handles.tls.is_some() => ChangesBy::Hangup,
+            Renewal::OfTls => ChangesBy::Restart,
+        }
+    }
+}
+
 /// When a part takes its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Renewal {
     /// When one of them has changed.
     OnChange,
-    /// At every `SIGHUP` as well: they name files, whose content may have changed.
+    /// At every `SIGHUP`: they name files, whose content may have changed. Whoever may only ask could turn the audit log away,
+    /// or at the log itself.
     OnHangup,
+    /// The same, if the node speaks TLS; one that does not takes a restart to begin.
+    OfTls,
+}
+
+impl Renewal {
+    /// True if there may be something new at every `SIGHUP`.
+    pub(super) const fn is_of_files(self) -> bool {
+        match self {
+            Self::OnChange => false,
+            Self::OnHangup | Self::OfTls => true,
+        }
+    }
 }
 
 /// All of them.
@@ -82,7 +118,7 @@ pub(super) const PARTS: &[Part] = &[
     Part { keys: &["api.audit_file"], renewal: Renewal::OnHangup, apply: reopen_audit },
     Part {
         keys: &["api.tls_certificate_file", "api.tls_key_file", "api.tls_client_ca_file"],
-        renewal: Renewal::OnHangup,
+        renewal: Renewal::OfTls,
         apply: renew_tls,
     },
 ];
@@ -118,16 +154,22 @@ pub(super) fn part_of(key: &str) -> Option<&'static Part> {
     PARTS.iter().find(|part| part.keys.contains(&key))
 }
 
-/// Every key that changes on request. Those that name files do not: whoever may only ask could turn the audit log away, or
-/// at the log itself.
+/// Every key that changes on request.
 pub(super) fn asked_keys() -> Vec<&'static str> {
     let asked = PARTS.iter().filter(|part| part.renewal == Renewal::OnChange);
     asked.flat_map(|part| part.keys.iter().copied()).collect()
 }
 
-/// Every live key.
-pub(super) fn live_keys() -> Vec<&'static str> {
-    PARTS.iter().flat_map(|part| part.keys.iter().copied()).collect()
+/// Every key that names files.
+pub(super) fn hangup_keys() -> Vec<&'static str> {
+    let of_files = PARTS.iter().filter(|part| part.renewal.is_of_files());
+    of_files.flat_map(|part| part.keys.iter().copied()).collect()
+}
+
+/// Every live key of this node.
+pub(super) fn live_keys(handles: &Handles) -> Vec<&'static str> {
+    let live = PARTS.iter().filter(|part| part.changes_by(handles) != ChangesBy::Restart);
+    live.flat_map(|part| part.keys.iter().copied()).collect()
 }
 
 fn change_log_level(handles: &Handles, config: &Config) -> Result<(), ApplyError> {
@@ -178,13 +220,13 @@ mod tests {
     use crate::config;
 
     #[test]
-    fn every_live_key_is_a_setting_and_belongs_to_one_part() {
+    fn every_key_of_a_part_is_a_setting_and_of_no_other_part() {
         let least =
             "rpc_url = \"http://127.0.0.1:1\"\ndata_dir = \"/d\"\nchain.network = \"regtest\"";
         let file = Some(("node.toml".into(), least.to_owned()));
         let loaded = config::from_texts(file, [], &[]).unwrap();
         let known: BTreeSet<&str> = loaded.effective().iter().map(|setting| setting.key).collect();
-        let live = live_keys();
+        let live: Vec<&str> = PARTS.iter().flat_map(|part| part.keys.iter().copied()).collect();
         let once: BTreeSet<&str> = live.iter().copied().collect();
         assert_eq!(once.len(), live.len(), "twice: {live:?}");
         assert!(once.is_subset(&known), "{live:?}");

@@ -54,7 +54,7 @@ impl Policies {
         metrics.set_policy(PolicySite::Chain, PolicyKind::Timeout, &[chain.timeout.tally()]);
         metrics.set_breaker(PolicySite::Chain, chain.breaker.state());
         let api = &self.api;
-        let rates = [api.requests.tally(), api.refused.tally()];
+        let rates = [api.root.tally(), api.requests.tally(), api.refused.tally()];
         metrics.set_policy(PolicySite::Api, PolicyKind::RateLimit, &rates);
         let rooms = [api.questions.tally(), api.work.tally(), api.streams.tally()];
         metrics.set_policy(PolicySite::Api, PolicyKind::Bulkhead, &rooms);

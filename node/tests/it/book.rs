@@ -1,12 +1,18 @@
 //! The commands of the book do what the book says.
 //!
 //! Goal: who follows getting started, the guide to locks, the contract and the tutorial sees what is written there. Method: the
-//! `sh` blocks of those pages become one script, in the order in which a reader would type them. Paths and ports are replaced; what never ends goes on in the background; where a reader would look before going on, the script waits.
+//! `sh` blocks of those pages become one script, in the order in which a reader would type them. Paths and ports are replaced; what
+//! never ends goes on in the background; where a reader would look before going on, the script waits. Commands of the other pages,
+//! which need a machine, a cluster or a fault, are at least ones that the program takes.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use strait_node::cli::Cli;
 
 /// The pages' parts in reading order: page, the heading to begin at (none: the top), the heading to stop at (none: the end).
 const COURSE: [(&str, &str, &str); 5] = [
@@ -208,4 +214,63 @@ fn who_follows_the_book_sees_what_it_says() {
     }
     let paid = answers(&said, "curl -s -H \"Authorization: Bearer $TOKEN\"");
     assert_eq!(paid[0], paid[1], "a payment that is asked for twice is one payment");
+}
+
+/// Every command of the program on a page, in blocks and in lines, as words.
+fn commands_named(page: &str) -> Vec<Vec<String>> {
+    let blocks = commands(page);
+    let outside = page.split("```").step_by(2).collect::<String>();
+    let lines = outside.split('`').skip(1).step_by(2).map(str::to_owned);
+    let mut named = Vec::new();
+    for text in blocks.into_iter().chain(lines) {
+        // A command may stand within another, or behind one.
+        for part in text.replace("\\\n", " ").split(['|', ';', '(', ')', '>', '<', '&', '#']) {
+            let words: Vec<String> = part.split_whitespace().map(str::to_owned).collect();
+            let program =
+                words.iter().position(|word| ["strait", "alice", "bob"].contains(&&**word));
+            let Some(program) = program else { continue };
+            let runs_it = words[..program].iter().all(|word| {
+                ["sudo", "-u", "exec", "docker", "--", "kubectl"].contains(&&**word)
+                    || word == "strait"
+                    || word.starts_with("NAME")
+            });
+            // `docker exec strait backup.sh …`: the script within a container of that name.
+            let runs_script = words.get(program + 1).is_some_and(|word| word.ends_with(".sh"));
+            if runs_it && !runs_script && words.len() > program + 1 {
+                named.push(words[program..].to_vec());
+            }
+        }
+    }
+    named
+}
+
+/// All pages of the book, and the one before it.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = vec![root.join("README.md")];
+    for folder in ["docs", "docs/runbooks", "docs/protocol", "docs/adr"] {
+        let entries = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+    }
+    pages
+}
+
+#[test]
+fn every_command_of_the_book_is_one_that_the_program_has() {
+    let mut seen = 0;
+    for page in pages() {
+        for words in commands_named(&fs::read_to_string(&page).unwrap()) {
+            // `strait strait …`: the program within a container of that name.
+            let words = if words[1] == "strait" { &words[1..] } else { &words[..] };
+            let words: Vec<&str> =
+                words.iter().map(|word| word.trim_matches(['"', '\''])).collect();
+            seen += 1;
+            let Err(error) = Cli::try_parse_from(&words) else { continue };
+            // What stands for a value, or is left out, is for the reader to fill in.
+            let is_wrong =
+                matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand);
+            assert!(!is_wrong, "{}: {}: {error}", page.display(), words.join(" "));
+        }
+    }
+    assert!(seen > 100, "only {seen} commands were found");
 }

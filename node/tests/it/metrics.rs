@@ -1,7 +1,8 @@
 //! What a monitoring system reads from a running node: the numbers move, and each name is explained.
 //!
 //! Goal: no metric is told without being set, none is explained without being told. Method: two nodes open a channel, pay
-//! and run a contract; then the text of one is parsed as Prometheus does and held against `docs/metrics.md`.
+//! and run a contract; then the text of one is parsed as Prometheus does and held against
+//! `docs/metrics-reference.md` and what the code says of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,6 +12,8 @@ use serde_json::json;
 use strait_api_types::{
     ActRequest, ChannelPhase, ContractLimits, OpenContractRequest, PaymentRequest,
 };
+use strait_primitives::Timestamp;
+use strait_telemetry::{LabelValues, Metrics, Presence};
 use strait_testkit::TestDevnet;
 
 use crate::nodes::{Backend, Node, until};
@@ -78,7 +81,7 @@ fn check_labels(series: &str) {
 
 /// The names that the page explains, each with its type.
 fn explained() -> BTreeMap<String, String> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics-reference.md");
     let text = fs::read_to_string(page).unwrap();
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| {
@@ -87,6 +90,42 @@ fn explained() -> BTreeMap<String, String> {
         (name.to_owned(), kind.to_owned())
     })
     .collect()
+}
+
+/// Every series of a scrape has the labels that are said of its metric, with values that are said of them; and everything that is
+/// said to be there always is there.
+fn holds_to_what_is_said(scrape: &Scrape) {
+    let metrics = Metrics::new("", Timestamp::from_unix_ms(0));
+    for facts in metrics.facts() {
+        let of_it = scrape.series.keys().filter(|series| scrape.family(series) == facts.name);
+        let mut told: Vec<BTreeMap<&str, &str>> = of_it.map(|series| labels_of(series)).collect();
+        for labels in &mut told {
+            // The bounds of a histogram's buckets.
+            labels.remove("le");
+        }
+        let names: BTreeSet<&str> = facts.labels.iter().map(|label| label.name).collect();
+        for labels in &told {
+            assert_eq!(labels.keys().copied().collect::<BTreeSet<_>>(), names, "{}", facts.name);
+        }
+        for label in &facts.labels {
+            let LabelValues::Listed(values) = &label.values else { continue };
+            let said: BTreeSet<&str> = values.iter().map(|(value, _)| *value).collect();
+            let found: BTreeSet<&str> = told.iter().map(|labels| labels[label.name]).collect();
+            assert!(found.is_subset(&said), "{}: {found:?}", facts.name);
+            let is_whole = facts.presence != Presence::Always || found == said;
+            assert!(is_whole, "{} lacks values of {}: {found:?}", facts.name, label.name);
+        }
+        if facts.presence == Presence::Always {
+            assert!(!told.is_empty(), "{} is not told", facts.name);
+        }
+    }
+}
+
+/// The labels of a series.
+fn labels_of(series: &str) -> BTreeMap<&str, &str> {
+    let Some((_, labels)) = series.split_once('{') else { return BTreeMap::new() };
+    let labels = labels.trim_end_matches("\"}").split("\",");
+    labels.map(|label| label.split_once("=\"").unwrap()).collect()
 }
 
 /// Two nodes on a devnet; the first has three coins.
@@ -208,9 +247,10 @@ fn holds(after: &Scrape, bob: &Node) {
     let paid = "strait_api_requests_total{method=\"POST\",route=\"/v1/payments\",status=\"200\"}";
     assert_eq!(after.value(paid), 1.0);
     let mut explained = explained();
-    // A zero would be a certificate that expired long ago.
+    // A zero would be a certificate that expired long ago, so that it is not there without TLS.
     explained.remove("strait_tls_certificate_expiry_timestamp_seconds");
-    assert_eq!(explained, after.families, "left: docs/metrics.md, right: the node");
+    assert_eq!(explained, after.families, "left: docs/metrics-reference.md, right: the node");
+    holds_to_what_is_said(after);
     let bob = Scrape::parse(&bob.scrape());
     assert_eq!(bob.value("strait_payments_total{direction=\"received\"}"), 1.0);
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use strait_api_types::{ChangeSettingsRequest, SettingList, SettingValue};
+use strait_api_types::{ChangeSettingsRequest, SettingChange, SettingList, SettingValue};
 use strait_client::ClientError;
 use strait_testkit::TestDevnet;
 
@@ -59,7 +59,7 @@ async fn set(node: &Node, key: &str, value: SettingValue) -> Result<SettingList,
 async fn level_of(node: &Node) -> (String, String) {
     let settings = node.client().settings().await.unwrap().settings;
     let level = settings.into_iter().find(|setting| setting.key == "log_level").unwrap();
-    assert!(level.live);
+    assert_eq!(level.changes, SettingChange::Request);
     let Some(SettingValue::Text(value)) = level.value else { panic!("{level:?}") };
     (value, level.source)
 }
@@ -73,12 +73,13 @@ async fn requests(node: &Node) {
     assert_eq!(level_of(node).await, expect);
     assert!(node.scrape().contains("strait_setting_info{key=\"log_level\",value=\"info\"} 1"));
     let rows = [
-        ("log_level", text("loud"), "debug or trace is right"),
+        ("log_level", text("loud"), "debug, trace or directives"),
         ("log_levle", text("info"), "log_level was meant"),
         ("channel.delay_blocks", SettingValue::Number(9), "channel.delay_blocks takes a restart"),
         ("channel.delay_blocks", SettingValue::Number(2), "from 6 to 2016 is right"),
         ("metrics_port", SettingValue::Switch(true), "a whole number is right"),
-        ("api.audit_file", text("/dev/null"), "api.audit_file takes a restart"),
+        ("api.audit_file", text("/dev/null"), "changes by the configuration file and SIGHUP"),
+        ("api.tls_key_file", text("/dev/null"), "api.tls_certificate_file beside it is right"),
     ];
     for (key, value, words) in rows {
         let both = [(key.to_owned(), value), ("log_level".to_owned(), text("trace"))];
@@ -92,12 +93,16 @@ async fn requests(node: &Node) {
     let pause = |ms| set(node, "net.reconnect_ms_max", SettingValue::Number(ms));
     pause(2_000).await.unwrap();
     assert!(node.scrape().contains("strait_setting{key=\"net.reconnect_ms_max\"} 2000"));
-    let refused = pause(10).await.unwrap_err().to_string();
-    assert!(refused.contains("from 1000 to 3600000 is right"), "{refused}");
+    let refused = pause(10).await.unwrap_err();
+    let ClientError::Refused { status: 400, error } = refused else { panic!("{refused}") };
+    assert!(error.message.contains("3600000 is right"), "{}", error.message);
     let shown = node.client().settings().await.unwrap().settings;
     let delay = shown.iter().find(|setting| setting.key == "channel.delay_blocks").unwrap();
     // The file has another by now, which takes a restart.
-    assert_eq!((&delay.value, delay.live), (&Some(SettingValue::Number(6)), false));
+    let six = Some(SettingValue::Number(6));
+    assert_eq!((&delay.value, delay.changes), (&six, SettingChange::Restart));
+    let audit = shown.iter().find(|setting| setting.key == "api.audit_file").unwrap();
+    assert_eq!(audit.changes, SettingChange::Hangup);
 }
 
 /// What was asked for outlives a hangup, until the file says something new.

@@ -19,7 +19,7 @@ impl Renewal {
     fn of(key: &Key) -> Self {
         if LiveSettings::asked_keys().contains(&key.path()) {
             Self::Request
-        } else if LiveSettings::is_live(key.path()) {
+        } else if LiveSettings::hangup_keys().contains(&key.path()) {
             Self::Hangup
         } else {
             Self::Restart

@@ -47,6 +47,7 @@ fn a_log_under_load_is_backed_up_and_shipped_and_comes_back_as_it_was() {
     on_a_chain(work);
 }
 
+#[expect(clippy::print_stdout, reason = "figures that a person asked for")]
 async fn work(backend: Backend) {
     let (load, folder) = (Load::wanted(), tempfile::tempdir().unwrap());
     let shipped = folder.path().join("shipped");

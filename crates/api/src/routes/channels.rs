@@ -55,7 +55,7 @@ pub(crate) async fn open_channel<B: Backend>(
 ) -> Result<Json<Channel>, ApiError> {
     let key = request_key(Operation::OpenChannel, &caller, &headers)?;
     let (raw, body): (OpenChannelRequest, Bytes) =
-        body::json(&headers, body, BODY_BYTES_MAX).await?;
+        body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let request = OpenChannel::try_from(raw)?;
     caller.note(Some(request.capacity.to_millisats().to_msat()), request.node.to_string());
     let asked = Asked::new(key, &[&body]);
@@ -85,7 +85,7 @@ pub(crate) async fn close_channel<B: Backend>(
     caller.note(None, channel.to_string());
     let key = request_key(Operation::CloseChannel, &caller, &headers)?;
     let (raw, body): (CloseChannelRequest, Bytes) =
-        body::json(&headers, body, BODY_BYTES_MAX).await?;
+        body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let mode = raw.mode;
     let asked = Asked::new(key, &[channel.as_bytes(), &body]);
     api.ask_once(Room::Questions, asked, |node| async move {

@@ -40,10 +40,11 @@ pub(crate) async fn modules<B: Backend>(
     ))]
 pub(crate) async fn add_module<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Module>, ApiError> {
-    let wasm = body::wasm(&headers, body, MODULE_BYTES_MAX).await?;
+    let wasm = body::wasm(&caller, &headers, body, MODULE_BYTES_MAX).await?;
     api.ask(Room::Work, |node| async move { node.add_module(wasm).await }).await.map(Json)
 }
 
@@ -72,7 +73,7 @@ pub(crate) async fn contract<B: Backend>(
     api.ask(Room::Questions, |node| async move { node.contract(contract).await }).await.map(Json)
 }
 
-/// Opens a contract in a channel.
+/// Opens a contract in a channel. Opener and acceptor are those of the channel, whichever side opens the contract.
 #[utoipa::path(post, path = "/v1/contracts", tag = "contracts", request_body = OpenContractRequest,
     params(("Idempotency-Key" = String, Header, description = "New for each intention, the same when asking again")),
     responses(
@@ -87,9 +88,10 @@ pub(crate) async fn open_contract<B: Backend>(
 ) -> Result<Json<Contract>, ApiError> {
     let key = request_key(Operation::OpenContract, &caller, &headers)?;
     let (raw, body): (OpenContractRequest, Bytes) =
-        body::json(&headers, body, BODY_BYTES_MAX).await?;
+        body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let request = OpenContract { payer: caller.payer(), ..OpenContract::try_from(raw)? };
-    caller.note(Some(request.collateral_opener.to_msat()), request.channel.to_string());
+    let (opener, acceptor) = (request.collateral_opener, request.collateral_acceptor);
+    caller.note_sides(opener, acceptor, request.channel.to_string());
     let asked = Asked::new(key, &[&body]);
     api.ask_once(Room::Work, asked, |node| async move { node.open_contract(key, request).await })
         .await
@@ -116,7 +118,7 @@ pub(crate) async fn act<B: Backend>(
 ) -> Result<Json<ActResponse>, ApiError> {
     let key = request_key(Operation::Act, &caller, &headers)?;
     let (raw, body): (ActRequest, Bytes) =
-        body::json(&headers, body, ACTIONS_BODY_BYTES_MAX).await?;
+        body::json(&caller, &headers, body, ACTIONS_BODY_BYTES_MAX).await?;
     caller.note(None, contract.to_string());
     let actions = request::actions(raw)?;
     let asked = Asked::new(key, &[contract.as_bytes(), &body]);

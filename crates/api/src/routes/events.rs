@@ -2,6 +2,8 @@
 //!
 //! Back-pressure: the backend's stream is polled only when the connection takes more, so a slow reader costs the
 //! node nothing but its place in the log.
+//!
+//! A stream ends with the token it was opened with: no event is sent after that, and a silent one ends within a second.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -13,14 +15,16 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use strait_api_types::{
     EVENT_PAGE_DEFAULT, EVENT_PAGE_MAX, ErrorBody, ErrorCode, Event, EventPage,
 };
 use strait_primitives::EventSeq;
+use tokio::time::sleep;
 
 use crate::caller::Caller;
+use crate::limits::TOKEN_LOOK;
 use crate::receipts::event_for;
 use crate::router::{Api, Room};
 use crate::{ApiError, Backend, Follow, request};
@@ -79,12 +83,12 @@ pub(crate) async fn events<B: Backend>(
 ) -> Result<Response, ApiError> {
     let wanted = wanted(&uri, &headers)?;
     match wanted.form {
-        Form::Stream => stream(&api, caller, wanted).await,
+        Form::Stream => follow(&api, caller, wanted).await,
         Form::Page => page(&api, caller, wanted).await.map(IntoResponse::into_response),
     }
 }
 
-async fn stream<B: Backend>(
+async fn follow<B: Backend>(
     api: &Api<B>,
     caller: Caller,
     wanted: Wanted,
@@ -96,7 +100,10 @@ async fn stream<B: Backend>(
         .await?;
     let limit =
         wanted.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let events = until_failure(events)
+    let ended = stream::once(end_of_token(caller.clone())).map(Err);
+    let again = caller.clone();
+    let events = events.map(move |event| again.check_again().and(event));
+    let events = until_failure(stream::select(events, ended))
         .filter_map(move |event| ready(event.map(|event| event_for(&caller, event)).transpose()));
     let events = events.take(limit).take_until(api.stopped());
     // The stream keeps its room for as long as it lives.
@@ -105,6 +112,16 @@ async fn stream<B: Backend>(
         sent(event)
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response())
+}
+
+/// Waits until the caller's token has ended, and says how. The operator's own never does.
+async fn end_of_token(caller: Caller) -> ApiError {
+    loop {
+        if let Err(ended) = caller.check_again() {
+            return ended;
+        }
+        sleep(TOKEN_LOOK).await;
+    }
 }
 
 async fn page<B: Backend>(

@@ -103,7 +103,8 @@ pub(crate) async fn offer_lock<B: Backend>(
     body: Body,
 ) -> Result<Json<Lock>, ApiError> {
     let key = request_key(Operation::OfferLock, &caller, &headers)?;
-    let (raw, body): (OfferLockRequest, Bytes) = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, body): (OfferLockRequest, Bytes) =
+        body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let request = OfferLock { payer: caller.payer(), ..OfferLock::try_from(raw)? };
     caller.note(Some(request.amount.to_msat()), request.channel.to_string());
     let asked = Asked::new(key, &[&body]);
@@ -135,7 +136,7 @@ pub(crate) async fn claim_lock<B: Backend>(
 ) -> Result<Json<Lock>, ApiError> {
     caller.note(None, lock.to_string());
     let key = request_key(Operation::ClaimLock, &caller, &headers)?;
-    let read = body::json(&headers, body, BODY_BYTES_MAX).await;
+    let read = body::json(&caller, &headers, body, BODY_BYTES_MAX).await;
     let (raw, body): (ClaimLockRequest, Bytes) = read.map_err(without_the_body)?;
     let preimage = preimage(&raw)?;
     let (channel, rest) = parts_of(&lock);

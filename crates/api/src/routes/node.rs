@@ -9,6 +9,7 @@ use strait_api_types::{
     BODY_BYTES_MAX, ConnectPeerRequest, ErrorBody, Peer, PeerList, StatusResponse,
 };
 
+use crate::caller::Caller;
 use crate::router::{Api, Room};
 use crate::{ApiError, Backend, ConnectPeer, body};
 
@@ -46,10 +47,13 @@ pub(crate) async fn peers<B: Backend>(
 ))]
 pub(crate) async fn connect_peer<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Peer>, ApiError> {
-    let (raw, _body): (ConnectPeerRequest, _) = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, _body): (ConnectPeerRequest, _) =
+        body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let request = ConnectPeer::try_from(raw)?;
+    caller.note(None, request.node.to_string());
     api.ask(Room::Work, |node| async move { node.connect_peer(request).await }).await.map(Json)
 }

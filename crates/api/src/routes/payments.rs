@@ -28,7 +28,7 @@ pub(crate) async fn pay<B: Backend>(
 ) -> Result<Json<PaymentResponse>, ApiError> {
     let key = request_key(Operation::Pay, &caller, &headers)?;
     let (raw, body): (PaymentRequest, Bytes) =
-        body::json(&headers, body, PAYMENTS_BODY_BYTES_MAX).await?;
+        body::json(&caller, &headers, body, PAYMENTS_BODY_BYTES_MAX).await?;
     let request = Pay { payer: caller.payer(), ..Pay::try_from(raw)? };
     caller.note(Some(request.total.to_msat()), request.channel.to_string());
     let asked = Asked::new(key, &[&body]);

@@ -44,7 +44,8 @@ pub(crate) async fn recover<B: Backend>(
 ) -> Result<Json<Recovery>, ApiError> {
     caller.note(None, channel.to_string());
     let key = request_key(Operation::Recover, &caller, &headers)?;
-    let (raw, body): (RecoverRequest, Bytes) = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, body): (RecoverRequest, Bytes) =
+        body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let request = Recover::try_from(raw)?;
     let asked = Asked::new(key, &[channel.as_bytes(), &body]);
     api.ask_once(

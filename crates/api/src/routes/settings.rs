@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use strait_api_types::{BODY_BYTES_MAX, ChangeSettingsRequest, ErrorBody, SettingList};
 
+use crate::caller::Caller;
 use crate::router::{Api, Room};
 use crate::{ApiError, Backend, body};
 
@@ -34,11 +35,14 @@ pub(crate) async fn settings<B: Backend>(
 )]
 pub(crate) async fn change_settings<B: Backend>(
     State(api): State<Api<B>>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<SettingList>, ApiError> {
-    let (request, _body) = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (request, _body) = body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let request: ChangeSettingsRequest = request;
+    let keys: Vec<&str> = request.0.keys().map(String::as_str).collect();
+    caller.note(None, keys.join(","));
     api.ask(Room::Questions, |node| async move { node.change_settings(request).await })
         .await
         .map(Json)

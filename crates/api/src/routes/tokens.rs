@@ -39,7 +39,8 @@ pub(crate) async fn create_token<B: Backend>(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<CreateTokenResponse>, ApiError> {
-    let (raw, _body): (CreateTokenRequest, _) = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, _body): (CreateTokenRequest, _) =
+        body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let fresh = fresh()?;
     let request = NewToken::new(fresh.id, fresh.secret_hash, raw)?;
     caller.note(request.budget().map(|budget| budget.to_msat()), fresh.id.to_string());

@@ -50,7 +50,8 @@ pub(crate) async fn send_coins<B: Backend>(
     body: Body,
 ) -> Result<Json<SendResponse>, ApiError> {
     let key = request_key(Operation::SendCoins, &caller, &headers)?;
-    let (raw, body): (SendRequest, Bytes) = body::json(&headers, body, BODY_BYTES_MAX).await?;
+    let (raw, body): (SendRequest, Bytes) =
+        body::json(&caller, &headers, body, BODY_BYTES_MAX).await?;
     let request = SendCoins::try_from(raw)?;
     let amount_msat = match request.amount {
         SendHowMuch::Exact(amount) => Some(amount.to_millisats().to_msat()),

@@ -1,12 +1,15 @@
 //! Every call that changes something leaves its line, before its answer.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
-use strait_api::AuditLog;
+use strait_api::scripted::{CHANNEL, MODULE};
+use strait_api::{AdmissionSettings, AuditLog};
 use strait_primitives::Timestamp;
 
 use crate::http::{Running, TOKEN};
+use crate::tokens::{make, with};
 
 const fn now() -> Timestamp {
     Timestamp::from_unix_ms(5_000)
@@ -29,6 +32,7 @@ async fn every_route_that_changes_something_leaves_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
     let log = AuditLog::open(&path, now).unwrap();
+    let refused = folder.path().join("audit.log.refused");
     let server = Running::start_audited(log).await;
     let routes = changing();
     assert!(routes.len() >= 16, "{routes:?}");
@@ -36,22 +40,55 @@ async fn every_route_that_changes_something_leaves_its_line() {
         let line = format!("{method} {}", route.replace(['{', '}'], ""));
         let key = format!("Idempotency-Key: key-{number}");
         server.ask(&line, &[&key, "Content-Type: application/json"], "{}").await;
-        let text = fs::read_to_string(&path).unwrap();
-        let lines: Vec<Value> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let both = [&path, &refused].map(|path| fs::read_to_string(path).unwrap());
+        let lines: Vec<Value> = both
+            .iter()
+            .flat_map(|text| text.lines())
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
         assert_eq!(lines.len(), number + 1, "{line} left no line");
-        let last = lines.last().unwrap();
+        let key = format!("key-{number}");
+        let last = lines.iter().find(|line| line["idempotency_key"] == key).unwrap();
         assert_eq!(last["route"], route.as_str());
         assert_eq!(last["method"], method.as_str());
         assert_eq!(last["token_id"], "root");
-        assert_eq!(last["idempotency_key"], format!("key-{number}"));
         assert!(last["client"].as_str().unwrap().starts_with("127.0.0.1:"));
-        assert!(!text.contains(TOKEN));
+        assert!(both.iter().all(|text| !text.contains(TOKEN)));
     }
-    let before = fs::metadata(&path).unwrap().len();
+    let before = length(&path) + length(&refused);
     server.ask("GET /v1/status", &[], "").await;
-    assert_eq!(fs::metadata(&path).unwrap().len(), before, "who looks changes nothing");
+    assert_eq!(length(&path) + length(&refused), before, "who looks changes nothing");
     server.stop().await;
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().len()
+}
+
+/// Beyond its scope, beyond what it may ask, and with garbage: whatever it does.
+#[tokio::test]
+async fn a_token_that_is_refused_all_day_adds_nothing_to_what_was_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let settings = AdmissionSettings { refused_per_second: 0, ..AdmissionSettings::default() };
+    let server = Running::start_bounded(settings, AuditLog::open(&path, now).unwrap()).await;
+    let (_, read) = make(&server, r#"{"scope":"read"}"#).await;
+    let (_, pay) = make(&server, r#"{"scope":"pay","budget_sat":5}"#).await;
+    let before = length(&path);
+    let long = "k".repeat(20_000);
+    for number in 0..75 {
+        for (secret, key) in [(&read, "k"), (&read, &long), (&pay, "k"), (&pay, &long)] {
+            let answer = with(&server, secret, "POST /v1/payments", key, "{").await;
+            assert!(answer.status >= 400, "{number}");
+        }
+    }
+    assert_eq!(length(&path), before);
+    let refused = folder.path().join("audit.log.refused");
+    let lines = || fs::read_to_string(&refused).unwrap().lines().count();
+    assert_eq!(lines(), 200, "each token has a hundred lines");
+    assert!(length(&refused) < 200 * 400, "and no key fills them");
+    server.stop().await;
+    assert_eq!(lines(), 202, "the rest is told in a line for each");
 }
 
 #[tokio::test]
@@ -59,7 +96,7 @@ async fn a_line_tells_who_how_much_and_to_what() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.log");
     let server = Running::start_audited(AuditLog::open(&path, now).unwrap()).await;
-    let channel = strait_api::scripted::CHANNEL.to_string();
+    let channel = CHANNEL.to_string();
     let body = format!(r#"{{"channel_id":"{channel}","amount_msat":3}}"#);
     assert_eq!(server.post("/v1/payments", "k", &body).await.status, 200);
     let line: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -67,5 +104,22 @@ async fn a_line_tells_who_how_much_and_to_what() {
     assert_eq!(line["target"], channel.as_str());
     assert_eq!((line["code"].as_str(), line["status"].as_u64()), (Some("OK"), Some(200)));
     assert_eq!(line["at_ms"], 5_000);
+    assert!(line.get("channel_opener_msat").is_none());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_contracts_line_names_what_each_side_of_the_channel_puts_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let server = Running::start_audited(AuditLog::open(&path, now).unwrap()).await;
+    let (channel, module) = (CHANNEL.to_string(), MODULE.to_string());
+    let body = format!(
+        r#"{{"channel_id":"{channel}","module_hash":"{module}","collateral_opener_msat":5,"collateral_acceptor_msat":3}}"#
+    );
+    assert_eq!(server.post("/v1/contracts", "k", &body).await.status, 200);
+    let line: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let amounts = ["amount_msat", "channel_opener_msat", "channel_acceptor_msat"];
+    assert_eq!(amounts.map(|field| line[field].as_u64().unwrap()), [8, 5, 3]);
     server.stop().await;
 }

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::http::{Running, TOKEN};
+use crate::tokens::make;
 
 /// Reads until the text contains `part`.
 async fn read_until(stream: &mut TcpStream, text: &mut String, part: &str) {
@@ -42,6 +43,50 @@ async fn a_stream_gives_the_past_then_the_present_and_ends_with_the_server() {
     assert!(began.elapsed() < Duration::from_secs(9), "the stream held the server up");
     let mut rest = String::new();
     stream.read_to_string(&mut rest).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token_and_sends_nothing_after_that() {
+    let server = Running::start().await;
+    server.node.happen(EventKind::WalletChanged);
+    let (id, revoked) = make(&server, r#"{"scope":"read"}"#).await;
+    let (_, expired) = make(&server, r#"{"scope":"read"}"#).await;
+    let mut streams = Vec::new();
+    for secret in [&revoked, &expired] {
+        let token = format!("Authorization: Bearer {secret}");
+        let mut stream = server.send("GET /v1/events?from=1", &[&token], "").await;
+        let mut text = String::new();
+        read_until(&mut stream, &mut text, "id: 1").await;
+        streams.push((stream, text));
+    }
+    let mut root = open(&server, "/v1/events?from=1", &[]).await;
+    server.ask(&format!("DELETE /v1/tokens/{id}"), &[], "").await;
+    server.node.expire_tokens();
+    server.node.happen(EventKind::WalletChanged);
+    for ((mut stream, mut text), code) in streams.into_iter().zip(["UNAUTHORIZED", "TOKEN_EXPIRED"])
+    {
+        let ended = timeout(Duration::from_secs(60), stream.read_to_string(&mut text)).await;
+        ended.expect("the stream goes on").unwrap();
+        assert!(text.contains("event: error") && text.contains(code), "{text}");
+        assert!(!text.contains("id: 2"), "{text}");
+    }
+    read_until(&mut root, &mut String::new(), "id: 2").await;
+    drop(root);
+    server.stop().await;
+}
+
+/// No event comes that would be looked at.
+#[tokio::test]
+async fn a_silent_stream_ends_with_its_token_too() {
+    let server = Running::start().await;
+    let (_, secret) = make(&server, r#"{"scope":"read"}"#).await;
+    let token = format!("Authorization: Bearer {secret}");
+    let mut stream = server.send("GET /v1/events", &[&token], "").await;
+    let mut text = String::new();
+    read_until(&mut stream, &mut text, "\r\n\r\n").await;
+    server.node.expire_tokens();
+    read_until(&mut stream, &mut text, "TOKEN_EXPIRED").await;
+    server.stop().await;
 }
 
 #[tokio::test]

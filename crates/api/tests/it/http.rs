@@ -50,6 +50,11 @@ impl Running {
         Self::begin(answer_within, AdmissionSettings::default(), None).await
     }
 
+    /// With both.
+    pub(crate) async fn start_bounded(settings: AdmissionSettings, log: AuditLog) -> Self {
+        Self::begin(Duration::from_secs(20), settings, Some(log)).await
+    }
+
     pub(crate) async fn start_admitting(settings: AdmissionSettings) -> Self {
         Self::begin(Duration::from_secs(20), settings, None).await
     }

@@ -1,12 +1,17 @@
 //! Tokens over the wire: what each covers, what it is told, and what of it is written down.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use strait_api::scripted::CHANNEL;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::http::{Answer, Running, TOKEN};
 
 /// Makes a token and gives its id and secret.
-async fn make(server: &Running, body: &str) -> (String, String) {
+pub(crate) async fn make(server: &Running, body: &str) -> (String, String) {
     let json = "Content-Type: application/json";
     let made = server.ask("POST /v1/tokens", &[json], body).await;
     assert_eq!(made.status, 200, "{}", made.body);
@@ -16,7 +21,13 @@ async fn make(server: &Running, body: &str) -> (String, String) {
 }
 
 /// Asks with this token.
-async fn with(server: &Running, secret: &str, line: &str, key: &str, body: &str) -> Answer {
+pub(crate) async fn with(
+    server: &Running,
+    secret: &str,
+    line: &str,
+    key: &str,
+    body: &str,
+) -> Answer {
     let token = format!("Authorization: Bearer {secret}");
     let key = format!("Idempotency-Key: {key}");
     let headers = [token.as_str(), key.as_str(), "Content-Type: application/json"];
@@ -67,6 +78,44 @@ async fn a_token_that_is_wrong_revoked_or_expired_gets_nothing() {
     assert_eq!(code(&secret).await, "UNAUTHORIZED");
     let again = server.ask(&format!("DELETE /v1/tokens/{id}"), &[], "").await;
     assert_eq!(again.code(), "TOKEN_NOT_FOUND");
+    server.stop().await;
+}
+
+/// Sends a payment's head, and waits until the server asks for the body.
+async fn begin_payment(server: &Running, secret: &str, length: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "POST /v1/payments HTTP/1.1\r\nHost: node\r\nConnection: close\r\nExpect: 100-continue\r\n\
+         Authorization: Bearer {secret}\r\nIdempotency-Key: late\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    let read = timeout(Duration::from_secs(60), stream.read_exact(&mut go_on)).await;
+    read.expect("the server asks for the body").unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+#[tokio::test]
+async fn a_body_that_comes_after_its_token_ended_does_nothing() {
+    let server = Running::start().await;
+    let (before, body) = (server.node.spendable(), payment(1));
+    let (id, revoked) = make(&server, r#"{"scope":"pay","budget_sat":5}"#).await;
+    let (_, expired) = make(&server, r#"{"scope":"pay","budget_sat":5}"#).await;
+    let mut late = Vec::new();
+    for secret in [&revoked, &expired] {
+        late.push(begin_payment(&server, secret, body.len()).await);
+    }
+    server.ask(&format!("DELETE /v1/tokens/{id}"), &[], "").await;
+    server.node.expire_tokens();
+    for (mut stream, code) in late.into_iter().zip(["UNAUTHORIZED", "TOKEN_EXPIRED"]) {
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(Answer::parse(&answer).code(), code);
+    }
+    assert_eq!(server.node.spendable(), before, "nothing was paid");
     server.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use strait_engine::{
     Answer, ChannelStage, CloseMode, Command, CommandError, Input, PeerLink, Report,
 };
-use strait_primitives::{ChannelId, CommitmentNumber, NodeId};
+use strait_primitives::{ChannelId, CommitmentNumber, Millis, NodeId};
 use strait_wire::{Fault, FaultCode, Hello, Message, Note, RequestTurn};
 
 use crate::node::{Node, chain};
@@ -150,6 +150,43 @@ fn the_peer_of_a_live_channel_is_kept_by_both_and_let_go_after_it() {
         assert_eq!(view.map(|view| view.stage), Some(ChannelStage::Closed));
         assert_eq!(world.node(who).kept, [], "{who:?}");
     }
+}
+
+/// A clock that was set back by a day made this node wait a day for a peer that says nothing more.
+#[test]
+fn a_peer_that_hangs_is_hung_up_on_in_time_though_the_clock_was_set_back() {
+    let (mut world, channel) = World::open();
+    let bob = world.bob.id();
+    world.wait(Millis(1));
+    world.ask(Alice, pay(key(1), channel, 1_000));
+    world.alice.outbox.clear();
+    world.wait(Millis(10_000));
+    world.now = world.now.before(Millis(86_400_000));
+    world.wait(Millis(0));
+    world.wait(Millis(10_000));
+    assert_eq!(world.alice.hung_up, [], "it has had twenty seconds");
+    world.wait(Millis(11_000));
+    assert_eq!(world.alice.hung_up, [bob]);
+}
+
+#[test]
+fn a_peer_whose_channel_nobody_has_funded_is_not_looked_for() {
+    let mut world = World::funded();
+    let [alice, bob] = BOTH.map(|who| world.node(who).id());
+    let asked = world.opening(Alice, key(1));
+    assert!(world.done(Alice, asked).is_ok());
+    let funding = world.alice.broadcasts.remove(0);
+    assert_eq!(world.alice.kept, [bob], "who opens it has the wish");
+    assert_eq!(world.bob.kept, []);
+    world.restart(Bob);
+    assert_eq!(world.bob.kept, [], "a start makes no difference");
+    world.connect();
+    world.settle();
+    world.mine(&[funding]);
+    assert_eq!(world.bob.kept, [alice], "a block vouches for it");
+    world.bob.kept.clear();
+    world.restart(Bob);
+    assert_eq!(world.bob.kept, [alice]);
 }
 
 #[test]

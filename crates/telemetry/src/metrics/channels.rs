@@ -40,34 +40,35 @@ pub(super) struct ChannelMetrics {
 impl ChannelMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
+        r.about("Channels and money");
         Self {
             created: r.counter("strait_channels_created_total", "Channels opened or accepted."),
             settled: r.counter(
                 "strait_channels_settled_total",
-                "Channels whose every output was settled at depth, and which were then forgotten.",
+                "Channels whose every output was settled at depth. The node forgets them then.",
             ),
             by_phase: r.gauges::<ChannelPhase>("strait_channels", "Channels by state."),
             balance: r.gauges::<Side>(
                 "strait_channel_balance_sat",
-                "Balance in channels that are not settled yet, in satoshis, by side.",
+                "Balance in channels that are not settled yet, live contracts counted as they stand.",
             ),
             payments: r.counters::<Direction>(
                 "strait_payments_total",
-                "Irrevocable payments by direction.",
+                "Irrevocable payments.",
             ),
             payment_latency: r.histogram(
                 "strait_payment_latency_seconds",
-                "Time from the request of a payment until it is irrevocable.",
+                "From the request of a payment, or of a batch, until it is irrevocable.",
                 &PAYMENT_SECONDS,
             ),
             round_operations: r.histogram(
                 "strait_round_operations",
-                "Operations in one round of a channel.",
+                "Operations in one round.",
                 &ROUND_OPERATIONS,
             ),
             force_closes: r.counters::<ForceCloseReason>(
                 "strait_force_closes_total",
-                "Force closes that this node decided on, by reason.",
+                "Force closes that this node decided on.",
             ),
             funding_spent: r.counters::<FundingSpender>(
                 "strait_channel_funding_spent_total",
@@ -79,19 +80,19 @@ impl ChannelMetrics {
             ),
             claims_pending: r.gauge(
                 "strait_claims_pending",
-                "Outputs on chain with a claim broadcast and none mined.",
+                "Outputs of commitments on chain for which a claim was broadcast and none is mined.",
             ),
             wallet_balance: r.gauges::<WalletBalance>(
                 "strait_wallet_balance_sat",
-                "On-chain balance of the wallet, in satoshis, by kind.",
+                "Coins of the wallet.",
             ),
             fee_reserve: r.gauge(
                 "strait_fee_reserve_required_sat",
-                "Satoshis that force closing every channel at once would need in fees.",
+                "What force closing every channel at once would need in fees, each with its locks and room for ten more.",
             ),
             reserve_available: r.gauge(
                 "strait_fee_reserve_available_sat",
-                "Satoshis in confirmed coins that could pay the fees of force closes.",
+                "What there is to pay force closes with: confirmed coins that bring more than they cost at the reserve's rate. Less than is required means that a close may not confirm; no channel is opened and no lock taken on until there is more.",
             ),
             reserve_coins: r.gauge(
                 "strait_fee_reserve_coins",
@@ -99,7 +100,7 @@ impl ChannelMetrics {
             ),
             reserve_coins_required: r.gauge(
                 "strait_fee_reserve_coins_required",
-                "How many such coins closing every channel at once would need.",
+                "How many such coins closing every channel at once would need, ten at most: with fewer, closes wait for each other's change, a block each.",
             ),
         }
     }

@@ -22,24 +22,25 @@ pub(super) struct CopyMetrics {
 impl CopyMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
+        r.about("Copies of the log");
         Self {
             backup_taken: r.gauge(
                 "strait_backup_last_success_timestamp_seconds",
-                "When the last backup was taken, in seconds since 1970-01-01 UTC; 0 without one.",
+                "When the last backup was taken, in seconds since 1970; 0 without one. It counts once it is where it belongs.",
             ),
             backup_bytes: r.gauge("strait_backup_last_bytes", "Bytes of the last backup."),
             ship_lag: r.seconds(
                 "strait_ship_lag_seconds",
-                "How long ago the shipped log held the whole log; 0 if it does, or none is shipped.",
+                "How long ago the shipped log held the whole log: what would be lost with the disk now. 0 if it does, or if none is shipped.",
             ),
             ship_head: r.gauge(
                 "strait_ship_head",
-                "Last event that a restore from the shipped log would bring back.",
+                "The last event that a restore from the shipped log would bring back; 0 while there is no base.",
             ),
-            ship_errors: r.counter("strait_ship_errors_total", "Failures to ship the log."),
+            ship_errors: r.counter("strait_ship_errors_total", "Failures to ship the log. It is tried again after 5 seconds at most, and /health/ready names the component ship as degraded meanwhile."),
             ship_same_disk: r.gauge(
                 "strait_ship_same_disk",
-                "1 while the shipped log lies on the disk of the log itself.",
+                "1 while ship.folder lies on the disk of the log itself: a lost disk would take both. /health/ready names ship as degraded, and passes.",
             ),
         }
     }

@@ -3,8 +3,8 @@
 use prometheus::{IntCounterVec, IntGaugeVec};
 use strait_primitives::Timestamp;
 
-use super::labels::Label;
-use super::registry::Registrar;
+use super::labels::{Label, labels};
+use super::registry::{Bounded, Registrar};
 use super::{Metrics, gauge_value};
 
 /// Metrics of the edge.
@@ -14,59 +14,38 @@ pub(super) struct EdgeMetrics {
     certificate: IntGaugeVec,
 }
 
-/// Why a request was let no further.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApiRefusal {
-    /// It showed no token, or none that is good.
-    Unauthorized,
-    /// Its token is not good for it.
-    Forbidden,
-    /// Its token has expired.
-    Expired,
-    /// Its token may not spend so much.
-    Budget,
-    /// Its caller asks too often.
-    RateLimited,
-    /// It has more bytes than it may.
-    TooLarge,
-}
-
-impl Label for ApiRefusal {
-    const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::Expired,
-        Self::Budget,
-        Self::RateLimited,
-        Self::TooLarge,
-    ];
-
-    fn value(self) -> &'static str {
-        match self {
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::Expired => "expired",
-            Self::Budget => "budget",
-            Self::RateLimited => "rate_limited",
-            Self::TooLarge => "too_large",
-        }
+labels! {
+    /// Why a request was let no further.
+    ApiRefusal, "reason" {
+        /// It showed no token, or none that is good.
+        Unauthorized = "unauthorized",
+        /// Its token is not good for it.
+        Forbidden = "forbidden",
+        /// Its token has expired.
+        Expired = "expired",
+        /// Its token may not spend so much.
+        Budget = "budget",
+        /// Its caller asks too often.
+        RateLimited = "rate_limited",
+        /// It has more bytes than it may.
+        TooLarge = "too_large",
     }
 }
 
 impl EdgeMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
+        r.about("Requests");
         Self {
             refused: r.counters::<ApiRefusal>(
                 "strait_api_refused_total",
-                "Requests over HTTP that were let no further, by reason.",
+                "Requests to the REST interface that were let no further.",
             ),
             // No series without TLS: a zero would be a certificate that expired long ago.
-            certificate: r.infos(
+            certificate: r.gauges_by(
                 "strait_tls_certificate_expiry_timestamp_seconds",
-                "When the interface's certificate expires, in seconds since 1970.",
-                &[],
+                "When the interface's certificate expires.",
+                Bounded { labels: Vec::new(), appears: "with TLS" },
             ),
         }
     }

@@ -3,95 +3,47 @@
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 use strait_primitives::Sats;
 
-use super::labels::Label;
+use super::labels::{Label, labels};
 use super::registry::Registrar;
 use super::{Direction, Metrics, gauge_value};
 
-/// Where a lock in use stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockPhase {
-    /// Sent, and not accepted yet.
-    Proposed,
-    /// Sent, and in both sides' commitments.
-    Standing,
-    /// Received, and nothing is decided.
-    Arrived,
-    /// Received, for the user to decide.
-    Held,
-    /// Received, and passed on.
-    Forwarding,
-    /// Its preimage is known.
-    Claiming,
-    /// Received, and on its way back.
-    Cancelling,
-}
-
-impl Label for LockPhase {
-    const NAME: &'static str = "state";
-    const ALL: &'static [Self] = &[
-        Self::Proposed,
-        Self::Standing,
-        Self::Arrived,
-        Self::Held,
-        Self::Forwarding,
-        Self::Claiming,
-        Self::Cancelling,
-    ];
-
-    fn value(self) -> &'static str {
-        match self {
-            Self::Proposed => "proposed",
-            Self::Standing => "standing",
-            Self::Arrived => "arrived",
-            Self::Held => "held",
-            Self::Forwarding => "forwarding",
-            Self::Claiming => "claiming",
-            Self::Cancelling => "cancelling",
-        }
+labels! {
+    /// Where a lock in use stands.
+    LockPhase, "state" {
+        /// Sent, and not accepted yet.
+        Proposed = "proposed",
+        /// Sent, and in both sides' commitments.
+        Standing = "standing",
+        /// Received, and nothing is decided.
+        Arrived = "arrived",
+        /// Received, for the user to decide.
+        Held = "held",
+        /// Received, and passed on.
+        Forwarding = "forwarding",
+        /// Its preimage is known.
+        Claiming = "claiming",
+        /// Received, and on its way back.
+        Cancelling = "cancelling",
     }
 }
 
-/// Why this node gives a received lock back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LockReturn {
-    /// Its expiry is too near, or came too near.
-    Expired,
-    /// Too small, too far in time, or over a quota.
-    Unwanted,
-    /// What passed it on came back.
-    Downstream,
-    /// No channel can carry it on.
-    NoRoute,
-    /// Its amount or expiry leaves this node too little for passing it on.
-    Terms,
-    /// Its user does not want it.
-    Declined,
-    /// Anything else.
-    Other,
-}
-
-impl Label for LockReturn {
-    const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[
-        Self::Expired,
-        Self::Unwanted,
-        Self::Downstream,
-        Self::NoRoute,
-        Self::Terms,
-        Self::Declined,
-        Self::Other,
-    ];
-
-    fn value(self) -> &'static str {
-        match self {
-            Self::Expired => "expired",
-            Self::Unwanted => "unwanted",
-            Self::Downstream => "downstream",
-            Self::NoRoute => "no_route",
-            Self::Terms => "terms",
-            Self::Declined => "declined",
-            Self::Other => "other",
-        }
+labels! {
+    /// Why this node gives a received lock back.
+    LockReturn, "reason" {
+        /// Its expiry is too near, or came too near.
+        Expired = "expired",
+        /// Too small, too far in time, or over a quota.
+        Unwanted = "unwanted",
+        /// What passed it on came back.
+        Downstream = "downstream",
+        /// No channel can carry it on.
+        NoRoute = "no_route",
+        /// Its amount or expiry leaves this node too little for passing it on.
+        Terms = "terms",
+        /// Its user does not want it.
+        Declined = "declined",
+        /// Anything else.
+        Other = "other",
     }
 }
 
@@ -111,23 +63,24 @@ pub(super) struct LockMetrics {
 impl LockMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
+        r.about("Locks");
         Self {
-            in_use: r.gauges::<LockPhase>("strait_locks", "Locks in use by state."),
-            value: r.gauges::<Direction>(
-                "strait_locks_value_sat",
-                "What locks in use hold, in satoshis, by direction.",
+            in_use: r.gauges::<LockPhase>(
+                "strait_locks",
+                "Locks in use by state, of all channels. What is held waits for this node's user.",
             ),
+            value: r.gauges::<Direction>("strait_locks_value_sat", "What locks in use hold."),
             offered: r.counters::<Direction>(
                 "strait_locks_offered_total",
-                "Locks that a proposed or accepted round adds, by direction.",
+                "Locks that rounds add, counted when the round is proposed or accepted.",
             ),
             claimed: r.counters::<Direction>(
                 "strait_locks_claimed_total",
-                "Locks that a proposed or accepted round claims, by the lock's direction.",
+                "Locks that rounds claim, by who offered the lock.",
             ),
             cancelled: r.counters::<Direction>(
                 "strait_locks_cancelled_total",
-                "Locks that a proposed or accepted round gives back, by the lock's direction.",
+                "Locks that rounds give back, by who offered the lock.",
             ),
             forwarded: r.counter(
                 "strait_locks_forwarded_total",
@@ -135,7 +88,7 @@ impl LockMetrics {
             ),
             returned: r.counters::<LockReturn>(
                 "strait_locks_returned_total",
-                "Received locks that this node decided to give back, by reason.",
+                "Received locks that this node decided to give back.",
             ),
             expired: r.counter(
                 "strait_locks_expired_total",

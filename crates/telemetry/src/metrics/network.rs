@@ -57,10 +57,12 @@ pub(super) struct NetworkMetrics {
 impl NetworkMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
+        r.about("Network");
         Self {
-            messages_sent: r.counter("strait_messages_sent_total", "Messages sent to peers."),
+            messages_sent: r
+                .counter("strait_messages_sent_total", "Messages of the protocol sent to peers."),
             messages_received: r
-                .counter("strait_messages_received_total", "Messages received from peers."),
+                .counter("strait_messages_received_total", "Messages of the protocol from peers."),
             peers_connected: r.gauge("strait_peers_connected", "Peers connected now."),
             frames: r
                 .counters::<Direction>("strait_net_frames_total", "Frames on streams of peers."),

@@ -41,17 +41,17 @@ labels! {
 }
 
 labels! {
-    /// What must happen before a block.
+    /// What happens at the deadline.
     DeadlineKind, "kind" {
-        /// The user claims a lock that is held.
+        /// A lock goes back, unless its user claims it before.
         HeldLock = "held_lock",
-        /// The peer lets a lock be claimed.
+        /// A channel is closed by force, because the peer does not let a lock be claimed.
         ClaimedLock = "claimed_lock",
-        /// The peer gives a lock back.
+        /// A channel is closed by force, because a sent lock is over and the peer does not give it back.
         SentLock = "sent_lock",
-        /// A lock is claimed on chain.
+        /// The offerer may take back a lock that this node claims on chain.
         Claim = "claim",
-        /// A thief is punished on chain.
+        /// A thief may take what this node takes from them.
         Penalty = "penalty",
     }
 }
@@ -67,18 +67,16 @@ pub(super) struct ProgressMetrics {
 impl ProgressMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
-        let deadlines = r.levels::<DeadlineKind>(
-            "strait_deadline_blocks",
-            "Blocks until the nearest deadline of a kind; infinite if there is none.",
-        );
-        for kind in DeadlineKind::ALL {
-            deadlines.with_label_values(&[kind.value()]).set(f64::INFINITY);
-        }
+        r.about("Channels and money");
         Self {
             openings: r
                 .gauges::<OpeningStep>("strait_openings", "Openings under way by their step."),
             closes: r.gauges::<CloseStep>("strait_closes", "Closes under way by their step."),
-            deadlines,
+            deadlines: r.levels::<DeadlineKind>(
+                "strait_deadline_blocks",
+                "Blocks until the nearest deadline of a kind, less than 0 if it is past, infinite if there is none.",
+                f64::INFINITY,
+            ),
         }
     }
 }

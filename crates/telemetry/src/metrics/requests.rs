@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
 
+use super::facts::{LabelFacts, LabelValues};
 use super::labels::Label;
-use super::registry::Registrar;
+use super::registry::{Bounded, Registrar};
 use super::{CommandName, EffectKind, Metrics, Queue, gauge_value};
 
 /// Seconds a command may take: look-ups need less than 1 ms, an opening waits for the peer.
@@ -29,39 +30,54 @@ pub(super) struct RequestMetrics {
 impl RequestMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
+        r.about("Requests");
         Self {
             command: r.histograms::<CommandName>(
                 "strait_command_duration_seconds",
-                "Time from a command until its answer, refusals included, by command.",
+                "From a command to the engine until its answer, refusals included. Its _count is the rate of commands.",
                 &COMMAND_SECONDS,
             ),
             refused: r.counters::<CommandName>(
                 "strait_commands_refused_total",
-                "Commands that the node refused, by command.",
+                "Commands that the node refused.",
             ),
             waiting: r.gauge("strait_commands_waiting", "Commands that wait for their answer."),
             queues: r.gauges::<Queue>("strait_queue_length", "Entries that wait in a queue."),
             decision: r.histogram(
                 "strait_decision_duration_seconds",
-                "Time to decide one batch of inputs: checks, folding, contract calls, signatures.",
+                "Deciding one batch of inputs: checks, folding, contract calls, signatures.",
                 &BATCH_SECONDS,
             ),
             effects: r.histogram(
                 "strait_effect_duration_seconds",
-                "Time to let the effects of one durable batch happen.",
+                "Letting the effects of one durable batch happen: messages, answers, broadcasts.",
                 &BATCH_SECONDS,
             ),
             effects_by_kind: r.counters::<EffectKind>(
                 "strait_effects_total",
-                "Effects of durable decisions by kind.",
+                "Effects of durable decisions.",
             ),
             api: r.counters_by(
                 "strait_api_requests_total",
-                "Answered requests over HTTP by route, method and status code.",
-                &["route", "method", "status"],
+                "Answered requests to the REST interface.",
+                Bounded { labels: api_labels(), appears: "with its first request" },
             ),
         }
     }
+}
+
+/// The labels of requests over HTTP.
+fn api_labels() -> Vec<LabelFacts> {
+    let methods = ["GET", "POST", "PATCH", "DELETE"].map(|method| (method, "This method."));
+    let methods = methods.into_iter().chain([("other", "Any other.")]).collect();
+    vec![
+        LabelFacts::described(
+            "route",
+            "the pattern of the path, `/v1/channels/{channel_id}`, or `none`",
+        ),
+        LabelFacts { name: "method", values: LabelValues::Listed(methods) },
+        LabelFacts::described("status", "the status of the answer, a code of HTTP"),
+    ]
 }
 
 impl Metrics {

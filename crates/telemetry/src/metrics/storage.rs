@@ -30,35 +30,36 @@ pub(super) struct StorageMetrics {
 impl StorageMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
+        r.about("Event log");
         Self {
             derivation: r.histogram(
                 "strait_derivation_duration_seconds",
-                "Time to derive the node's state from its event log at a start.",
+                "Deriving the node's state from its log: one observation for each start.",
                 &DERIVATION_SECONDS,
             ),
             events_derived: r.counter(
                 "strait_events_derived_total",
-                "Events read back and folded at a start, after the newest snapshot.",
+                "Events read back and folded at the start, after the newest snapshot.",
             ),
             size: r
-                .gauge("strait_event_log_size_bytes", "Bytes the event log takes on its medium."),
+                .gauge("strait_event_log_size_bytes", "Bytes of the log's files. They are written over before they grow, so it rises in steps."),
             disk_free: r.gauge(
                 "strait_disk_free_bytes",
-                "Bytes free on the disk that the event log lies on.",
+                "Bytes free on the disk that the log lies on.",
             ),
             disk_low: r.gauge(
                 "strait_disk_low",
-                "1 while too little of the disk is free and nothing new is begun, 0 otherwise.",
+                "1 while less than store.free_bytes_min is free, and until a quarter more is: the node begins nothing new.",
             ),
-            appended: r.counter("strait_events_appended_total", "Events made durable in the log."),
+            appended: r.counter("strait_events_appended_total", "Events made durable."),
             append: r.histogram(
                 "strait_append_duration_seconds",
-                "Time to make one batch of events durable.",
+                "Making one batch durable.",
                 &APPEND_SECONDS,
             ),
             batch: r.histogram(
                 "strait_append_batch_events",
-                "Events in one batch made durable.",
+                "Events in one batch.",
                 &BATCH_EVENTS,
             ),
         }

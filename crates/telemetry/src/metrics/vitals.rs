@@ -15,6 +15,18 @@ impl Label for Component {
     fn value(self) -> &'static str {
         self.name()
     }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Store => "The log.",
+            Self::Chain => "The chain backend.",
+            Self::Wallet => "The coins on the chain.",
+            Self::Contracts => "The machine that runs contracts.",
+            Self::Network => "Connections to peers.",
+            Self::Api => "The REST interface.",
+            Self::Ship => "The log in a second folder.",
+        }
+    }
 }
 
 /// Metrics of health.
@@ -29,17 +41,24 @@ pub(super) struct VitalMetrics {
 impl VitalMetrics {
     /// Registers them.
     pub(super) fn register(r: &Registrar) -> Self {
+        r.about("Event log");
+        let log_head = r.gauge(
+            "strait_log_head",
+            "Place of the last durable event. It only grows; two copies of a node that tell different places are not at the same point.",
+        );
+        let fenced = r.gauge(
+            "strait_fenced",
+            "1 from the moment another process has taken the log over: this one decides nothing more and ends.",
+        );
+        r.about("Health");
         Self {
             components: r.gauges::<Component>(
                 "strait_component_health",
-                "How a part stands: 0 healthy, 1 degraded, 2 unhealthy, starting, behind or halted.",
+                "How a part stands. 0 healthy: fewer than 5 % errors in the last minute. 1 degraded: up to 10 %, or something waits for the operator. 2: more errors, or starting, behind or halted.",
             ),
-            ready: r.gauge("strait_ready", "1 if the node can serve now, 0 otherwise."),
-            log_head: r.gauge("strait_log_head", "Place of the last durable event in the log."),
-            fenced: r.gauge(
-                "strait_fenced",
-                "1 if another process took the log over and this one must end, 0 otherwise.",
-            ),
+            ready: r.gauge("strait_ready", "1 if /health/ready says yes, 0 otherwise."),
+            log_head,
+            fenced,
         }
     }
 }

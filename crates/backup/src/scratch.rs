@@ -55,8 +55,8 @@ impl Scratch {
     /// Shows that its process lives. `None` if who removes what the dead left was quicker.
     fn hold(self) -> io::Result<Option<Self>> {
         match self.lock.try_lock() {
-            Ok(()) => Ok(Some(self)),
-            Err(TryLockError::WouldBlock) => Ok(None),
+            Ok(()) if self.path("lock").exists() => Ok(Some(self)),
+            Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
@@ -74,8 +74,9 @@ impl Scratch {
             if path == self.folder || !is_named || !found.is_dir() || found.uid() != owner {
                 continue;
             }
-            let lock = File::open(path.join("lock"));
-            if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // Held while they go, so that nobody believes that they stay.
+            let Ok(lock) = File::open(path.join("lock")) else { continue };
+            if lock.try_lock().is_ok() {
                 fs::remove_dir_all(&path)?;
             }
         }

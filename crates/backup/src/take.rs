@@ -118,13 +118,14 @@ pub fn take(order: &Order<'_>) -> Result<Manifest, TakeError> {
         return Err(BackupError::Exists { path }.into());
     }
     check_continues(order)?;
-    check_room(order)?;
     let name = order.file.file_name().unwrap_or_default().to_string_lossy();
     let plain_parent = match order.seal.seal_to() {
         None => durable::folder_of(order.file),
         Some(_) => order.scratch,
     };
+    // What the dead left there is gone before room is looked for.
     let scratch = Scratch::make(plain_parent, "backup")?;
+    check_room(order)?;
     let plain = scratch.path("plain.db");
     let beside = modules::all(order.data_dir).map_err(PlaceError::of(order.data_dir))?;
     let copied = back_up(order.data_dir, &plain, order.now, &beside)?;

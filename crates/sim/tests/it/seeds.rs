@@ -36,7 +36,7 @@ fn a_run_does_what_it_is_for() {
     let payments: u64 = reports.iter().map(|r| count(r.payments)).sum();
     let channels: u64 = reports.iter().map(|r| count(r.channels)).sum();
     assert!(channels >= 8 && payments > 500, "{channels} channels, {payments} payments");
-    assert!(sum(&|r| count(r.by_tokens)) > 50, "tokens must have paid");
+    assert!(sum(&|r| count(r.by_tokens)) > 10, "tokens must have paid");
 }
 
 #[test]

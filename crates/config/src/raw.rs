@@ -141,8 +141,9 @@ section! {
         /// Peers that are dialled at once; whoever was due first goes first. Fewer find a peer later when many are away, more take
         /// that many sockets when the node starts.
         dials_max: u64 = 256, number("dials", 1, 1_024);
-        /// Connections of others that may be in their handshakes at once. Fewer are easier to use up, more cost that many key
-        /// agreements in the same moment.
+        /// Connections of others that may be in their handshakes at once: over TCP, over QUIC, and again of hosts that a peer with
+        /// a channel came from last. One host has four at most. Fewer are easier to use up, more cost that many key agreements in
+        /// the same moment.
         handshakes_max: u64 = 64, number("connections", 1, 1_024);
         /// Connections that one IPv4 address, or 64 bits of an IPv6 one, may begin; loopback is exempt. More makes it cheaper to
         /// keep the node busy with handshakes.

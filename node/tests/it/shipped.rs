@@ -2,8 +2,8 @@
 //!
 //! Goal: what comes back is the log as it was, at the place that it names. Method: two nodes pay in batches at a steady rate;
 //! a backup is taken and proved meanwhile; the node is killed; log, backup and shipped log are folded and compared, and each
-//! copy becomes a node again. The short form pays a few seconds; with `STRAIT_LONG=1`, in release, a minute at 5,000 payments
-//! a second. Both print what was measured: `docs/recovery.md` has the figures.
+//! copy becomes a node again. The short form pays a few seconds; with `STRAIT_LONG=1`, a minute at 5,000 payments
+//! a second, for which `STRAIT_BIN` names a release. Both print what was measured: `docs/recovery.md` has the figures.
 
 use std::ffi::OsStr;
 use std::fs;

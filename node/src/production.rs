@@ -146,6 +146,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         contracts: Arc::clone(&contracts),
         files: parts.files,
         reader,
+        past: Arc::default(),
         net: net.clone(),
         health: Arc::clone(&health),
         settings: Arc::clone(&settings),

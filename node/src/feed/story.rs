@@ -1,6 +1,7 @@
 //! From a record of the log to what it means to a user.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use strait_api_types::{ChannelOutcome, Event, EventKind, LockChange};
 use strait_channel::{ChannelEvent, ContractChange, Spender, contract_party, txid_of};
@@ -12,7 +13,7 @@ use strait_wire::{Operation, Operations};
 use thiserror::Error;
 
 use super::locks;
-use super::past::Past;
+use super::past::{Known, Past};
 
 /// How far back the beginning of a round, or of a contract, is looked for, in events.
 pub(super) const LOOK_BACK: u64 = 100_000;
@@ -43,29 +44,25 @@ pub(super) struct Story {
     reader: Reader,
     begun: BTreeMap<ChannelId, Begun>,
     /// Channels and contracts of which the stream itself has told, or that were looked up.
-    known: Past,
-    /// Whether what began before the stream was looked up.
-    lookup: Lookup,
-}
-
-/// Whether something was looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lookup {
-    Ahead,
-    Done,
+    known: Known,
+    /// Where what began before the stream is looked up.
+    past: Arc<Past>,
+    /// The first record that was told.
+    begins: Option<EventSeq>,
 }
 
 impl Story {
-    pub(super) const fn new(reader: Reader) -> Self {
-        Self { reader, begun: BTreeMap::new(), known: Past::new(), lookup: Lookup::Ahead }
+    pub(super) const fn new(reader: Reader, past: Arc<Past>) -> Self {
+        Self { reader, begun: BTreeMap::new(), known: Known::new(), past, begins: None }
     }
 
     /// What a record tells, if it tells users anything.
     pub(super) fn tell(&mut self, record: &Record) -> Result<Option<Event>, StoryError> {
+        let begins = *self.begins.get_or_insert(record.seq);
         let event = decode(record)?;
         let (kind, locks) = match ended_round(&event) {
             Some((channel, number, proposer)) => {
-                self.tell_end(record.seq, channel, number, proposer)?
+                self.tell_end(record.seq, begins, (channel, number, proposer))?
             }
             None => (self.tell_beside_rounds(event), Vec::new()),
         };
@@ -160,12 +157,11 @@ impl Story {
     fn tell_end(
         &mut self,
         seq: EventSeq,
-        channel: ChannelId,
-        number: CommitmentNumber,
-        proposer: Side,
+        begins: EventSeq,
+        (channel, number, proposer): (ChannelId, CommitmentNumber, Side),
     ) -> Result<(Option<EventKind>, Vec<LockChange>), StoryError> {
         let Some(begun) = self.round(seq, channel, number)? else { return Ok((None, Vec::new())) };
-        self.recall(seq, channel, begun.operations.as_slice())?;
+        self.recall(begins, channel, begun.operations.as_slice())?;
         let locks = locks::changes(channel, proposer, begun.operations.as_slice());
         let kind = self.tell_round(channel, &begun, proposer);
         let kind = kind.or_else(|| {
@@ -175,26 +171,33 @@ impl Story {
         Ok((kind, locks))
     }
 
-    /// Looks up, once, what began before the stream did, if a round cannot be told without it.
+    /// Looks up what began before the stream did, if a round cannot be told without it.
     fn recall(
         &mut self,
-        seq: EventSeq,
+        begins: EventSeq,
         channel: ChannelId,
         operations: &[Operation],
     ) -> Result<(), StoryError> {
-        let is_known = |operation: &Operation| match operation {
-            Operation::OpenContract { contract } => self.known.module(contract).is_some(),
-            Operation::SettleContract { .. } => self.known.party(&channel).is_some(),
-            Operation::Pay { .. }
-            | Operation::AddLock { .. }
-            | Operation::ClaimLock { .. }
-            | Operation::CancelLock { .. }
-            | Operation::RaiseHeight { .. }
-            | Operation::Act { .. } => true,
-        };
-        if self.lookup == Lookup::Ahead && !operations.iter().all(is_known) {
-            self.lookup = Lookup::Done;
-            self.known.add(Past::before(&self.reader, seq)?);
+        let (mut contracts, mut is_known) = (Vec::new(), true);
+        for operation in operations {
+            match operation {
+                Operation::OpenContract { contract } if self.known.module(contract).is_none() => {
+                    contracts.push(*contract);
+                }
+                Operation::SettleContract { .. } => {
+                    is_known = is_known && self.known.party(&channel).is_some();
+                }
+                Operation::OpenContract { .. }
+                | Operation::Pay { .. }
+                | Operation::AddLock { .. }
+                | Operation::ClaimLock { .. }
+                | Operation::CancelLock { .. }
+                | Operation::RaiseHeight { .. }
+                | Operation::Act { .. } => {}
+            }
+        }
+        if !is_known || !contracts.is_empty() {
+            self.known.add(self.past.before(&self.reader, begins, channel, &contracts)?);
         }
         Ok(())
     }

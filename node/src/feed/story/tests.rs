@@ -132,7 +132,12 @@ fn log() -> Vec<Logged> {
 
 /// All that is told from a place on.
 fn told(reader: &Reader, from: u64) -> Vec<Event> {
-    let mut story = Story::new(reader.clone());
+    told_with(&Arc::default(), reader, from)
+}
+
+/// As [`told`], by one of the streams that share what they look up.
+fn told_with(past: &Arc<Past>, reader: &Reader, from: u64) -> Vec<Event> {
+    let mut story = Story::new(reader.clone(), Arc::clone(past));
     let records = reader.read_from(EventSeq::new(from), 100).unwrap();
     records.iter().filter_map(|record| story.tell(record).unwrap()).collect()
 }
@@ -192,4 +197,27 @@ fn what_began_before_the_log_does_is_known_from_a_snapshot() {
         panic!("{kinds:?}")
     };
     assert_eq!((module_hash.as_str(), *holder_msat), (MODULE.to_string().as_str(), OURS.to_msat()));
+}
+
+/// Each page that began at such a round decoded both snapshots: many at once filled the memory and kept the processor.
+#[test]
+fn however_many_streams_begin_late_each_snapshot_is_decoded_once() {
+    for (snapshots, decoded) in [(&[(AGREED, AGREED)][..], 1), (&[(2, 2), (7, AGREED)], 2)] {
+        let (_folder, store) = written(Options::default(), snapshots);
+        let (reader, past) = (store.reader(), Arc::default());
+        let whole = told(&reader, 1);
+        std::thread::scope(|scope| {
+            for number in 0..32 {
+                let (from, reader, past, whole) = (7 - number % 4, &reader, &past, &whole);
+                scope.spawn(move || {
+                    let late: Vec<_> = whole.iter().filter(|event| event.seq >= from).collect();
+                    let told = told_with(past, reader, from);
+                    assert_eq!(told.iter().collect::<Vec<_>>(), late, "from {from}");
+                });
+            }
+        });
+        let (snapshots_decoded, pieces) = past.work();
+        assert_eq!(snapshots_decoded, decoded, "{snapshots:?}");
+        assert!(pieces <= 1, "no event is read twice");
+    }
 }

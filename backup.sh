@@ -42,7 +42,8 @@ usage() {
     '' \
     'A backup is refused when the newest one is of another node, or reaches further than the log does now: after a' \
     'restore, begin a new folder, and keep the old one. Never start two nodes on one seed. `verify` says the same of a sound' \
-    'backup that is not the node'"'"'s, or reaches further than the node does: exit code 3, unless --alone.' \
+    'backup that is not the node'"'"'s, reaches further than the node does, or is older than all that the node still has: exit' \
+    'code 3, unless --alone.' \
     '' \
     'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused so that nothing is lost, 4 another run is at work.' \
     '' \

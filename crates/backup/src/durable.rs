@@ -6,9 +6,14 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
+use rustix::fs::{Mode, OFlags};
+
+use crate::regular;
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 1 << 20;
+/// How a folder is opened whose names are to be durable.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Opens a new file for its owner alone.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
@@ -52,12 +57,13 @@ pub(crate) fn draft_of(path: &Path) -> PathBuf {
 
 /// Makes the name of a file durable.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
+    // What is no folder is an error, and no pipe to wait at.
+    File::from(rustix::fs::open(folder_of(path), FOLDER, Mode::empty())?).sync_all()
 }
 
 /// The length and the SHA-256 of a file, in hexadecimal digits as `sha256sum` prints them.
 pub(crate) fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
+    let mut file = regular::open(path)?;
     let mut engine = sha256::Hash::engine();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut length = 0_u64;

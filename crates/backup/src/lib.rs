@@ -16,6 +16,7 @@ mod disk;
 mod durable;
 mod manifest;
 mod modules;
+mod regular;
 mod restore;
 mod scratch;
 mod seals;

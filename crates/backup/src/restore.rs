@@ -10,7 +10,7 @@ use crate::disk::PlaceError;
 use crate::manifest::{Manifest, ManifestError};
 use crate::scratch::Scratch;
 use crate::seals::{OpenKey, is_sealed, open_file};
-use crate::{durable, modules};
+use crate::{durable, modules, regular};
 
 /// What was restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,16 @@ pub enum RestoreError {
         bytes: u64,
         /// Its digest.
         sha256: String,
+    },
+    /// The file is not as long as its manifest says, and was not read.
+    #[error("{} is not what its manifest says: it has {bytes} bytes, and not {manifest_bytes}", path.display())]
+    Length {
+        /// The backup.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// Its length by its manifest.
+        manifest_bytes: u64,
     },
     /// No base lies in the folder of a shipped log.
     #[error("{} holds no base of a shipped log", folder.display())]
@@ -120,6 +130,12 @@ pub fn restore(
 
 /// Refuses a file that is not the one of its manifest.
 pub(crate) fn check_digest(file: &Path, manifest: &Manifest) -> Result<(), RestoreError> {
+    // A file of another length is not that one, and may be too long to look at.
+    let found = regular::open(file).and_then(|opened| opened.metadata());
+    let (bytes, manifest_bytes) = (found.map_err(PlaceError::of(file))?.len(), manifest.bytes);
+    if bytes != manifest_bytes {
+        return Err(RestoreError::Length { path: file.into(), bytes, manifest_bytes });
+    }
     let (bytes, sha256) = durable::digest(file).map_err(PlaceError::of(file))?;
     if (bytes, &sha256) == (manifest.bytes, &manifest.sha256) {
         return Ok(());

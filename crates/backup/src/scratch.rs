@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::disk::PlaceError;
+use crate::regular;
 
 /// Names that are tried: so many that are taken are somebody's prank.
 const NAMES_MAX: u32 = 256;
@@ -75,7 +76,7 @@ impl Scratch {
                 continue;
             }
             // Held while they go, so that nobody believes that they stay.
-            let Ok(lock) = File::open(path.join("lock")) else { continue };
+            let Ok(lock) = regular::open(&path.join("lock")) else { continue };
             if lock.try_lock().is_ok() {
                 fs::remove_dir_all(&path)?;
             }

@@ -84,6 +84,12 @@ pub enum ShipError {
         /// The folder.
         folder: PathBuf,
     },
+    /// It is the node's own folder, or that of its modules.
+    #[error("{} is the node's own folder: what is shipped lies apart from the log", folder.display())]
+    NodesOwn {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Another process ships to it.
     #[error("another process ships to {}", folder.display())]
     InUse {

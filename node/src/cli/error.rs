@@ -82,6 +82,16 @@ pub enum BackupError {
         /// Where the log ends.
         node: EventSeq,
     },
+    /// It is sound, and the node has removed what it could be compared with.
+    #[error(
+        "the backup ends at event {backup}, and the log of the node has removed what leads there, up to event {removed}: it is too old to be the newest"
+    )]
+    TooOld {
+        /// Where the backup ends.
+        backup: EventSeq,
+        /// The last event that was removed.
+        removed: EventSeq,
+    },
     /// A log does not fold.
     #[error("the log does not fold")]
     Fold(#[source] strait_backup::FoldError),
@@ -218,6 +228,7 @@ impl CliError {
             Self::Backup(
                 BackupError::OtherNode { .. }
                 | BackupError::NodeBehind { .. }
+                | BackupError::TooOld { .. }
                 | BackupError::Take(TakeError::Behind { .. } | TakeError::OtherLog { .. }),
             ) => Exit::Refused,
             Self::NodeStart { source } if matches!(**source, InitError::Config(_)) => Exit::Usage,
@@ -247,9 +258,11 @@ impl CliError {
                 Exit::Done | Exit::Failed | Exit::Usage | Exit::Refused => None,
             },
             Self::Demo(error) => error.hint(),
-            Self::Backup(BackupError::OtherNode { .. } | BackupError::NodeBehind { .. }) => {
-                Some("the backup itself is sound; --alone judges it without the node's log")
-            }
+            Self::Backup(
+                BackupError::OtherNode { .. }
+                | BackupError::NodeBehind { .. }
+                | BackupError::TooOld { .. },
+            ) => Some("the backup itself is sound; --alone judges it without the node's log"),
             Self::Config(_)
             | Self::Devnet(_)
             | Self::NoToken

@@ -30,8 +30,8 @@ Examples:
   strait backup verify --identity backup.key /backup/strait-monday.db.age
 
 `live_log` is `equal` if the log of the node, folded to the same event, has the same state. A
-backup of another node, or with more than the node has, ends with exit code 3 although it is
-sound; --alone judges it by itself.";
+backup of another node, with more than the node has, or so old that the node has removed what leads
+there, ends with exit code 3 although it is sound; --alone judges it by itself.";
 
 pub(super) const LOG_HASH: &str = "\
 Examples:

@@ -30,14 +30,20 @@ usage() {
     '  --recipient AGE1...      encrypt to this age key         [STRAIT_BACKUP_RECIPIENT]; may be repeated' \
     '  --passphrase-file FILE   encrypt with, or decrypt by, the passphrase in this file, mode 600' \
     '  --identity FILE          decrypt with this age identity  [STRAIT_BACKUP_IDENTITY]' \
+    '  --alone                  verify: judge the backup by itself, not by the log of the node' \
     '  --scratch DIR            where an unencrypted copy may lie meanwhile [STRAIT_BACKUP_SCRATCH, the node'"'"'s folder]' \
     '  --help                   this text' \
     '' \
     'The node may run while a backup is taken or verified. A backup holds the log and the modules of contracts.' \
     'The seed is never in it: keep its words on paper. Whoever reads an unencrypted backup sees every payment.' \
     '' \
+    'DIR must be there: make it once, on another disk than the node'"'"'s, best below the place where that is mounted. A missing' \
+    'disk is refused then, instead of being taken for an empty folder.' \
+    '' \
     'A backup is refused when the newest one is of another node, or reaches further than the log does now: after a' \
-    'restore, begin a new folder, and keep the old one. Never start two nodes on one seed.' \
+    'restore, begin a new folder, and keep the old one. Never start two nodes on one seed. `verify` says the same of a sound' \
+    'backup that is not the node'"'"'s, reaches further than the node does, or is older than all that the node still has: exit' \
+    'code 3, unless --alone.' \
     '' \
     'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused so that nothing is lost, 4 another run is at work.' \
     '' \
@@ -65,6 +71,7 @@ folder=${STRAIT_BACKUP_DIR:-}
 identity=${STRAIT_BACKUP_IDENTITY:-}
 scratch=${STRAIT_BACKUP_SCRATCH:-}
 passphrase_file=
+alone=
 strait=${STRAIT_BIN:-strait}
 read -r -a recipients < <(printf '%s\n' "${STRAIT_BACKUP_RECIPIENT:-}")
 given=()
@@ -77,6 +84,10 @@ while (($# > 0)); do
     --help | -h)
       usage
       exit 0
+      ;;
+    --alone)
+      alone=yes
+      shift
       ;;
     --config | --to | --recipient | --passphrase-file | --identity | --scratch)
       (($# > 1)) || fail 2 "$1 wants a value; see --help"
@@ -180,7 +191,6 @@ furthest() {
 
 # Only one run at a time; what a run left that was killed goes now.
 take_folder() {
-  mkdir -p "$folder"
   # A link would empty what it leads to.
   [[ ! -L $folder/.lock ]] || fail 3 "$folder/.lock is a link: somebody else writes there"
   exec 9>>"$folder/.lock"
@@ -237,7 +247,7 @@ call() {
   "$strait" "$@" --config "$config" || code=$?
   case $code in
     0) ;;
-    3) fail 3 "nothing was changed in $folder: see above" ;;
+    3) fail 3 "refused, and nothing was changed in $folder: see above" ;;
     *) fail 1 "strait $1 failed: see above" ;;
   esac
 }
@@ -326,7 +336,11 @@ case $command in
   '') fail 2 "say what to do: daily, now, list, verify or restore; see --help" ;;
   *) fail 2 "$command is no command; see --help" ;;
 esac
+[[ -z $alone || $command == verify ]] || fail 2 "--alone is for verify; see --help"
 [[ -n $folder ]] || fail 2 "say where backups lie: --to DIR or STRAIT_BACKUP_DIR"
+# A folder that is missing may be a disk that is: one made here would lie on the node's own, and nobody would notice.
+[[ -d $folder ]] ||
+  fail 3 "$folder is not there: mount the disk that it lies on, or make it once: install -d -m 700 $folder"
 for tool in "$strait" flock; do
   command -v "$tool" >/dev/null || fail 1 "$tool is not there"
 done
@@ -349,6 +363,9 @@ case $command in
   verify)
     file=$(chosen)
     keys "$file"
+    if [[ -n $alone ]]; then
+      opening+=(--alone)
+    fi
     call backup verify "${opening[@]}" "$file"
     say "$file is sound"
     ;;

@@ -63,6 +63,8 @@ pub(crate) struct NodeBackend {
     pub(crate) contracts: Arc<dyn ContractRuntime>,
     pub(crate) files: ModuleFiles,
     pub(crate) reader: Reader,
+    /// What event streams have had to look up.
+    pub(crate) past: Arc<feed::Past>,
     pub(crate) net: strait_net::Handle,
     pub(crate) health: Arc<Health>,
     pub(crate) settings: Arc<LiveSettings>,
@@ -482,6 +484,7 @@ impl Backend for NodeBackend {
     }
 
     async fn events(&self, from: EventSeq, follow: Follow) -> Result<Self::Events, ApiError> {
-        Ok(feed::stream(self.reader.clone(), self.handle.durable(), from, follow))
+        let (reader, past) = (self.reader.clone(), Arc::clone(&self.past));
+        Ok(feed::stream(reader, past, self.handle.durable(), from, follow))
     }
 }

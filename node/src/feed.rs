@@ -2,9 +2,11 @@
 //!
 //! A projection with no state of its own on disk: it reads the log where a caller asks it to begin. A round's payments
 //! are told by the event that makes them final, whose operations stand in the event that began the round; those of
-//! rounds that began before the caller's place are looked up backwards.
+//! rounds that began before the caller's place are looked up backwards, and channels and contracts that did, in snapshots,
+//! once for all streams of a node.
 
 mod locks;
+mod past;
 mod story;
 
 use std::collections::VecDeque;
@@ -18,6 +20,7 @@ use strait_primitives::EventSeq;
 use strait_store_sqlite::Reader;
 use tokio::sync::watch;
 
+pub(crate) use self::past::Past;
 use self::story::{Story, StoryError};
 
 /// Records read at a time.
@@ -41,12 +44,13 @@ struct Feed {
 /// The events from a place on; from the oldest that is there on for [`EventSeq::ZERO`].
 pub(crate) fn stream(
     reader: Reader,
+    past: Arc<Past>,
     durable: watch::Receiver<EventSeq>,
     from: EventSeq,
     follow: Follow,
 ) -> BoxStream<'static, Result<Event, ApiError>> {
     let next = from;
-    let story = Arc::new(Mutex::new(Story::new(reader.clone())));
+    let story = Arc::new(Mutex::new(Story::new(reader.clone(), past)));
     let feed = Feed { reader, durable, next, follow, story, ready: VecDeque::new() };
     stream::unfold(Some(feed), |feed| async move {
         let mut feed = feed?;

@@ -25,7 +25,7 @@ use strait_primitives::{
 use strait_runtime::{Halt, Runtime, known_blocks};
 use strait_seal::Passphrase;
 use strait_signer::NodeKey;
-use strait_store::{Replayed, replay};
+use strait_store::{ReplayError, Replayed, replay};
 use strait_store_sqlite::{DirectoryLock, SqliteStore};
 use strait_telemetry::{Component, Health, Logs, Metrics};
 use strait_vm::Vm;
@@ -130,15 +130,14 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
 
     let parts = recover_apart(&config, lock, &metrics, &health, &policies).await?;
     let Recovered { engine, first, last_snapshot, store, source, follower, vm, key, .. } = parts;
-    let id = key.node_id();
     let (net, service, events) = bind_net(&config, &key, &policies).await?;
     servers.run(NETWORK, |stop| service.run(stop));
     health.started(Component::Network);
     let p2p: Vec<String> = net.listen_addresses().iter().map(ToString::to_string).collect();
 
-    let reader = store.reader();
-    let tokens = Arc::new(TokenTable::new(engine.book().tokens.all()));
-    let copies = Copies::start(&config, id, reader.clone(), (&metrics, &health))?;
+    let (id, reader) = (key.node_id(), store.reader());
+    let tokens = Arc::new(TokenTable::at_start(&engine, &reader).map_err(ReplayError::from)?);
+    let copies = Copies::start(&config, id, reader.clone(), (&metrics, &health));
     let contracts: Arc<dyn ContractRuntime> = vm;
     let backend = |handle| NodeBackend {
         handle,
@@ -146,6 +145,7 @@ pub async fn start(loaded: Loaded) -> Result<Node, InitError> {
         contracts: Arc::clone(&contracts),
         files: parts.files,
         reader,
+        past: Arc::default(),
         net: net.clone(),
         health: Arc::clone(&health),
         settings: Arc::clone(&settings),

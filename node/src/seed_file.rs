@@ -132,10 +132,24 @@ pub(crate) fn load_or_create(
     match read(path)? {
         Some(content) => {
             let words = words_in(path, &content, passphrase)?;
+            remove_drafts(path);
             Ok((Seed::new(&words, network), SeedOrigin::Found))
         }
         None if log == LogState::Present => Err(SeedFileError::Missing { path: path.to_owned() }),
-        None => Ok((Seed::new(&create(path, passphrase)?, network), SeedOrigin::New)),
+        None => {
+            let words = create(path, passphrase)?;
+            remove_drafts(path);
+            Ok((Seed::new(&words, network), SeedOrigin::New))
+        }
+    }
+}
+
+/// Removes words that a start or a `strait seed` left beside the file when the power was cut. Only once there is a seed that opens:
+/// until then a draft may be the last copy of it.
+fn remove_drafts(path: &Path) {
+    if let Err(error) = whole_file::remove_drafts(path) {
+        let folder = path.display();
+        tracing::warn!(%folder, %error, "drafts of the seed may lie beside it, which nobody removed");
     }
 }
 
@@ -160,7 +174,9 @@ pub(crate) fn reseal(
         words.expose_text().as_str(),
         "what was sealed opens as what it was"
     );
-    whole_file::replace(path, &file).map_err(failed(path, "written"))
+    whole_file::replace(path, &file).map_err(failed(path, "written"))?;
+    remove_drafts(path);
+    Ok(())
 }
 
 fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> SeedFileError {
@@ -319,6 +335,28 @@ mod tests {
         assert_eq!(id(Some(&two)).unwrap(), made);
         reseal(&path, Some(&two), None).unwrap();
         assert_eq!(id(None).unwrap(), made);
+    }
+
+    #[test]
+    fn plain_words_that_a_power_cut_left_go_once_there_is_a_seed_that_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("seed");
+        let draft = folder.path().join("seed.00112233445566ff.draft");
+        let one = passphrase(folder.path(), "one");
+        let load = |log| load_or_create(&path, Some(&one), Network::Regtest, log);
+        fs::write(&draft, "words").unwrap();
+        load(LogState::Present).unwrap_err();
+        assert!(draft.exists(), "it may be the last copy");
+        load(LogState::Empty).unwrap();
+        assert!(!draft.exists(), "a first start removes it");
+        fs::write(&draft, "words").unwrap();
+        load_or_create(&path, None, Network::Regtest, LogState::Present).unwrap_err();
+        assert!(draft.exists(), "the seed did not open");
+        load(LogState::Present).unwrap();
+        assert!(!draft.exists(), "any start removes it");
+        fs::write(&draft, "words").unwrap();
+        reseal(&path, Some(&one), None).unwrap();
+        assert!(!draft.exists(), "so does what writes the file anew");
     }
 
     #[test]

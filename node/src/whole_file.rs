@@ -3,6 +3,7 @@
 //! A file is written under another name, made durable, and only then given its own: a full disk or a crash in between
 //! leaves no half of it. The seed and the modules are kept so; nothing here knows what they mean.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -30,6 +31,22 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
 /// What the system said: then what was there still is.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     write(path, content, |draft| fs::rename(draft, path))
+}
+
+/// Removes what writers of a file left that died before it had its name. Nobody may be writing it meanwhile.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn remove_drafts(path: &Path) -> io::Result<()> {
+    let mut removed = false;
+    for entry in fs::read_dir(folder_of(path))? {
+        let entry = entry?;
+        if is_draft_of(&entry.file_name(), path) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+            removed = true;
+        }
+    }
+    if removed { sync_folder_of(path) } else { Ok(()) }
 }
 
 /// Makes a folder for its owner alone, with those above it as far as they are missing; durable when this returns.
@@ -72,10 +89,23 @@ fn draft_of(path: &Path) -> io::Result<PathBuf> {
     Ok(PathBuf::from(draft))
 }
 
+/// True for a name that [`draft_of`] gives.
+fn is_draft_of(name: &OsStr, path: &Path) -> bool {
+    let beside = || {
+        let rest = name.as_encoded_bytes().strip_prefix(path.file_name()?.as_encoded_bytes())?;
+        rest.strip_prefix(b".")?.strip_suffix(b".draft")
+    };
+    beside().is_some_and(|nonce| nonce.len() == 16 && nonce.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// Makes the name of `path` durable.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| is_named(folder)).unwrap_or_else(|| Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| is_named(folder)).unwrap_or_else(|| Path::new("."))
 }
 
 fn is_named(path: &Path) -> bool {
@@ -115,6 +145,34 @@ mod tests {
         let failed = write(&path, b"half", |_| Err(io::ErrorKind::StorageFull.into()));
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn drafts_that_a_power_cut_left_go_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        create(&path, b"whole").unwrap();
+        let mut left = Vec::new();
+        write(&path, b"half", |draft| {
+            left.extend(fs::read(draft)?);
+            // As after a power cut: the draft is there, and its name is not given.
+            fs::copy(draft, folder.path().join("file.0123456789abcdef.draft"))?;
+            fs::rename(draft, &path)
+        })
+        .unwrap();
+        assert_eq!(left, b"half");
+        let others = ["file.0123.draft", "file.draft", "file2.0123456789abcdef.draft", "other"];
+        for other in others {
+            fs::write(folder.path().join(other), b"not ours").unwrap();
+        }
+        assert_eq!(names(folder.path()).len(), 6);
+        remove_drafts(&path).unwrap();
+        let mut expect = others.to_vec();
+        expect.push("file");
+        expect.sort_unstable();
+        let mut there = names(folder.path());
+        there.sort_unstable();
+        assert_eq!(there, expect);
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn check_contracts_source(workspace: &Workspace) -> Result<()> {
 
 /// Traces over OTLP are behind a feature that the other steps leave out. Taken into their set it would leave the program that
 /// most people run untested; in a set of the whole workspace every crate above telemetry would be compiled twice. That of
-/// telemetry alone has some thirty crates more: twenty seconds where nothing else runs, once.
+/// telemetry alone compiles some thirty crates anew, most of them small, and only once.
 fn check_traces(workspace: &Workspace) -> Result<()> {
     let telemetry = ["--package", "strait-telemetry", "--features", "otel", "--lib"];
     process::run(cargo(workspace).args(["test", "--locked"]).args(telemetry))

@@ -165,7 +165,7 @@ fn except(findings: Vec<Finding>, exceptions: &Exceptions) -> Vec<Finding> {
     findings.into_iter().filter(|finding| !is_excused(finding)).chain(unneeded).collect()
 }
 
-/// Reads every UTF-8 file under `root`, in the order of their paths.
+/// Reads every file under `root`, in the order of their paths.
 fn read_tree(root: &Path) -> Result<Vec<TextFile>> {
     let mut files = Vec::new();
     let mut pending = vec![root.to_path_buf()];
@@ -181,7 +181,7 @@ fn read_tree(root: &Path) -> Result<Vec<TextFile>> {
                     pending.push(entry.path());
                 }
             } else if kind.is_file() {
-                files.extend(read_text(root, &entry.path())?);
+                files.push(read_text(root, &entry.path())?);
             }
         }
     }
@@ -189,16 +189,15 @@ fn read_tree(root: &Path) -> Result<Vec<TextFile>> {
     Ok(files)
 }
 
-fn read_text(root: &Path, path: &Path) -> Result<Option<TextFile>> {
+/// What is no text, a picture, is there to be linked to, and says nothing.
+fn read_text(root: &Path, path: &Path) -> Result<TextFile> {
     let bytes = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
-    let Ok(text) = String::from_utf8(bytes) else {
-        return Ok(None);
-    };
+    let text = String::from_utf8(bytes).unwrap_or_default();
     let parts: Vec<_> = path
         .strip_prefix(root)
         .context("a file outside the tree")?
         .components()
         .map(|part| part.as_os_str().to_string_lossy())
         .collect();
-    Ok(Some(TextFile { path: parts.join("/"), text }))
+    Ok(TextFile { path: parts.join("/"), text })
 }

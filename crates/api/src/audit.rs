@@ -2,42 +2,41 @@
 //!
 //! Calls that were done, or may have been, stand in one file; those that were refused in another beside it, so that nothing
 //! that is refused ever pushes out what was done. A token writes so many lines into each and no more ([`shares`]): what it
-//! calls beyond that is counted, and told in one line a minute. So no holder of a token empties the log of what
-//! others did.
+//! pays or repeats beyond that is counted, and told in one line a minute; what it would move otherwise, or decide, is refused
+//! beyond that. So no holder of a token empties the log of what others did, and none hides a withdrawal among payments.
 //!
 //! A line is handed to the system before its answer leaves. It is not forced to the disk: what was done with money is in the
-//! node's own log, durably; this file says who asked. If a line cannot be written, the next call that would change something is
-//! refused before it begins, until writing works again: nothing is done unseen, but for that one call whose line was lost,
-//! which the node's log tells of.
+//! node's own log, durably; this file says who asked. If a line cannot be written, it waits, and calls that would change
+//! something are refused before they begin, until it is written: nothing is done unseen, but for what the process that ends
+//! before then had to tell, which the node's log tells of.
 //!
 //! **Invariant:** no secret stands in a line: tokens by id, requests by key, amount and target. A line has a bounded length.
 
+mod call;
 mod line;
 mod series;
 mod shares;
+mod told;
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderValue, Method};
-use axum::response::Response;
-use strait_api_types::ErrorCode;
 use strait_primitives::{Timestamp, TokenId};
 use thiserror::Error;
 
-use self::line::{CALLER_LEFT, DONE, Line, SumLine};
+pub(crate) use self::call::Call;
+use self::line::SumLine;
 use self::series::Series;
-use self::shares::{Fate, Shares, Sum};
-use crate::caller::Caller;
-use crate::connections::Client;
+use self::shares::{Kind, Shares};
+use self::told::ToldCalls;
 
 /// Bytes of a file of what was done before it is moved aside: some two hundred thousand calls.
 const DONE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Such files that were moved aside and are kept.
-const DONE_FILES_KEPT: u32 = 10;
+const DONE_FILES_KEPT: u32 = 16;
 /// Bytes of a file of what was refused.
 const REFUSED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Such files that were moved aside and are kept.
@@ -65,98 +64,7 @@ struct State {
     done: Series,
     refused: Series,
     shares: Shares,
-}
-
-/// A call under way. It leaves its line when it is answered; if its caller goes away before that, then.
-pub(crate) struct Call {
-    log: AuditLog,
-    caller: Caller,
-    begun: Timestamp,
-    client: Option<Client>,
-    method: Method,
-    route: Option<MatchedPath>,
-    key: Option<HeaderValue>,
-    told: bool,
-}
-
-/// What the audit log has to know of an answer.
-struct Outcome {
-    fate: Fate,
-    code: &'static str,
-    status: u16,
-}
-
-/// True if it is as long as a key may be.
-fn is_a_key(key: &HeaderValue) -> bool {
-    key.len() <= strait_api_types::IDEMPOTENCY_KEY_BYTES_MAX
-}
-
-/// What may have been done counts as done.
-const fn fate_of(code: ErrorCode) -> Fate {
-    if matches!(code, ErrorCode::StillRunning | ErrorCode::Internal) {
-        Fate::Done
-    } else {
-        Fate::Refused
-    }
-}
-
-impl Call {
-    /// A call begins.
-    pub(crate) fn new(log: AuditLog, caller: Caller, request: &Request) -> Self {
-        let extensions = request.extensions();
-        Self {
-            begun: log.now(),
-            log,
-            caller,
-            client: extensions.get::<Client>().copied(),
-            method: request.method().clone(),
-            route: extensions.get::<MatchedPath>().cloned(),
-            // One that is longer is refused, and would let its sender fill the file.
-            key: request.headers().get("idempotency-key").cloned().filter(is_a_key),
-            told: false,
-        }
-    }
-
-    /// This answer is about to leave.
-    pub(crate) fn answered(mut self, response: &Response) {
-        let refusal = response.extensions().get::<ErrorCode>();
-        let (fate, code) =
-            refusal.map_or((Fate::Done, DONE), |code| (fate_of(*code), code.as_str()));
-        self.tell(&Outcome { fate, code, status: response.status().as_u16() });
-    }
-
-    fn tell(&mut self, outcome: &Outcome) {
-        self.told = true;
-        let now = self.log.now();
-        let (token, note) = (self.caller.token(), self.caller.noted());
-        let (id, label) = token.map_or((None, ""), |token| (Some(token.id), token.label.as_str()));
-        let sides = note.and_then(|note| note.sides_msat);
-        let line = Line {
-            at_ms: now.to_unix_ms(),
-            token_id: &token_name(id),
-            label,
-            client: self.client.map(|client| client.0),
-            method: self.method.as_str(),
-            route: self.route.as_ref().map_or("none", MatchedPath::as_str),
-            idempotency_key: self.key.as_ref().and_then(|key| key.to_str().ok()),
-            amount_msat: note.and_then(|note| note.amount_msat),
-            channel_opener_msat: sides.map(|(opener, _)| opener),
-            channel_acceptor_msat: sides.map(|(_, acceptor)| acceptor),
-            target: note.map(|note| note.target.as_str()),
-            code: outcome.code,
-            status: outcome.status,
-            duration_ms: now.since(self.begun).0,
-        };
-        self.log.lock().tell(now, id, outcome, &line);
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        if !self.told {
-            self.tell(&Outcome { fate: Fate::Done, code: CALLER_LEFT, status: 0 });
-        }
-    }
+    told: ToldCalls,
 }
 
 fn token_name(id: Option<TokenId>) -> String {
@@ -181,6 +89,7 @@ impl AuditLog {
             refused: Series::open(&refused, REFUSED_BYTES_MAX, REFUSED_FILES_KEPT)
                 .map_err(|source| AuditError { path: refused, source })?,
             shares: Shares::new(now()),
+            told: ToldCalls::default(),
         };
         Ok(Self { now, state: Arc::new(Mutex::new(state)) })
     }
@@ -206,11 +115,6 @@ impl AuditLog {
         self.lock().tell_counted(now);
     }
 
-    /// Makes sure that lines can be written, as far as that is known.
-    pub(crate) fn ready(&self) -> io::Result<()> {
-        self.lock().done.ready()
-    }
-
     /// It is this time.
     fn now(&self) -> Timestamp {
         (self.now)()
@@ -223,22 +127,16 @@ impl AuditLog {
 }
 
 impl State {
-    fn tell(&mut self, now: Timestamp, token: Option<TokenId>, outcome: &Outcome, line: &Line<'_>) {
+    fn tell_counted_if_due(&mut self, now: Timestamp) {
         if self.shares.is_time_to_tell(now) {
             self.tell_counted(now);
         }
-        if self.shares.takes_line(token, outcome.fate, now) {
-            self.series(outcome.fate).write(line);
-        } else {
-            let done = line.amount_msat.filter(|_| outcome.code == DONE);
-            let what = Sum::of_one(line.label, outcome.code, done, now);
-            self.shares.count(token, outcome.fate, what);
-        }
     }
 
+    /// Tells the sums. One that cannot be told is counted on.
     fn tell_counted(&mut self, now: Timestamp) {
-        for (token, fate, sum) in self.shares.take_counted(now) {
-            self.series(fate).write(&SumLine {
+        for ((token, kind), sum) in self.shares.take_counted(now) {
+            let line = SumLine {
                 at_ms: now.to_unix_ms(),
                 token_id: &token_name(token),
                 label: &sum.label,
@@ -246,19 +144,28 @@ impl State {
                 calls: sum.calls,
                 codes: &sum.codes,
                 amount_msat: sum.amount_msat,
-            });
+                repeated: kind == Kind::Repeated,
+            };
+            if let Err(error) = self.series(kind).try_write(&line) {
+                tracing::error!(%error, "a sum of the audit log waits; calls that change something are refused until those that were done can be told");
+                self.shares.put_back((token, kind), sum);
+            }
         }
     }
 
-    const fn series(&mut self, fate: Fate) -> &mut Series {
-        match fate {
-            Fate::Done => &mut self.done,
-            Fate::Refused => &mut self.refused,
+    const fn series(&mut self, kind: Kind) -> &mut Series {
+        match kind {
+            Kind::Plain | Kind::Moving | Kind::Ruling | Kind::Repeated => &mut self.done,
+            Kind::Refused => &mut self.refused,
         }
     }
 }
 
+/// Where what was refused goes: beside the file, or to the same device.
 fn refused_of(path: &Path) -> PathBuf {
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return path.to_owned();
+    }
     let mut name = path.as_os_str().to_owned();
     name.push(".refused");
     PathBuf::from(name)

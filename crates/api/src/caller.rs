@@ -16,7 +16,7 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use bitcoin_hashes::{Hash, sha256};
 use strait_api_types::ErrorCode;
-use strait_primitives::{Digest, MilliSats, TokenId};
+use strait_primitives::{Digest, MilliSats, RequestKey, TokenId};
 use subtle::ConstantTimeEq;
 
 use crate::{ApiError, Backend};
@@ -73,6 +73,8 @@ pub(crate) struct Caller {
     token: Option<Arc<Shown>>,
     /// What a handler has understood of the request, for the audit log.
     note: Arc<OnceLock<Note>>,
+    /// The key of the request, where the node does nothing twice under one.
+    asked: Arc<OnceLock<RequestKey>>,
 }
 
 /// A token that was shown, and how it is looked up again.
@@ -82,7 +84,7 @@ struct Shown {
 }
 
 /// What a request is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Note {
     /// How much, in thousandths of a satoshi; none if it is not known before the answer.
     pub(crate) amount_msat: Option<u64>,
@@ -103,7 +105,7 @@ pub(crate) struct Fresh {
 impl Caller {
     /// The operator.
     pub(crate) fn root() -> Self {
-        Self { token: None, note: Arc::default() }
+        Self { token: None, note: Arc::default(), asked: Arc::default() }
     }
 
     /// Whoever holds this token, which `look` finds for as long as it is not revoked.
@@ -112,7 +114,7 @@ impl Caller {
         look: impl Fn(TokenId) -> Option<Credential> + Send + Sync + 'static,
     ) -> Self {
         let shown = Shown { credential, look: Box::new(look) };
-        Self { token: Some(Arc::new(shown)), note: Arc::default() }
+        Self { token: Some(Arc::new(shown)), note: Arc::default(), asked: Arc::default() }
     }
 
     /// What they may.
@@ -161,6 +163,17 @@ impl Caller {
     fn take_note(&self, note: Note) {
         // A second note would be of the same request.
         let _first_stays = self.note.set(note);
+    }
+
+    /// Takes note of the request's key, once.
+    pub(crate) fn asks(&self, key: RequestKey) {
+        // A second one would be of the same request.
+        let _first_stays = self.asked.set(key);
+    }
+
+    /// The request's key, where the node does nothing twice under one.
+    pub(crate) fn asked(&self) -> Option<RequestKey> {
+        self.asked.get().copied()
     }
 
     /// What was asked, if a handler came to understand it.

@@ -90,7 +90,12 @@ pub(crate) fn request_key(
     if second.is_some() || !fits || !key.iter().all(u8::is_ascii_graphic) {
         return Err(ApiError::invalid_field("Idempotency-Key", "is not one usable key", RIGHT));
     }
-    Ok(derive(operation, caller.token().map(|token| token.id), key))
+    let key = derive(operation, caller.token().map(|token| token.id), key);
+    if operation != Operation::Recover {
+        // Each choice of that one is idempotent by itself, and its key decides nothing.
+        caller.asks(key);
+    }
+    Ok(key)
 }
 
 /// The first 16 bytes of SHA-256 over the operation's name, a zero byte and the key. Keys of a token that was made are its own:

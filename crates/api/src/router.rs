@@ -243,9 +243,10 @@ async fn let_in<B: Backend>(
     next: Next,
 ) -> Response {
     let audit = api.audit.as_ref().filter(|_| changes(request.method()));
-    let call = audit.map(|audit| Call::new(audit.clone(), caller.clone(), &request));
+    let mut call = audit.map(|audit| Call::new(audit.clone(), caller.clone(), &request));
     let admitted = api.admission.admit(&caller).and_then(|()| covered(&caller, &request));
-    let response = match admitted.and_then(|()| audit.map_or(Ok(()), can_be_told)) {
+    let begun = admitted.and_then(|()| call.as_mut().map_or(Ok(()), Call::begin));
+    let response = match begun {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     };
@@ -264,18 +265,6 @@ fn changes(method: &Method) -> bool {
 fn covered(caller: &Caller, request: &Request) -> Result<(), ApiError> {
     let route = request.extensions().get::<MatchedPath>();
     route.map_or(Ok(()), |route| caller::check(caller, request.method(), route.as_str()))
-}
-
-/// Refuses what could be done and not told.
-fn can_be_told(audit: &AuditLog) -> Result<(), ApiError> {
-    audit.ready().map_err(|error| {
-        let refusal = ApiError::new(
-            ErrorCode::AuditUnavailable,
-            "the audit log cannot be written: nothing was done",
-            "ask the operator to make room for it, then ask again with the same idempotency key",
-        );
-        refusal.with_cause(&error)
-    })
 }
 
 /// Who asks, if they have a token.

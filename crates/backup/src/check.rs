@@ -115,8 +115,9 @@ pub enum CheckError {
 pub fn check(check: &Check<'_>) -> Result<Checked, CheckError> {
     let manifest = Manifest::read(&Manifest::path_of(check.file))?;
     check_digest(check.file, &manifest)?;
+    // What the dead left there is gone before room is looked for.
+    let aside = Scratch::make(check.scratch, "verify")?;
     check_room(check, &manifest)?;
-    let aside = Scratch::take(check.scratch, "verify")?;
     let plain = open_plain(check.file, check.key, aside.folder())?;
     check_modules(plain.path(), &manifest)?;
     let restored = aside.path("restored");

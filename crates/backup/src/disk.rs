@@ -33,8 +33,8 @@ impl Disk {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PlaceError {
-    /// Another process has its drafts there.
-    #[error("another process is at work in {}", folder.display())]
+    /// Others have their drafts there, and leave no name for one more.
+    #[error("others are at work in {}: is that its place?", folder.display())]
     Busy {
         /// Where.
         folder: PathBuf,

@@ -1,13 +1,19 @@
 //! Files that are there whole or not at all, and the digest of one.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
+use rustix::fs::{Mode, OFlags};
+
+use crate::regular;
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 1 << 20;
+/// How a folder is opened whose names are to be durable.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Opens a new file for its owner alone.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
@@ -16,6 +22,15 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+/// Makes a folder for its owner alone, if there is none, but nothing above it; durable when this returns.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => sync_folder_of(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Writes a file for its owner alone, in the place of one that may be there; durable when this returns.
@@ -42,12 +57,13 @@ pub(crate) fn draft_of(path: &Path) -> PathBuf {
 
 /// Makes the name of a file durable.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
+    // What is no folder is an error, and no pipe to wait at.
+    File::from(rustix::fs::open(folder_of(path), FOLDER, Mode::empty())?).sync_all()
 }
 
 /// The length and the SHA-256 of a file, in hexadecimal digits as `sha256sum` prints them.
 pub(crate) fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
+    let mut file = regular::open(path)?;
     let mut engine = sha256::Hash::engine();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut length = 0_u64;

@@ -5,7 +5,8 @@
 //! proved by folding it: the hash of the state it leads to stands in its manifest, and the log of the running node, folded to
 //! the same place, has the same one.
 //!
-//! **Invariant:** the log of a node is only read, no file with more in it is replaced by one with less, and no secret is written.
+//! **Invariant:** the log of a node is only read, no file with more in it is replaced by one with less, no
+//! folder is made where a disk should be, and no secret is written.
 //!
 //! Spec: `docs/recovery.md`, `docs/storage-format.md`, ADR-0011, ADR-0016.
 
@@ -15,6 +16,7 @@ mod disk;
 mod durable;
 mod manifest;
 mod modules;
+mod regular;
 mod restore;
 mod scratch;
 mod seals;

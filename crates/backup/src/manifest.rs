@@ -5,15 +5,15 @@
 //!
 //! Format: `docs/storage-format.md`, "Manifest".
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use strait_primitives::{EventSeq, Timestamp};
 use strait_store::{LogId, StateHash};
 use thiserror::Error;
 
-use crate::durable;
+use crate::{durable, regular};
 
 /// The layout that is written.
 const FORMAT: u32 = 1;
@@ -141,10 +141,7 @@ impl Manifest {
     /// [`ManifestError`].
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let file = |source| ManifestError::File { path: path.into(), source };
-        if fs::metadata(path).map_err(file)?.len() > BYTES_MAX {
-            return Err(file(io::ErrorKind::FileTooLarge.into()));
-        }
-        let text = fs::read(path).map_err(file)?;
+        let text = regular::read(path, BYTES_MAX).map_err(file)?;
         let raw: RawManifest = serde_json::from_slice(&text)
             .map_err(|source| ManifestError::Malformed { path: path.into(), source })?;
         if raw.format != FORMAT {

@@ -9,6 +9,9 @@ use strait_store_sqlite::NamedFile;
 
 use crate::durable;
 
+/// No module has more bytes, and no sealed one, with what the seal adds: the node takes none that has more than half of it.
+pub(crate) const BYTES_MAX: u64 = 2 << 20;
+
 /// The folder of modules in a data directory.
 pub(crate) fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("modules")
@@ -56,6 +59,11 @@ pub(crate) fn put(data_dir: &Path, files: &[NamedFile]) -> io::Result<u64> {
         there += 1;
     }
     Ok(there)
+}
+
+/// True for the name of a module's file.
+pub(crate) fn is_name(name: &str) -> bool {
+    hash_in(name).is_some()
 }
 
 /// The hash in the name of a module's file: 64 lower-case hexadecimal digits before `.wasm`.

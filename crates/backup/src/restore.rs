@@ -1,6 +1,5 @@
 //! A log out of a backup: for a node whose folder has none.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use strait_seal::OpenError;
@@ -9,8 +8,9 @@ use thiserror::Error;
 
 use crate::disk::PlaceError;
 use crate::manifest::{Manifest, ManifestError};
+use crate::scratch::Scratch;
 use crate::seals::{OpenKey, is_sealed, open_file};
-use crate::{durable, modules};
+use crate::{durable, modules, regular};
 
 /// What was restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,16 @@ pub enum RestoreError {
         /// Its digest.
         sha256: String,
     },
+    /// The file is not as long as its manifest says, and was not read.
+    #[error("{} is not what its manifest says: it has {bytes} bytes, and not {manifest_bytes}", path.display())]
+    Length {
+        /// The backup.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// Its length by its manifest.
+        manifest_bytes: u64,
+    },
     /// No base lies in the folder of a shipped log.
     #[error("{} holds no base of a shipped log", folder.display())]
     NoBase {
@@ -81,22 +91,13 @@ pub enum RestoreError {
 /// A backup as a database that can be read: itself, or what was sealed in it.
 pub(crate) struct Plain {
     path: PathBuf,
-    /// Goes with this.
-    draft: Option<PathBuf>,
+    /// Where it was opened; goes with this.
+    _scratch: Option<Scratch>,
 }
 
 impl Plain {
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-}
-
-impl Drop for Plain {
-    fn drop(&mut self) {
-        if let Some(draft) = &self.draft {
-            // What cannot be removed is told by whoever runs out of room.
-            let _removed = fs::remove_file(draft);
-        }
     }
 }
 
@@ -129,6 +130,12 @@ pub fn restore(
 
 /// Refuses a file that is not the one of its manifest.
 pub(crate) fn check_digest(file: &Path, manifest: &Manifest) -> Result<(), RestoreError> {
+    // A file of another length is not that one, and may be too long to look at.
+    let found = regular::open(file).and_then(|opened| opened.metadata());
+    let (bytes, manifest_bytes) = (found.map_err(PlaceError::of(file))?.len(), manifest.bytes);
+    if bytes != manifest_bytes {
+        return Err(RestoreError::Length { path: file.into(), bytes, manifest_bytes });
+    }
     let (bytes, sha256) = durable::digest(file).map_err(PlaceError::of(file))?;
     if (bytes, &sha256) == (manifest.bytes, &manifest.sha256) {
         return Ok(());
@@ -136,21 +143,19 @@ pub(crate) fn check_digest(file: &Path, manifest: &Manifest) -> Result<(), Resto
     Err(RestoreError::Digest { path: file.into(), bytes, sha256 })
 }
 
-/// Opens a backup into a scratch folder, if it is sealed.
+/// Opens a backup into a folder of its own below `scratch`, if it is sealed.
 pub(crate) fn open_plain(
     file: &Path,
     key: &OpenKey,
     scratch: &Path,
 ) -> Result<Plain, RestoreError> {
     if !is_sealed(file).map_err(PlaceError::of(file))? {
-        return Ok(Plain { path: file.into(), draft: None });
+        return Ok(Plain { path: file.into(), _scratch: None });
     }
     let with = key.open_with().ok_or_else(|| RestoreError::Sealed { path: file.into() })?;
-    let draft = scratch.join("opened.draft");
-    // One that is there was left by a process that died: whoever comes here holds the folder.
-    let _removed = fs::remove_file(&draft);
-    let plain = Plain { path: draft.clone(), draft: Some(draft) };
-    open_file(file, plain.path(), with)
+    let scratch = Scratch::make(scratch, "opened")?;
+    let path = scratch.path("plain.db");
+    open_file(file, &path, with)
         .map_err(|source| RestoreError::Open { path: file.into(), source })?;
-    Ok(plain)
+    Ok(Plain { path, _scratch: Some(scratch) })
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use strait_seal::{Identities, OpenError, OpenWith, Passphrase, Recipient, SealError, SealTo};
 
-use crate::durable;
 use crate::manifest::SealedTo;
+use crate::{durable, regular};
 
 /// Who will be able to open what is written.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) fn seal_file(from: &Path, to: &Path, who: SealTo<'_>) -> Result<(), S
 
 /// Writes what a sealed file holds to a new one.
 pub(crate) fn open_file(from: &Path, to: &Path, with: OpenWith<'_>) -> Result<(), OpenError> {
-    let sealed = File::open(from).map_err(OpenError::Io)?;
+    let sealed = regular::open(from).map_err(OpenError::Io)?;
     let mut opened = strait_seal::open(sealed, with)?;
     let mut plain = durable::create_new(to).map_err(OpenError::Io)?;
     io::copy(&mut opened, &mut plain).map_err(OpenError::of_reading)?;
@@ -83,7 +83,7 @@ pub(crate) fn open_file(from: &Path, to: &Path, with: OpenWith<'_>) -> Result<()
 /// True if a file begins as a sealed one does.
 pub(crate) fn is_sealed(path: &Path) -> io::Result<bool> {
     let mut beginning = Vec::new();
-    File::open(path)?.take(64).read_to_end(&mut beginning)?;
+    regular::open(path)?.take(64).read_to_end(&mut beginning)?;
     Ok(strait_seal::is_sealed(&beginning))
 }
 

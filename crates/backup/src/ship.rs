@@ -16,6 +16,7 @@
 //! Spec: ADR-0016, `docs/storage-format.md`, "Shipped log".
 
 mod bring_back;
+mod carried_modules;
 mod folder;
 mod segment;
 mod status;
@@ -52,7 +53,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub struct ShipOptions {
     /// The node's folder.
     pub data_dir: PathBuf,
-    /// The second folder, best on another disk.
+    /// The second folder, on another disk. It must be there.
     pub folder: PathBuf,
     /// How often it looks for news.
     pub every: Duration,
@@ -71,6 +72,24 @@ pub enum ShipError {
     /// The folder, or a file in it, cannot be used; or it lies on the node's disk, which has too little room.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// It is not there. It is never made here: where a disk is not mounted, that would be a folder on another one.
+    #[error("{} is not there: mount the disk that it lies on, or make it once", folder.display())]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Something was mounted over it, or it was made anew.
+    #[error("{} is another folder than a moment ago", folder.display())]
+    Replaced {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// It is the node's own folder, or that of its modules.
+    #[error("{} is the node's own folder: what is shipped lies apart from the log", folder.display())]
+    NodesOwn {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Another process ships to it.
     #[error("another process ships to {}", folder.display())]
     InUse {

@@ -1,7 +1,7 @@
 //! Small files in the data directory: which node it is, and when its last backup was made.
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 
 use crate::durable;
@@ -31,17 +31,30 @@ pub fn read_stamp(data_dir: &Path) -> Option<Manifest> {
 /// # Errors
 /// What the system said.
 pub fn note_node_id(data_dir: &Path, node_id: &str) -> io::Result<()> {
-    if read_node_id(data_dir)?.as_deref() == Some(node_id) {
+    if read_node_id(data_dir).as_deref() == Some(node_id) {
         return Ok(());
     }
     durable::replace(&data_dir.join(NODE_ID), format!("{node_id}\n").as_bytes())
 }
 
-/// The node that ran in a data directory last, if it said so.
-pub(crate) fn read_node_id(data_dir: &Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(data_dir.join(NODE_ID)) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// The node that ran in a data directory last, if it said so and that can be read: no backup fails for want of a name.
+pub(crate) fn read_node_id(data_dir: &Path) -> Option<String> {
+    let text = fs::read_to_string(data_dir.join(NODE_ID)).ok()?;
+    Some(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_cannot_be_read_is_none_and_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read_node_id(folder.path()), None);
+        fs::write(folder.path().join(NODE_ID), [0xff, 0xfe]).unwrap();
+        assert_eq!(read_node_id(folder.path()), None);
+        note_node_id(folder.path(), "02ab").unwrap();
+        assert_eq!(read_node_id(folder.path()).as_deref(), Some("02ab"));
+        assert!(note_node_id(&folder.path().join("none"), "02ab").is_err());
     }
 }

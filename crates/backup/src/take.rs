@@ -118,13 +118,14 @@ pub fn take(order: &Order<'_>) -> Result<Manifest, TakeError> {
         return Err(BackupError::Exists { path }.into());
     }
     check_continues(order)?;
-    check_room(order)?;
     let name = order.file.file_name().unwrap_or_default().to_string_lossy();
     let plain_parent = match order.seal.seal_to() {
         None => durable::folder_of(order.file),
         Some(_) => order.scratch,
     };
-    let scratch = Scratch::take(plain_parent, "backup")?;
+    // What the dead left there is gone before room is looked for.
+    let scratch = Scratch::make(plain_parent, "backup")?;
+    check_room(order)?;
     let plain = scratch.path("plain.db");
     let beside = modules::all(order.data_dir).map_err(PlaceError::of(order.data_dir))?;
     let copied = back_up(order.data_dir, &plain, order.now, &beside)?;
@@ -168,7 +169,7 @@ struct OfFile {
 
 fn manifest(order: &Order<'_>, audit: &Audit, of: OfFile) -> Result<Manifest, TakeError> {
     let empty = || TakeError::Empty { data_dir: order.data_dir.into() };
-    let node_id = stamp::read_node_id(order.data_dir).map_err(PlaceError::of(order.data_dir))?;
+    let node_id = stamp::read_node_id(order.data_dir);
     Ok(Manifest {
         node_id,
         log_id: audit.log_id.ok_or_else(empty)?,

@@ -141,8 +141,9 @@ section! {
         /// Peers that are dialled at once; whoever was due first goes first. Fewer find a peer later when many are away, more take
         /// that many sockets when the node starts.
         dials_max: u64 = 256, number("dials", 1, 1_024);
-        /// Connections of others that may be in their handshakes at once. Fewer are easier to use up, more cost that many key
-        /// agreements in the same moment.
+        /// Connections of others that may be in their handshakes at once: over TCP, over QUIC, and again of hosts that a peer with
+        /// a channel came from last. One host has four at most. Fewer are easier to use up, more cost that many key agreements in
+        /// the same moment.
         handshakes_max: u64 = 64, number("connections", 1, 1_024);
         /// Connections that one IPv4 address, or 64 bits of an IPv6 one, may begin; loopback is exempt. More makes it cheaper to
         /// keep the node busy with handshakes.
@@ -177,8 +178,9 @@ section! {
 section! {
     /// The log in a second folder, [a moment after it is durable](recovery.md#the-shipped-log).
     RawShip "ship." {
-        /// A folder outside of `data_dir` that every event goes to as well. On the same disk it helps against nothing but a slip of
-        /// the hand. Whoever reads it sees every payment, unless it is sealed.
+        /// A folder outside of `data_dir` that every event goes to as well. It must be there, best inside the mount of another
+        /// disk: the node never makes it, so that a disk that is not mounted is missed. On the same disk it helps against nothing
+        /// but a slip of the hand, and `ship` is degraded. Whoever reads it sees every payment, unless it is sealed.
         folder: Option<String> = None, Path;
         /// How often the log is looked at. Longer loses more when the disk dies, shorter syncs more often.
         every_ms: u64 = 200, number("ms", 10, 60_000);

@@ -2,6 +2,9 @@
 //!
 //! A request under a token is decided here and in the door for commands within one step: nothing can come between the look at
 //! what is left and the charge. A request that is known or waits was charged when it was taken; it is charged no second time.
+//!
+//! A token expires by the latest moment that is known of, not by the clock alone: a clock that is set back makes none good
+//! again.
 
 use strait_primitives::{MilliSats, RequestKey, Timestamp, TokenId};
 
@@ -46,7 +49,7 @@ impl Engine {
             let (limit, actual) = (TOKEN_LABEL_BYTES_MAX, grant.label.len());
             return Err(CommandError::TokenLabel { limit, actual });
         }
-        if grant.is_expired(grant.issued) {
+        if grant.is_expired(self.clock_latest) {
             return Err(CommandError::TokenExpired(grant.id));
         }
         if self.book.tokens.find(&grant.id).is_some() {
@@ -84,11 +87,13 @@ impl Engine {
             return reply(id, Err(CommandError::BeyondToken(token)), out);
         };
         let Bill { key, total, .. } = bill;
-        let is_charged = self.book.requests.find(&key).is_some()
-            || self.waiters.has_request(&key)
-            || self.book.tokens.is_open(&key);
-        if !is_charged && let Err(error) = self.check_budget(token, &bill, moment.now) {
-            return reply(id, Err(error), out);
+        let is_charged = self.book.requests.find(&key).is_some() || self.waiters.has_request(&key);
+        if !is_charged {
+            // Under a key whose request is gone something else may be asked, at another price.
+            self.credit_refused(key, out);
+            if let Err(error) = self.check_budget(token, &bill) {
+                return reply(id, Err(error), out);
+            }
         }
         self.handle_command(id, command, moment, out);
         if !is_charged && self.waiters.has_request(&key) {
@@ -143,9 +148,9 @@ impl Engine {
         }
     }
 
-    fn check_budget(&self, id: TokenId, bill: &Bill, now: Timestamp) -> Result<(), CommandError> {
+    fn check_budget(&self, id: TokenId, bill: &Bill) -> Result<(), CommandError> {
         let token = self.book.tokens.find(&id).ok_or(CommandError::UnknownToken(id))?;
-        if token.grant.is_expired(now) {
+        if token.grant.is_expired(self.clock_latest) {
             return Err(CommandError::TokenExpired(id));
         }
         let TokenScope::Pay { payment_max, .. } = token.grant.scope else {
@@ -168,8 +173,8 @@ impl Engine {
         }
     }
 
-    /// Takes back every charge whose request is neither known nor waits: a restart forgets what waited, and a peer may
-    /// have let an offer lapse.
+    /// Takes back every charge whose request is neither known nor waits: a restart forgets what waited. Logs of before
+    /// contracts were the operator's alone may hold charges for one that was offered, and they come back so as well.
     pub(crate) fn credit_forgotten(&mut self, out: &mut Step) {
         if self.book.tokens.is_settled() {
             return;

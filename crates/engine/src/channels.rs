@@ -199,7 +199,7 @@ impl Engine {
                 ChannelEffect::Broadcast(transaction) => {
                     self.broadcast_for(id, transaction, moment, out);
                 }
-                ChannelEffect::Notice(notice) => self.handle_notice(id, notice, moment, out),
+                ChannelEffect::Notice(notice) => self.handle_notice(id, notice, out),
             }
         }
         self.dirty.insert(id);
@@ -266,13 +266,7 @@ impl Engine {
         self.fault(peer, Some(id), code, &chain_of(reaction), out);
     }
 
-    fn handle_notice(
-        &mut self,
-        id: ChannelId,
-        notice: Notice,
-        moment: &Moment<'_>,
-        out: &mut Step,
-    ) {
+    fn handle_notice(&mut self, id: ChannelId, notice: Notice, out: &mut Step) {
         match notice {
             Notice::Irrevocable { number, operations, requests } => {
                 self.tell_irrevocable(id, number, placed(operations, &requests), out);
@@ -284,7 +278,7 @@ impl Engine {
             Notice::Opened => self.tell_opened(id, out),
             Notice::Abandoned => self.tell_abandoned(id, "the peer did not go on", out),
             Notice::ContractAnswered { contract, answer } => {
-                self.tell_contract_answer(id, contract, answer, moment, out);
+                self.tell_contract_answer(id, contract, answer, out);
             }
             Notice::CloseAgreed => self.tell_closing(id, out),
             Notice::CloseRefused { reason } => self.tell_close_refused(id, &reason, out),

@@ -1,7 +1,7 @@
 //! Contracts: agreeing with the peer, opening, acting, settling.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use strait_channel::{Channel, ContractAnswer, contract_party};
+use strait_channel::{Channel, ContractAnswer};
 use strait_contract::Terms;
 use strait_primitives::{ChannelId, ContractId, RequestKey};
 use strait_wire::{ContractBytes, Operation};
@@ -79,7 +79,6 @@ impl Engine {
         channel: ChannelId,
         contract: ContractId,
         answer: ContractAnswer,
-        _moment: &Moment<'_>,
         out: &mut Step,
     ) {
         let waiting = self.waiters.contracts.remove(&contract).unwrap_or_default();
@@ -182,17 +181,6 @@ impl Engine {
         }
         self.contract_homes.insert(contract, home);
         Some(home)
-    }
-
-    /// What this node stands to lose at most in a contract on these terms.
-    #[must_use]
-    pub fn own_collateral(
-        &self,
-        channel: &ChannelId,
-        terms: &Terms,
-    ) -> Option<strait_primitives::MilliSats> {
-        let party = self.channels.get(channel)?.state().party;
-        Some(terms.collateral.of(contract_party(party)))
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Engine {
     pub(crate) clock_noted: Option<Timestamp>,
     /// The time of the last tick: a clock that shows less was set back.
     pub(crate) clock_seen: Timestamp,
+    /// The latest moment that the log tells of or this process has seen: what expired by it stays so.
+    pub(crate) clock_latest: Timestamp,
     /// Openings that peers began of late and no block has funded: when, by whom, which.
     pub(crate) answered_openings: VecDeque<(Timestamp, NodeId, ChannelId)>,
     /// What a restart forgets of locks.
@@ -160,6 +162,7 @@ impl Engine {
     ) -> Result<Self, RestoreError> {
         let wallet = Wallet::load(account, &state.wallet, config.address_gap)?;
         let mut engine = Self::with_wallet(config, seed, wallet, head.next());
+        engine.clock_latest = state.book.latest_moment();
         engine.book = state.book;
         engine.payments = state.payments;
         engine.watchers =
@@ -199,6 +202,7 @@ impl Engine {
             reserve_funds: None,
             clock_noted: None,
             clock_seen: Timestamp::default(),
+            clock_latest: Timestamp::default(),
             answered_openings: VecDeque::new(),
             work: Work::default(),
             disk: DiskRoom::default(),
@@ -247,6 +251,12 @@ impl Engine {
         &self.book
     }
 
+    /// The latest moment that the log tells of or this process has seen.
+    #[must_use]
+    pub const fn latest_moment(&self) -> Timestamp {
+        self.clock_latest
+    }
+
     /// The last event handed out; it may not be saved yet.
     #[must_use]
     pub fn head(&self) -> EventSeq {
@@ -282,6 +292,7 @@ impl Engine {
 
     /// What an input leads to, before it is sealed.
     pub(crate) fn decide(&mut self, input: Input, moment: &Moment<'_>, out: &mut Step) {
+        self.clock_latest = self.clock_latest.max(moment.now);
         match input {
             Input::PeerConnected(peer) => self.handle_connected(peer, moment, out),
             Input::PeerDisconnected(peer) => self.handle_disconnected(peer, moment, out),

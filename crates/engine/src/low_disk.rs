@@ -48,29 +48,46 @@ pub enum DiskRoom {
 pub(crate) struct LetPass {
     /// What they took in the log at most, all together, since there was room last.
     bytes: u64,
-    /// The last one of each channel: its number, and the best block's height then.
-    last: BTreeMap<ChannelId, (CommitmentNumber, BlockHeight)>,
+    /// The last one of each channel.
+    last: BTreeMap<ChannelId, Passed>,
+}
+
+/// A round that was let pass.
+#[derive(Debug, Clone, Copy)]
+struct Passed {
+    number: CommitmentNumber,
+    /// The best block's height then.
+    height: BlockHeight,
+    /// What it was taken to need in the log.
+    bytes: u64,
 }
 
 impl LetPass {
     /// Lets a round of so many bytes pass, if it is the channel's first in this block. One that has passed, and is said
-    /// again, passes again.
+    /// again, passes again; what it needs beyond what it needed then has to fit as well, for a peer may say more under
+    /// the same number.
     fn admit(&mut self, propose: &Propose, tip: BlockHeight, bytes_max: u64) -> Result<(), NoRoom> {
-        let last = self.last.get(&propose.channel);
-        if last.is_some_and(|(number, _)| *number == propose.number) {
+        let asked = bytes_of(propose);
+        let last = self.last.get(&propose.channel).copied();
+        let again = last.filter(|last| last.number == propose.number);
+        let paid = again.map_or(0, |last| last.bytes);
+        if again.is_some() && asked <= paid {
             return Ok(());
         }
-        let bytes = self.bytes.saturating_add(bytes_of(propose));
-        if last.is_some_and(|(_, height)| tip <= *height) || bytes > bytes_max {
+        let bytes = self.bytes.saturating_add(asked.saturating_sub(paid));
+        let is_second = again.is_none() && last.is_some_and(|last| tip <= last.height);
+        if is_second || bytes > bytes_max {
             return Err(NoRoom);
         }
         self.bytes = bytes;
-        self.last.insert(propose.channel, (propose.number, tip));
+        let height = again.map_or(tip, |last| last.height);
+        self.last.insert(propose.channel, Passed { number: propose.number, height, bytes: asked });
         Ok(())
     }
 }
 
 /// There is no room for a peer's round now.
+#[derive(Debug)]
 pub(crate) struct NoRoom;
 
 impl Engine {
@@ -203,5 +220,50 @@ const fn contract_of(operation: &Operation) -> Option<&strait_primitives::Contra
         | Operation::CancelLock { .. }
         | Operation::RaiseHeight { .. }
         | Operation::SettleContract { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strait_wire::{ContractBytes, Operations};
+
+    use super::*;
+
+    const CHANNEL: ChannelId = ChannelId::from_bytes([7; 32]);
+
+    /// A proposal that acts in a contract, with so many bytes.
+    fn proposal(number: u64, len: usize) -> Propose {
+        let contract = strait_primitives::ContractId::from_bytes([8; 32]);
+        let action = ContractBytes::new(vec![0; len]).unwrap();
+        Propose {
+            channel: CHANNEL,
+            number: CommitmentNumber::new(number).unwrap(),
+            operations: Operations::new(vec![Operation::Act { contract, action }]).unwrap(),
+            signature: strait_primitives::SchnorrSignature::from_bytes([9; 64]),
+        }
+    }
+
+    /// A peer said something small, hung up before it was judged, and said much more under the same number.
+    #[test]
+    fn what_is_said_again_takes_no_more_than_was_counted() {
+        let (small, large) = (proposal(1, 10), proposal(1, 4_000));
+        let tip = BlockHeight::new(100);
+        let rows = [(bytes_of(&large) - 1, false), (bytes_of(&large), true)];
+        for (bytes_max, fits) in rows {
+            let mut passed = LetPass::default();
+            passed.admit(&small, tip, bytes_max).unwrap();
+            passed.admit(&small, tip, bytes_max).unwrap();
+            assert_eq!(passed.bytes, bytes_of(&small), "counted once");
+            assert_eq!(passed.admit(&large, tip, bytes_max).is_ok(), fits);
+            let counted = if fits { &large } else { &small };
+            assert_eq!(passed.bytes, bytes_of(counted));
+            passed.admit(&small, tip, bytes_max).unwrap();
+            assert_eq!(passed.bytes, bytes_of(counted), "and less gives nothing back");
+            let next = proposal(2, 0);
+            assert!(passed.admit(&next, tip, u64::MAX).is_err(), "one in each block");
+            passed
+                .admit(&next, tip.saturating_add(strait_primitives::BlockDelta::new(1)), u64::MAX)
+                .unwrap();
+        }
     }
 }

@@ -166,6 +166,15 @@ impl RequestBook {
         !self.undated.is_empty() || self.len() > REQUESTS_KEPT
     }
 
+    /// The latest moment that was told and that a page still bears.
+    pub(crate) fn latest_moment(&self) -> Timestamp {
+        let told = self.pages.values().filter_map(|page| match page.standing {
+            Standing::Since(at) => Some(at),
+            Standing::InFlight | Standing::Undated => None,
+        });
+        told.max().unwrap_or_default()
+    }
+
     /// A round that carries these is proposed; nothing of it is known before it ends.
     pub(crate) fn note_round(
         &mut self,

@@ -2,7 +2,8 @@
 //!
 //! Stamps in memory say since when a peer owes something, or when it has earned back what its contracts burnt. Against a clock
 //! that was set back by a day each of them would last a day longer, and whoever waits for one would wait as long. What is in
-//! the log keeps its stamps: tokens end when the clock says so, and requests are remembered for longer.
+//! the log keeps its stamps: requests are remembered for longer, and a token that has expired stays so, because its end is
+//! judged by the latest moment that is known of.
 //!
 //! The clock is looked at with each tick, so that what moves is right to a tick.
 

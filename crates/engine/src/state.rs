@@ -127,6 +127,12 @@ impl Book {
         self.blocks.back().copied()
     }
 
+    /// The latest moment that is still written here.
+    pub(crate) fn latest_moment(&self) -> Timestamp {
+        let restored = self.restored.unwrap_or_default();
+        restored.max(self.tokens.latest_moment()).max(self.requests.latest_moment())
+    }
+
     /// Folds an event of the node itself in; a channel's, a watcher's or the wallet's leave it as it is.
     pub(crate) fn apply(&mut self, event: &Event) {
         match event {

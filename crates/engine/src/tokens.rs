@@ -155,6 +155,11 @@ impl TokenBook {
         self.tokens.values().filter(|token| !is_stale(&token.grant, now)).count()
     }
 
+    /// The latest moment at which one of them was made.
+    pub(crate) fn latest_moment(&self) -> Timestamp {
+        self.tokens.values().map(|token| token.grant.issued).max().unwrap_or_default()
+    }
+
     /// Requests whose charges may still be taken back.
     pub(crate) fn open_keys(&self) -> impl Iterator<Item = &RequestKey> {
         self.open.keys()

@@ -69,6 +69,8 @@ impl Machine {
         fs::write(plan.folder.join("node.toml"), configuration(&plan, ports))?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
+            // A connection that waits is closed by the node after as long as lies between two looks.
+            .max_idle_connections(0)
             .proxy(None)
             .timeout_global(Some(Duration::from_secs(10)))
             .build();

@@ -348,7 +348,7 @@ mod tests {
         // The dial of a, of which nothing is ever heard, ends as well.
         assert_eq!(poll(&mut dialer, now + CONNECT), None);
         assert_eq!(policies.dials.under_way(), 0);
-        let [_, dials] = policies.bulkheads().map(|tally| tally.counts());
+        let [.., dials] = policies.bulkheads().map(|tally| tally.counts());
         assert_eq!((dials.of(Decision::Admitted), dials.of(Decision::Refused)), (4, 2));
     }
 

@@ -78,6 +78,8 @@ pub(crate) const CONNECTIONS_PENDING_MAX: u32 = 64;
 
 /// The most that may be tuned for connections of others in their handshakes: eight bytes each are set aside.
 pub(crate) const HANDSHAKES_MAX: usize = 1024;
+/// Handshakes that one host may have under way: a node behind it needs one.
+pub(crate) const HANDSHAKES_OF_HOST_MAX: usize = 4;
 
 /// The most that may be tuned for dials of kept peers: all of them.
 pub(crate) const DIALS_MAX: usize = KEPT_MAX;

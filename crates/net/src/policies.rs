@@ -26,7 +26,7 @@ pub struct PolicySettings {
     /// Connections that one host (an IPv4 address, or 64 bits of an IPv6 one) may begin. Default 2 a second after 20 at
     /// once; loopback is exempt. Raise it when peers come through a proxy that hides their addresses.
     pub host_dials: RateSettings,
-    /// Connections of others that may be in their handshakes at once, up to 1,024. Default 64.
+    /// Connections of others that may be in their handshakes at once, over TCP and over QUIC each, up to 1,024. Default 64.
     pub handshakes_max: usize,
     /// Kept peers that may be dialled at once, up to 1,024. Default 256.
     pub dials_max: usize,
@@ -59,7 +59,7 @@ pub struct Policies {
     /// How often a host may begin a connection: handshakes cost this node more than they cost the caller.
     pub(crate) host_dials: ClientLimit,
     /// Handshakes that others have begun.
-    pub(crate) handshakes: Arc<Bulkhead>,
+    pub(crate) handshakes: Handshakes,
     /// Dials of kept peers.
     pub(crate) dials: Arc<Bulkhead>,
     /// What a peer may send, in tokens of [`BYTES_PER_TOKEN`].
@@ -68,6 +68,33 @@ pub struct Policies {
     peer_frames: Rate,
     /// Frames taken, and pauses in reading whoever sends too fast.
     incoming: Tally,
+}
+
+/// Places for handshakes that others have begun.
+///
+/// Whoever writes a UDP packet can write any sender into it, and takes a place until the handshake is given up: QUIC has
+/// places of its own, so that nobody keeps those out who come over TCP. Both can be filled from many hosts; the third kind is
+/// for hosts that nobody else has.
+#[derive(Debug)]
+pub(crate) struct Handshakes {
+    /// Over TCP.
+    pub(crate) tcp: Arc<Bulkhead>,
+    /// Over QUIC.
+    pub(crate) quic: Arc<Bulkhead>,
+    /// Of hosts that a kept peer came from, when the others are taken.
+    pub(crate) known: Arc<Bulkhead>,
+}
+
+impl Handshakes {
+    fn new(most: usize) -> Self {
+        let [tcp, quic, known] =
+            core::array::from_fn(|_| Arc::new(Bulkhead::new(most, HANDSHAKES_MAX)));
+        Self { tcp, quic, known }
+    }
+
+    const fn all(&self) -> [&Arc<Bulkhead>; 3] {
+        [&self.tcp, &self.quic, &self.known]
+    }
 }
 
 /// What one connection may still send.
@@ -91,7 +118,7 @@ impl Policies {
             // Its own jitter is not used: every pause is drawn with entropy of the service.
             redial: Retry::new(of_redial(settings.redial), 0),
             host_dials: ClientLimit::new(settings.host_dials, ClientSlots::default()),
-            handshakes: Arc::new(Bulkhead::new(settings.handshakes_max, HANDSHAKES_MAX)),
+            handshakes: Handshakes::new(settings.handshakes_max),
             dials: Arc::new(Bulkhead::new(settings.dials_max, DIALS_MAX)),
             peer_bytes: Rate::new(of_bytes(settings.peer_bytes_per_second)),
             peer_frames: Rate::new(of_frames(settings.peer_frames_per_second)),
@@ -103,7 +130,9 @@ impl Policies {
     pub fn tune(&self, settings: PolicySettings) {
         self.redial.tune(of_redial(settings.redial));
         self.host_dials.tune(settings.host_dials);
-        self.handshakes.tune(settings.handshakes_max);
+        for places in self.handshakes.all() {
+            places.tune(settings.handshakes_max);
+        }
         self.dials.tune(settings.dials_max);
         self.peer_bytes.tune(of_bytes(settings.peer_bytes_per_second));
         self.peer_frames.tune(of_frames(settings.peer_frames_per_second));
@@ -124,8 +153,9 @@ impl Policies {
 
     /// What was decided by room: handshakes of others, and dials of this node, where `Refused` is a dial that waits.
     #[must_use]
-    pub fn bulkheads(&self) -> [&Tally; 2] {
-        [self.handshakes.tally(), self.dials.tally()]
+    pub fn bulkheads(&self) -> [&Tally; 4] {
+        let [tcp, quic, known] = self.handshakes.all().map(|places| places.tally());
+        [tcp, quic, known, self.dials.tally()]
     }
 
     /// Charges a frame of so many bytes, and says how long to read nothing more of its peer.

@@ -16,7 +16,17 @@ enum Source {
     Bytes {
         bytes: Vec<u8>,
         next: usize,
+        edition: Edition,
     },
+}
+
+/// Which choices a string of bytes knows of: one that was kept must go on meaning what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edition {
+    /// Those of the first corpora.
+    First,
+    /// The same, and those made by [`Choices::pick_later`].
+    Second,
 }
 
 impl Choices {
@@ -29,7 +39,13 @@ impl Choices {
     /// Decides by bytes, and calmly once they are used up.
     #[must_use]
     pub const fn from_bytes(bytes: Vec<u8>) -> Self {
-        Self { source: Source::Bytes { bytes, next: 0 } }
+        Self::from_bytes_of(bytes, Edition::First)
+    }
+
+    /// The same, and the bytes know of later choices if they are of a later edition.
+    #[must_use]
+    pub const fn from_bytes_of(bytes: Vec<u8>, edition: Edition) -> Self {
+        Self { source: Source::Bytes { bytes, next: 0, edition } }
     }
 
     /// True once bytes are used up; never for a seed.
@@ -37,7 +53,7 @@ impl Choices {
     pub const fn is_used_up(&self) -> bool {
         match &self.source {
             Source::Seed(_) => false,
-            Source::Bytes { bytes, next } => *next >= bytes.len(),
+            Source::Bytes { bytes, next, .. } => *next >= bytes.len(),
         }
     }
 
@@ -49,7 +65,7 @@ impl Choices {
         assert!(limit > 0, "a choice among nothing");
         match &mut self.source {
             Source::Seed(state) => split_mix(state) % limit,
-            Source::Bytes { bytes, next } => {
+            Source::Bytes { bytes, next, .. } => {
                 let mut drawn = 0_u64;
                 let mut reach = 1_u64;
                 while reach < limit {
@@ -85,6 +101,20 @@ impl Choices {
         let index = self.below(u64::try_from(among.len()).expect("a list fits memory"));
         let index = usize::try_from(index).expect("below the length of a list");
         among.get(index).expect("below the length of the list")
+    }
+
+    /// One of these, where nothing was chosen when the first corpora were made: their bytes choose the first, and none of
+    /// them is used up.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn pick_later<'a, T>(&mut self, among: &'a [T]) -> &'a T {
+        match &self.source {
+            Source::Bytes { edition: Edition::First, .. } => {
+                among.first().expect("a choice among something")
+            }
+            Source::Bytes { edition: Edition::Second, .. } | Source::Seed(_) => self.pick(among),
+        }
     }
 
     /// One of these by its weight; none if nothing has any.
@@ -136,6 +166,15 @@ mod tests {
         assert_eq!(choices.below(10), 3);
         assert!(!choices.chance(999), "no bytes, no mischief");
         assert_eq!(choices.between(5, 9), 5);
+    }
+
+    #[test]
+    fn a_later_choice_takes_nothing_from_bytes_that_do_not_know_of_it() {
+        for (edition, expect) in [(Edition::First, ("calm", 1)), (Edition::Second, ("wild", 9))] {
+            let mut choices = Choices::from_bytes_of(vec![1, 9], edition);
+            let later = *choices.pick_later(&["calm", "wild"]);
+            assert_eq!((later, choices.below(256)), expect);
+        }
     }
 
     #[test]

@@ -10,11 +10,11 @@ use strait_channel::{ChannelEvent, ForceReason, Funded, Ledger, Outstanding, Sig
 use strait_engine::{EngineConfig, Event, LockKey, NodeState};
 use strait_log::{MemoryDisk, Record};
 use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, Digest, EventSeq, MilliSats, NodeId, Party, Sats,
-    SchnorrSignature, Side,
+    ChannelId, CommitmentNumber, ContractId, Digest, EventSeq, MilliSats, NodeId, Party,
+    RequestKey, Sats, SchnorrSignature, Side,
 };
 use strait_store::decode;
-use strait_wire::{Message, Operations};
+use strait_wire::{Message, Operation, Operations};
 
 use crate::bargain::Bargain;
 use crate::history::{History, Round};
@@ -72,6 +72,15 @@ pub(crate) enum StakeLife {
     Over,
 }
 
+/// What a proposal carries for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outlay {
+    /// Which.
+    pub(crate) key: RequestKey,
+    /// What it pays, and puts into locks; none once that has come to nothing.
+    pub(crate) amounts: Option<Vec<MilliSats>>,
+}
+
 /// A fold of what is on disk, and what it explains.
 #[derive(Debug)]
 pub(crate) struct Durable {
@@ -87,6 +96,8 @@ pub(crate) struct Durable {
     pub(crate) ends: Vec<EventSeq>,
     /// Channels that events spoke of since somebody asked.
     touched: BTreeSet<ChannelId>,
+    /// What proposals carry for requests, since somebody asked.
+    outlays: Vec<Outlay>,
     /// The fold.
     pub(crate) state: NodeState,
     /// The last event on disk.
@@ -117,6 +128,7 @@ impl Durable {
             bargain: Bargain::default(),
             ends: Vec::new(),
             touched: BTreeSet::new(),
+            outlays: Vec::new(),
             state: NodeState::default(),
             head: EventSeq::ZERO,
             proposed: BTreeMap::new(),
@@ -164,6 +176,9 @@ impl Durable {
                 Stance::Foul => self.bargain.judge_restored(&self.state, &event),
             };
             kept.map_err(|what| Violation::Bargain { node: self.place.to_string(), what })?;
+            if self.stance == Stance::Fair {
+                self.note_outlays(&event);
+            }
             if let (Event::Channel { channel, event }, Stance::Fair) = (&event, self.stance) {
                 self.note(*channel, event, history)?;
                 self.note_stake(*channel);
@@ -184,6 +199,30 @@ impl Durable {
     /// Channels that events spoke of since this was last asked.
     pub(crate) fn take_touched(&mut self) -> BTreeSet<ChannelId> {
         core::mem::take(&mut self.touched)
+    }
+
+    /// What proposals carry for requests, and what of it came to nothing, since this was last asked.
+    pub(crate) fn take_outlays(&mut self) -> Vec<Outlay> {
+        core::mem::take(&mut self.outlays)
+    }
+
+    fn note_outlays(&mut self, event: &Event) {
+        if let Event::RequestsFailed { keys, .. } = event {
+            let failed = keys.iter().map(|key| Outlay { key: *key, amounts: None });
+            self.outlays.extend(failed);
+        }
+        let Event::Channel { event: ChannelEvent::Proposed { operations, requests, .. }, .. } =
+            event
+        else {
+            return;
+        };
+        // Requests fill a round's end, in their order.
+        let mut left = operations.as_slice().iter().rev();
+        for request in requests.iter().rev() {
+            let count = usize::try_from(request.operations).expect("a count fits memory");
+            let amounts = left.by_ref().take(count).filter_map(amount_of).collect();
+            self.outlays.push(Outlay { key: request.key, amounts: Some(amounts) });
+        }
     }
 
     /// Reckons what must come of a channel. Once its funding output is spent nothing can be added.
@@ -382,5 +421,18 @@ impl Durable {
             node: self.place.to_string(),
             message: message.name().to_owned(),
         })
+    }
+}
+
+/// What an operation takes from its proposer's balance, into the other's or into a lock.
+const fn amount_of(operation: &Operation) -> Option<MilliSats> {
+    match operation {
+        Operation::Pay { amount, .. } | Operation::AddLock { amount, .. } => Some(*amount),
+        Operation::ClaimLock { .. }
+        | Operation::CancelLock { .. }
+        | Operation::RaiseHeight { .. }
+        | Operation::OpenContract { .. }
+        | Operation::Act { .. }
+        | Operation::SettleContract { .. } => None,
     }
 }

@@ -39,9 +39,9 @@ mod wealth;
 mod weather;
 mod world;
 
-pub use choices::Choices;
+pub use choices::{Choices, Edition};
 pub use oracle::Violation;
 pub use place::Place;
-pub use run::{Failure, LINES, Plan, Report, Spoilt, run, run_bytes, tell};
+pub use run::{Failure, LINES, Plan, Report, SECOND_EDITION, Spoilt, run, run_bytes, tell};
 pub use topology::{Edge, Shape, Topology};
 pub use weather::{Habits, Malice, Misfortunes, Weather};

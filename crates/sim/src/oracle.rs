@@ -1,6 +1,6 @@
 //! What must never happen, as values: the laws that every run is judged by.
 
-use strait_primitives::{ChannelId, CommitmentNumber, EventSeq, MilliSats, RequestKey};
+use strait_primitives::{ChannelId, CommitmentNumber, EventSeq, MilliSats, RequestKey, TokenId};
 use thiserror::Error;
 
 use crate::place::Place;
@@ -186,6 +186,30 @@ pub enum Violation {
         first: CommitmentNumber,
         /// Where again.
         second: CommitmentNumber,
+    },
+    /// A token has paid more than it may, all together or at once.
+    #[error("{node}: token {token} has paid {spent}, and may pay {may}")]
+    Overspent {
+        /// Which node.
+        node: String,
+        /// Which token.
+        token: TokenId,
+        /// What was proposed on its account.
+        spent: MilliSats,
+        /// Its budget.
+        may: MilliSats,
+    },
+    /// What a node says that a token has spent is not what was paid with it.
+    #[error("{node}: token {token} is said to have spent {spent}, and {paid} was paid with it")]
+    Account {
+        /// Which node.
+        node: String,
+        /// Which token.
+        token: TokenId,
+        /// What the node says.
+        spent: MilliSats,
+        /// What its rounds carry.
+        paid: MilliSats,
     },
     /// An answer to a user does not hold.
     #[error("{node} answered request {key} ({request}) with {answer}: {fault}")]

@@ -9,7 +9,7 @@ use strait_log::{Fault, WriteNumber};
 use thiserror::Error;
 
 use crate::agenda::Happening;
-use crate::choices::Choices;
+use crate::choices::{Choices, Edition};
 use crate::lockage::check_locks;
 use crate::oracle::Violation;
 use crate::penalty::check_penalties;
@@ -45,6 +45,9 @@ const FOUL_MISFORTUNE_MS: u64 = 5_000;
 const FOUL_REQUEST_MS: u64 = 300;
 /// The greatest weights of closes there, for the same reason.
 const FOUL_CLOSES: u64 = 1;
+
+/// How bytes begin that know of tokens.
+pub const SECOND_EDITION: [u8; 2] = [0xff, 0x02];
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -95,9 +98,14 @@ impl Plan {
     }
 
     /// The run of a string of bytes: who is there, the weather, and everything that happens until they are used up.
+    ///
+    /// Bytes that begin with [`SECOND_EDITION`] also decide what corpora of before know nothing of.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        let choices = Choices::from_bytes(bytes.to_vec());
+        let choices = match bytes.strip_prefix(&SECOND_EDITION) {
+            Some(rest) => Choices::from_bytes_of(rest.to_vec(), Edition::Second),
+            None => Choices::from_bytes(bytes.to_vec()),
+        };
         Self { choices, ..Self::of_seed(0, BYTES_STEPS_MAX) }
     }
 }
@@ -121,6 +129,8 @@ pub struct Report {
     pub payments: usize,
     /// Requests that users made.
     pub requests: usize,
+    /// Those of them that rounds carried on a token's account.
+    pub by_tokens: usize,
     /// Events that nodes decided.
     pub events: u64,
     /// Writes that each disk was asked for.
@@ -242,6 +252,7 @@ fn report(world: &World, begun: strait_primitives::Timestamp) -> Report {
         rounds: world.history.rounds(),
         payments: world.history.payments(),
         requests: world.users.count(),
+        by_tokens: world.users.count_by_tokens(),
         events: tally.events,
         writes,
         messages: tally.messages,
@@ -297,6 +308,7 @@ fn come_to_rest(world: &mut World, spoilt: &[Spoilt]) -> Result<(), Violation> {
         check_wealth(host, &world.users, &world.chain)?;
         check_penalties(host, &world.chain)?;
         check_locks(host, &world.users)?;
+        world.users.check_tokens(host)?;
     }
     world.tell("everything has come to rest");
     Ok(())

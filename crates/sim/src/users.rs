@@ -6,6 +6,7 @@
 pub(crate) mod asking;
 mod judging;
 mod locking;
+mod spending;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +14,11 @@ use bitcoin::address::NetworkUnchecked;
 use bitcoin::{ScriptBuf, Txid};
 use strait_engine::{Command, CommandId, PaymentDone, SendAmount};
 use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, PaymentHash, Preimage, RequestKey,
+    ChannelId, CommitmentNumber, ContractId, PaymentHash, Preimage, RequestKey, TokenId,
 };
 use strait_wire::Operation;
 
+use self::spending::Allowance;
 use crate::oracle::Violation;
 use crate::place::{Each, Place};
 
@@ -36,6 +38,8 @@ pub(crate) enum Purpose {
     /// A lock offered, claimed or given back.
     Lock,
     SendCoins,
+    /// A token made or revoked.
+    Token,
     /// Preparations and questions, whose answers nobody checks.
     Setup,
 }
@@ -91,6 +95,11 @@ pub(crate) struct Users {
     next_command: u64,
     next_key: u64,
     next_reference: u64,
+    next_token: u64,
+    /// Tokens that users have made, or tried to.
+    allowances: BTreeMap<TokenId, Allowance>,
+    /// On whose account a request is made.
+    spenders: BTreeMap<RequestKey, TokenId>,
     /// Preimages that payees have thought of.
     preimages: BTreeMap<PaymentHash, Preimage>,
     /// Those that a payee has told its node to show.

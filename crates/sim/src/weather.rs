@@ -117,6 +117,8 @@ pub struct Habits {
     pub close: u64,
     /// A close by force.
     pub force: u64,
+    /// A token made or revoked, or a payment or lock on its account.
+    pub spend: u64,
 }
 
 impl Weather {
@@ -165,8 +167,9 @@ impl Weather {
             send: weight(&[0, 1, 3]),
             close: weight(&[0, 1, 3]),
             force: weight(&[0, 1, 4]),
+            spend: 0,
         };
-        Self {
+        let mut weather = Self {
             latency_ms_max: weight(&[2, 30, 400]),
             write_ms_max: weight(&[2, 10, 200]),
             request_ms_max: weight(&[20, 4, 300, 1_500]),
@@ -181,7 +184,9 @@ impl Weather {
             whims: weight(&[0, 0, 30, 200]),
             drift: weight(&[0, 5, 20]),
             malice,
-        }
+        };
+        weather.habits.spend = *choices.pick_later(&[0, 20, 60]);
+        weather
     }
 
     /// Weather in which nothing goes wrong and users do everything that they can in a few hundred steps: for runs that
@@ -201,6 +206,7 @@ impl Weather {
             send: 1,
             close: 1,
             force: 1,
+            spend: 12,
         };
         Self {
             request_ms_max: 40,
@@ -253,6 +259,7 @@ impl Weather {
                 send: 0,
                 close: 0,
                 force: 0,
+                spend: 0,
             },
             first_channels: 0,
             whims: 0,

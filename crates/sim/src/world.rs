@@ -295,6 +295,7 @@ impl World {
             .collect();
         let sight = Sight {
             place,
+            now: self.hosts.at(place).clock(self.agenda.now()),
             engine: &running.engine,
             peers: &peers,
             beyond: &beyond,

@@ -95,6 +95,25 @@ impl Reader {
         })
     }
 
+    /// The places of all snapshots, sound or not, newest first; there are two at most.
+    ///
+    /// # Errors
+    /// [`StoreError::Medium`] if it cannot read.
+    pub fn snapshot_places(&self) -> Result<Vec<EventSeq>, StoreError> {
+        self.with(|connection| {
+            let head = walk::tail(connection)?.last;
+            snapshots::places(connection, head)
+        })
+    }
+
+    /// The snapshot at a place; `None` if there is none, or if it is damaged.
+    ///
+    /// # Errors
+    /// [`StoreError::Medium`] if it cannot read.
+    pub fn snapshot(&self, seq: EventSeq) -> Result<Option<Snapshot>, StoreError> {
+        self.with(|connection| snapshots::at(connection, seq))
+    }
+
     /// Where the log ends.
     ///
     /// # Errors

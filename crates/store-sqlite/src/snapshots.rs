@@ -67,6 +67,14 @@ pub(crate) fn sound(connection: &Connection, head: EventSeq) -> Result<Vec<Snaps
     Ok(snapshots)
 }
 
+/// The snapshot at a place, if it is sound.
+pub(crate) fn at(connection: &Connection, seq: EventSeq) -> Result<Option<Snapshot>, StoreError> {
+    match read(connection, seq, seq)? {
+        Found::Sound(snapshot) => Ok(Some(snapshot)),
+        Found::Damaged => Ok(None),
+    }
+}
+
 /// How many snapshots are sound, and how many are not.
 pub(crate) fn count(connection: &Connection, head: EventSeq) -> Result<(u32, u32), StoreError> {
     let (mut sound, mut damaged) = (0_u32, 0_u32);
@@ -105,7 +113,7 @@ pub(crate) fn newest_place(
 }
 
 /// The places of all snapshots, newest first; none in a log from before there were snapshots.
-fn places(connection: &Connection, head: EventSeq) -> Result<Vec<EventSeq>, StoreError> {
+pub(crate) fn places(connection: &Connection, head: EventSeq) -> Result<Vec<EventSeq>, StoreError> {
     let failed = |error| store_error(ACTION, head, error);
     let has_table = connection
         .query_row("SELECT 1 FROM sqlite_schema WHERE name = 'snapshots'", [], |_| Ok(()))

@@ -2,23 +2,54 @@
 //!
 //! Only the interface makes and revokes tokens, and only through here, so the copy is never behind: a token is found once
 //! it is durable, and not found any more before it is known to be revoked.
+//!
+//! A token expires by the latest moment that is known of: the log's last when the node started, the clock's since, and what
+//! has passed since one of them. A clock that is set back makes no token good again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use strait_api::{ApiError, Credential, Grant, NewToken, Scope, Standing};
 use strait_api_types as api;
 use strait_api_types::ErrorCode;
-use strait_engine::{Answer, Command, Token, TokenGrant, TokenScope};
-use strait_primitives::{Timestamp, TokenId};
+use strait_engine::{Answer, Command, Engine, Token, TokenGrant, TokenScope};
+use strait_log::StoreError;
+use strait_primitives::{Millis, Timestamp, TokenId};
+use strait_store_sqlite::Reader;
 
 use super::NodeBackend;
 use super::locks::Refusal;
 use super::refusals::wrong_kind;
 
-/// What is known of each token.
-#[derive(Debug, Default)]
-pub(crate) struct TokenTable(Mutex<BTreeMap<TokenId, Entry>>);
+/// What is known of each token, and of the time.
+#[derive(Debug)]
+pub(crate) struct TokenTable {
+    entries: Mutex<BTreeMap<TokenId, Entry>>,
+    latest: Mutex<Latest>,
+}
+
+/// The latest moment that is known of.
+#[derive(Debug)]
+struct Latest {
+    /// What it was.
+    moment: Timestamp,
+    /// When that was, by a clock that nobody sets.
+    at: Instant,
+}
+
+impl Latest {
+    /// What it is, when the clock shows `now`.
+    fn moment(&mut self, now: Timestamp, at: Instant) -> Timestamp {
+        let passed = at.saturating_duration_since(self.at).as_millis();
+        let moment = self.moment.after(Millis(u64::try_from(passed).unwrap_or(u64::MAX)));
+        if now <= moment {
+            return moment;
+        }
+        *self = Self { moment: now, at };
+        now
+    }
+}
 
 /// What is known of one.
 #[derive(Debug)]
@@ -55,10 +86,22 @@ impl Drop for Making<'_> {
 }
 
 impl TokenTable {
-    /// The table of a node that begins with these.
-    pub(crate) fn new<'a>(tokens: impl Iterator<Item = &'a Token>) -> Self {
+    /// The table of a node at its start.
+    pub(crate) fn at_start(engine: &Engine, reader: &Reader) -> Result<Self, StoreError> {
+        let last = match reader.read_from(reader.head()?, 1) {
+            // What snapshots hold is all that is left.
+            Err(StoreError::Compacted { .. }) => Vec::new(),
+            read => read?,
+        };
+        let written = last.last().map_or_else(Timestamp::default, |record| record.at);
+        Ok(Self::new(engine.book().tokens.all(), written.max(engine.latest_moment())))
+    }
+
+    /// The table of a node that begins with these, and whose log knows of no later moment than `latest`.
+    fn new<'a>(tokens: impl Iterator<Item = &'a Token>, latest: Timestamp) -> Self {
         let made = tokens.map(|token| (token.grant.id, Entry::Made(token.grant.clone())));
-        Self(Mutex::new(made.collect()))
+        let latest = Latest { moment: latest, at: crate::production::clock() };
+        Self { entries: Mutex::new(made.collect()), latest: Mutex::new(latest) }
     }
 
     /// A token begins to be made.
@@ -74,10 +117,12 @@ impl TokenTable {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TokenId, Entry>> {
         // A panicking holder leaves a table that is still one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, id: TokenId, now: Timestamp) -> Option<Credential> {
+    /// What a token is good for when the clocks show `now` and `at`.
+    fn find(&self, id: TokenId, now: Timestamp, at: Instant) -> Option<Credential> {
+        let now = self.latest.lock().unwrap_or_else(PoisonError::into_inner).moment(now, at);
         let table = self.lock();
         let Entry::Made(grant) = table.get(&id)? else { return None };
         let scope = match grant.scope {
@@ -93,7 +138,7 @@ impl TokenTable {
 
 impl NodeBackend {
     pub(super) fn find_credential(&self, id: TokenId) -> Option<Credential> {
-        self.tokens.find(id, crate::production::now())
+        self.tokens.find(id, crate::production::now(), crate::production::clock())
     }
 
     pub(super) async fn list_tokens(&self) -> Result<api::TokenList, ApiError> {
@@ -190,13 +235,47 @@ mod tests {
         }
     }
 
+    fn table() -> TokenTable {
+        TokenTable::new(core::iter::empty(), Timestamp::from_unix_ms(5))
+    }
+
     fn is_known(table: &TokenTable) -> bool {
-        table.find(ID, Timestamp::from_unix_ms(6)).is_some()
+        let at = table.latest.lock().unwrap().at;
+        table.find(ID, Timestamp::from_unix_ms(6), at).is_some()
+    }
+
+    /// A clock that is set back made an expired token good again.
+    #[test]
+    fn what_has_expired_stays_so_though_the_clock_is_set_back() {
+        let at_start = |latest| {
+            let table = TokenTable::new(core::iter::empty(), Timestamp::from_unix_ms(latest));
+            let expires = Some(Timestamp::from_unix_ms(1_000));
+            table.begin(ID).made(TokenGrant { expires, ..grant() });
+            let at = table.latest.lock().unwrap().at;
+            (table, at)
+        };
+        let standing = |table: &TokenTable, now: u64, at: Instant| {
+            table.find(ID, Timestamp::from_unix_ms(now), at).unwrap().standing
+        };
+        let (table, at) = at_start(0);
+        for (now, expected) in
+            [(900, Standing::Valid), (1_000, Standing::Expired), (900, Standing::Expired)]
+        {
+            assert_eq!(standing(&table, now, at), expected, "the clock shows {now}");
+        }
+        let (table, at) = at_start(1_000);
+        assert_eq!(standing(&table, 900, at), Standing::Expired, "the log knows of its end");
+        let (table, at) = at_start(0);
+        assert_eq!(standing(&table, 900, at), Standing::Valid);
+        for (passed, expected) in [(99, Standing::Valid), (100, Standing::Expired)] {
+            let at = at + std::time::Duration::from_millis(passed);
+            assert_eq!(standing(&table, 500, at), expected, "nobody asked before it was set back");
+        }
     }
 
     #[test]
     fn a_revocation_that_meets_its_own_issue_holds() {
-        let table = TokenTable::default();
+        let table = table();
         // The engine has made it and shows it in the list; its maker has no answer yet.
         let making = table.begin(ID);
         assert!(!is_known(&table));
@@ -207,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_token_counts_once_it_is_made_and_a_failure_leaves_nothing() {
-        let table = TokenTable::default();
+        let table = table();
         drop(table.begin(ID));
         assert!(table.lock().is_empty());
         table.begin(ID).made(grant());

@@ -23,7 +23,7 @@ Exit codes:
   0  done
   1  failed on this side
   2  wrong usage or configuration
-  3  the node refused, and says why
+  3  refused: by the node, or because a backup and a log do not belong together; it says why
   4  the node cannot be reached: it was not asked
   5  the outcome is unknown, or the node busy or stopping: ask again with the same --idempotency-key";
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use strait_backup::{
-    Check, LiveLog, Manifest, OpenKey, Order, Restored, SealKey, Shipped, Way, audit, check,
+    Check, Disk, LiveLog, Manifest, OpenKey, Order, Restored, SealKey, Shipped, Way, audit, check,
     restore, restore_shipped, take, write_stamp,
 };
 use strait_primitives::EventSeq;
@@ -75,6 +75,9 @@ fn take_one(
         write_stamp(&config.data_dir, &manifest).map_err(BackupError::Manifest)?;
     }
     output.say("the seed is not in it: keep its words apart");
+    if Disk::of(file, &config.data_dir) == Disk::Nodes {
+        output.say("it lies on the disk of the log itself: carry it to another one");
+    }
     output.object(&json!({
         "file": file.display().to_string(),
         "taken_at_ms": manifest.taken.to_unix_ms(),
@@ -110,7 +113,19 @@ fn verify(
         "events_folded": checked.folded,
         "modules": checked.manifest.modules,
         "live_log": live,
-    }))
+    }))?;
+    Ok(judge(checked.live, &checked.manifest)?)
+}
+
+/// Refuses a sound backup that is not what the newest one of this node would be.
+fn judge(live: LiveLog, manifest: &Manifest) -> Result<(), BackupError> {
+    let (log_id, head) = (manifest.log_id, manifest.head);
+    match live {
+        LiveLog::Absent | LiveLog::Equal => Ok(()),
+        LiveLog::Other(node) => Err(BackupError::OtherNode { backup: log_id, node }),
+        LiveLog::Behind(node) => Err(BackupError::NodeBehind { backup: head, node }),
+        LiveLog::Gone(removed) => Err(BackupError::TooOld { backup: head, removed }),
+    }
 }
 
 /// Makes the log of a node that has none out of a copy.
@@ -244,4 +259,46 @@ fn told_shipped(from: &Path, shipped: &Shipped) -> Value {
         fields.insert("complete".to_owned(), json!(shipped.unreached.is_none()));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use strait_backup::SealedTo;
+    use strait_primitives::Timestamp;
+
+    use super::super::Exit;
+    use super::*;
+
+    #[test]
+    fn only_a_backup_that_the_nodes_log_bears_out_ends_with_no_refusal() {
+        let manifest = Manifest {
+            node_id: None,
+            log_id: "ab".repeat(32).parse().unwrap(),
+            network: "regtest".to_owned(),
+            head: EventSeq::new(50),
+            oldest: EventSeq::new(1),
+            state_hash: "cd".repeat(32).parse().unwrap(),
+            taken: Timestamp::default(),
+            modules: 0,
+            sealed_to: SealedTo::Nobody,
+            bytes: 0,
+            sha256: String::new(),
+            schema: 1,
+            strait_version: String::new(),
+        };
+        let rows = [
+            (LiveLog::Absent, Exit::Done),
+            (LiveLog::Equal, Exit::Done),
+            (LiveLog::Other("ef".repeat(32).parse().unwrap()), Exit::Refused),
+            (LiveLog::Behind(EventSeq::new(49)), Exit::Refused),
+            (LiveLog::Gone(EventSeq::new(900)), Exit::Refused),
+        ];
+        for (live, expect) in rows {
+            let exit = match judge(live, &manifest) {
+                Ok(()) => Exit::Done,
+                Err(error) => CliError::from(error).exit(),
+            };
+            assert_eq!(exit, expect, "{live:?}");
+        }
+    }
 }

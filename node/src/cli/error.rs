@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use strait_backup::TakeError;
 use strait_client::{ClientError, Outcome};
+use strait_primitives::EventSeq;
+use strait_store::LogId;
 use thiserror::Error;
 
 use crate::config::ConfigError;
@@ -21,7 +23,7 @@ pub enum Exit {
     Failed,
     /// Wrong usage or configuration.
     Usage,
-    /// The node refused.
+    /// Refused: by the node, or because a backup and a node's log do not belong together.
     Refused,
     /// The node cannot be reached: it was not asked.
     Unreachable,
@@ -60,6 +62,36 @@ pub enum BackupError {
     /// It is not sound.
     #[error("the backup does not hold")]
     Check(#[source] strait_backup::CheckError),
+    /// It is sound, and another node's.
+    #[error(
+        "the backup is of log {backup}, and the log of the node is {node}: it is another node's"
+    )]
+    OtherNode {
+        /// Whose the backup is.
+        backup: LogId,
+        /// Whose the log is.
+        node: LogId,
+    },
+    /// It is sound, and the node has less.
+    #[error(
+        "the backup ends at event {backup}, and the log of the node at event {node}: the node knows less than its backup"
+    )]
+    NodeBehind {
+        /// Where the backup ends.
+        backup: EventSeq,
+        /// Where the log ends.
+        node: EventSeq,
+    },
+    /// It is sound, and the node has removed what it could be compared with.
+    #[error(
+        "the backup ends at event {backup}, and the log of the node has removed what leads there, up to event {removed}: it is too old to be the newest"
+    )]
+    TooOld {
+        /// Where the backup ends.
+        backup: EventSeq,
+        /// The last event that was removed.
+        removed: EventSeq,
+    },
     /// A log does not fold.
     #[error("the log does not fold")]
     Fold(#[source] strait_backup::FoldError),
@@ -193,9 +225,12 @@ impl CliError {
             Self::Config(_) | Self::NoToken | Self::Argument { .. } | Self::Setting { .. } => {
                 Exit::Usage
             }
-            Self::Backup(BackupError::Take(
-                TakeError::Behind { .. } | TakeError::OtherLog { .. },
-            )) => Exit::Refused,
+            Self::Backup(
+                BackupError::OtherNode { .. }
+                | BackupError::NodeBehind { .. }
+                | BackupError::TooOld { .. }
+                | BackupError::Take(TakeError::Behind { .. } | TakeError::OtherLog { .. }),
+            ) => Exit::Refused,
             Self::NodeStart { source } if matches!(**source, InitError::Config(_)) => Exit::Usage,
             Self::NodeStart { .. }
             | Self::NodeHalted { .. }
@@ -223,6 +258,11 @@ impl CliError {
                 Exit::Done | Exit::Failed | Exit::Usage | Exit::Refused => None,
             },
             Self::Demo(error) => error.hint(),
+            Self::Backup(
+                BackupError::OtherNode { .. }
+                | BackupError::NodeBehind { .. }
+                | BackupError::TooOld { .. },
+            ) => Some("the backup itself is sound; --alone judges it without the node's log"),
             Self::Config(_)
             | Self::Devnet(_)
             | Self::NoToken

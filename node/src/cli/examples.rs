@@ -29,7 +29,9 @@ Examples:
   strait backup verify /backup/strait-monday.db
   strait backup verify --identity backup.key /backup/strait-monday.db.age
 
-`live_log` is `equal` if the log of the node, folded to the same event, has the same state.";
+`live_log` is `equal` if the log of the node, folded to the same event, has the same state. A
+backup of another node, with more than the node has, or so old that the node has removed what leads
+there, ends with exit code 3 although it is sound; --alone judges it by itself.";
 
 pub(super) const LOG_HASH: &str = "\
 Examples:

@@ -73,8 +73,8 @@ async fn every_client_command_reaches_the_node() {
     let (hash, preimage) = ("aa".repeat(32), hex::encode(PREIMAGE.as_bytes()));
     let rows = [
         ("status".to_owned(), "chain.tip_height 101"),
-        ("settings".to_owned(), "log_level info true default"),
-        ("settings set log_level debug".to_owned(), "log_level debug true request"),
+        ("settings".to_owned(), "log_level info request default"),
+        ("settings set log_level debug".to_owned(), "log_level debug request request"),
         ("peer list".to_owned(), "node_id connection"),
         (format!("peer connect {peer} /ip4/127.0.0.1/tcp/1"), "connection connected"),
         ("channel list".to_owned(), "open 1000"),

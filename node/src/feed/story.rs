@@ -1,22 +1,22 @@
 //! From a record of the log to what it means to a user.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use strait_api_types::{ChannelOutcome, Event, EventKind, LockChange};
 use strait_channel::{ChannelEvent, ContractChange, Spender, contract_party, txid_of};
 use strait_log::{Record, StoreError};
-use strait_primitives::{
-    ChannelId, CommitmentNumber, ContractId, EventSeq, MilliSats, ModuleHash, Party, Side,
-};
+use strait_primitives::{ChannelId, CommitmentNumber, ContractId, EventSeq, MilliSats, Side};
 use strait_store::{DecodeError, decode};
 use strait_store_sqlite::Reader;
 use strait_wire::{Operation, Operations};
 use thiserror::Error;
 
 use super::locks;
+use super::past::{Known, Past};
 
-/// How far back a round's beginning is looked for, in events.
-const LOOK_BACK: u64 = 100_000;
+/// How far back the beginning of a round, or of a contract, is looked for, in events.
+pub(super) const LOOK_BACK: u64 = 100_000;
 /// Records read at a time on the way back.
 const PAGE: u64 = 1_024;
 
@@ -43,21 +43,26 @@ struct Begun {
 pub(super) struct Story {
     reader: Reader,
     begun: BTreeMap<ChannelId, Begun>,
-    parties: BTreeMap<ChannelId, Party>,
-    modules: BTreeMap<ContractId, ModuleHash>,
+    /// Channels and contracts of which the stream itself has told, or that were looked up.
+    known: Known,
+    /// Where what began before the stream is looked up.
+    past: Arc<Past>,
+    /// The first record that was told.
+    begins: Option<EventSeq>,
 }
 
 impl Story {
-    pub(super) const fn new(reader: Reader) -> Self {
-        Self { reader, begun: BTreeMap::new(), parties: BTreeMap::new(), modules: BTreeMap::new() }
+    pub(super) const fn new(reader: Reader, past: Arc<Past>) -> Self {
+        Self { reader, begun: BTreeMap::new(), known: Known::new(), past, begins: None }
     }
 
     /// What a record tells, if it tells users anything.
     pub(super) fn tell(&mut self, record: &Record) -> Result<Option<Event>, StoryError> {
+        let begins = *self.begins.get_or_insert(record.seq);
         let event = decode(record)?;
         let (kind, locks) = match ended_round(&event) {
             Some((channel, number, proposer)) => {
-                self.tell_end(record.seq, channel, number, proposer)?
+                self.tell_end(record.seq, begins, (channel, number, proposer))?
             }
             None => (self.tell_beside_rounds(event), Vec::new()),
         };
@@ -101,15 +106,10 @@ impl Story {
 
     fn tell_channel(&mut self, channel: ChannelId, event: ChannelEvent) -> Option<EventKind> {
         let channel_id = channel.to_string();
+        self.known.note_event(channel, &event);
         match event {
-            ChannelEvent::Offered { peer, open, .. } => {
-                self.parties.insert(channel, Party::Opener);
-                let capacity_sat = open.contribution.amount.to_sat();
-                let peer_node_id = peer.to_string();
-                Some(EventKind::ChannelOpening { channel_id, peer_node_id, capacity_sat })
-            }
-            ChannelEvent::Answered { peer, open, .. } => {
-                self.parties.insert(channel, Party::Acceptor);
+            ChannelEvent::Offered { peer, open, .. }
+            | ChannelEvent::Answered { peer, open, .. } => {
                 let capacity_sat = open.contribution.amount.to_sat();
                 let peer_node_id = peer.to_string();
                 Some(EventKind::ChannelOpening { channel_id, peer_node_id, capacity_sat })
@@ -122,10 +122,6 @@ impl Story {
             ChannelEvent::Proposed { number, operations, contracts, .. }
             | ChannelEvent::Accepted { number, operations, contracts, .. } => {
                 self.begun.insert(channel, Begun { number, operations, contracts });
-                None
-            }
-            ChannelEvent::ContractAgreed { contract, agreement } => {
-                self.modules.insert(contract, agreement.terms.module);
                 None
             }
             ChannelEvent::ShutdownSent { .. } | ChannelEvent::ForceClosed { .. } => {
@@ -147,6 +143,7 @@ impl Story {
             | ChannelEvent::Finalized { .. }
             | ChannelEvent::FundingUnconfirmed
             | ChannelEvent::ContractOffered { .. }
+            | ChannelEvent::ContractAgreed { .. }
             | ChannelEvent::ContractRefused { .. }
             | ChannelEvent::ShutdownReceived { .. }
             | ChannelEvent::CloseAgreed { .. }
@@ -160,11 +157,11 @@ impl Story {
     fn tell_end(
         &mut self,
         seq: EventSeq,
-        channel: ChannelId,
-        number: CommitmentNumber,
-        proposer: Side,
+        begins: EventSeq,
+        (channel, number, proposer): (ChannelId, CommitmentNumber, Side),
     ) -> Result<(Option<EventKind>, Vec<LockChange>), StoryError> {
         let Some(begun) = self.round(seq, channel, number)? else { return Ok((None, Vec::new())) };
+        self.recall(begins, channel, begun.operations.as_slice())?;
         let locks = locks::changes(channel, proposer, begun.operations.as_slice());
         let kind = self.tell_round(channel, &begun, proposer);
         let kind = kind.or_else(|| {
@@ -172,6 +169,37 @@ impl Story {
             (!locks.is_empty()).then_some(EventKind::LocksChanged { channel_id, commitment_number })
         });
         Ok((kind, locks))
+    }
+
+    /// Looks up what began before the stream did, if a round cannot be told without it.
+    fn recall(
+        &mut self,
+        begins: EventSeq,
+        channel: ChannelId,
+        operations: &[Operation],
+    ) -> Result<(), StoryError> {
+        let (mut contracts, mut is_known) = (Vec::new(), true);
+        for operation in operations {
+            match operation {
+                Operation::OpenContract { contract } if self.known.module(contract).is_none() => {
+                    contracts.push(*contract);
+                }
+                Operation::SettleContract { .. } => {
+                    is_known = is_known && self.known.party(&channel).is_some();
+                }
+                Operation::OpenContract { .. }
+                | Operation::Pay { .. }
+                | Operation::AddLock { .. }
+                | Operation::ClaimLock { .. }
+                | Operation::CancelLock { .. }
+                | Operation::RaiseHeight { .. }
+                | Operation::Act { .. } => {}
+            }
+        }
+        if !is_known || !contracts.is_empty() {
+            self.known.add(self.past.before(&self.reader, begins, channel, &contracts)?);
+        }
+        Ok(())
     }
 
     /// A round's operations: remembered, or looked up where it began.
@@ -242,9 +270,9 @@ impl Story {
                 contract_id: contract.to_string(),
                 channel_id: channel_id.clone(),
                 module_hash: self
-                    .modules
-                    .get(contract)
-                    .map(ToString::to_string)
+                    .known
+                    .module(contract)
+                    .map(|module| module.to_string())
                     .unwrap_or_default(),
             }),
             Operation::Act { contract, .. } => Some(EventKind::ContractActed {
@@ -255,7 +283,7 @@ impl Story {
             }),
             Operation::SettleContract { contract } => {
                 let change = begun.contracts.iter().find(|change| change.contract == *contract)?;
-                let own = self.parties.get(&channel).copied().unwrap_or(Party::Opener);
+                let own = self.known.party(&channel)?;
                 Some(EventKind::ContractSettled {
                     contract_id: contract.to_string(),
                     channel_id: channel_id.clone(),
@@ -312,3 +340,6 @@ fn payments(operations: &[Operation]) -> (u32, u64) {
     }
     (count, total.to_msat())
 }
+
+#[cfg(test)]
+mod tests;

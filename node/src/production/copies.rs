@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strait_backup::{SealKey, ShipOptions, ShipStatus, Shipper, note_node_id, read_stamp};
+use strait_backup::{Disk, SealKey, ShipOptions, ShipStatus, Shipper, note_node_id, read_stamp};
 use strait_primitives::NodeId;
 use strait_seal::{Recipient, RecipientError};
 use strait_store_sqlite::Reader;
@@ -14,7 +14,6 @@ use strait_telemetry::{Component, Health, Metrics};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::MissedTickBehavior;
 
-use super::InitError;
 use crate::config::Config;
 
 /// How often metrics and health are renewed.
@@ -28,19 +27,17 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Notes which node runs here, and starts shipping, if there is a folder to ship to, and telling. What cannot be
+    /// Notes which node runs here, and starts shipping, if there is a folder to ship to, and telling. What cannot be noted or
     /// started is told.
-    ///
-    /// # Errors
-    /// [`InitError::Folder`] if the node's own folder cannot be written.
     pub(super) fn start(
         config: &Config,
         id: NodeId,
         reader: Reader,
         (metrics, health): (&Arc<Metrics>, &Arc<Health>),
-    ) -> Result<Self, InitError> {
-        note_node_id(&config.data_dir, &id.to_string())
-            .map_err(|source| InitError::Folder { path: config.data_dir.clone(), source })?;
+    ) -> Self {
+        if let Err(error) = note_node_id(&config.data_dir, &id.to_string()) {
+            tracing::warn!(%error, "backups will not say which node they are of");
+        }
         health.started(Component::Ship);
         let shipper = config.ship.folder.clone().and_then(|folder| {
             let started = ship(config, folder, reader);
@@ -54,7 +51,7 @@ impl Copies {
         let status = shipper.as_ref().map(Shipper::status);
         let (metrics, health) = (Arc::clone(metrics), Arc::clone(health));
         let telling = tokio::spawn(tell(config.data_dir.clone(), status, metrics, health));
-        Ok(Self { shipper, telling })
+        Self { shipper, telling }
     }
 
     /// Ships what there is, and ends.
@@ -102,7 +99,16 @@ async fn tell(
         }
         if let Some(status) = &status {
             metrics.set_shipped(status.head(), status.lag(), status.errors());
-            health.concerns(Component::Ship, status.trouble());
+            metrics.set_ship_same_disk(u64::from(status.disk() == Disk::Nodes));
+            health.concerns(Component::Ship, concern(status));
         }
     }
+}
+
+/// What is wrong with the shipped log, in words: that it is not written, or that it would go with the log.
+fn concern(status: &ShipStatus) -> Option<String> {
+    status.trouble().or_else(|| match status.disk() {
+        Disk::Nodes => Some("ship.folder lies on the node's own disk".to_owned()),
+        Disk::Another => None,
+    })
 }

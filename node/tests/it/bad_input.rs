@@ -10,4 +10,3 @@ mod low_disk;
 mod modules;
 mod requests;
 mod stranger;
-mod world;

@@ -234,7 +234,9 @@ fn commands_named(page: &str) -> Vec<Vec<String>> {
                     || word == "strait"
                     || word.starts_with("NAME")
             });
-            if runs_it && words.len() > program + 1 {
+            // `docker exec strait backup.sh …`: the script within a container of that name.
+            let runs_script = words.get(program + 1).is_some_and(|word| word.ends_with(".sh"));
+            if runs_it && !runs_script && words.len() > program + 1 {
                 named.push(words[program..].to_vec());
             }
         }

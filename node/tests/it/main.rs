@@ -30,3 +30,4 @@ mod tls;
 mod tokens;
 #[cfg(feature = "otel")]
 mod traces;
+mod world;

@@ -2,8 +2,8 @@
 //!
 //! Goal: what comes back is the log as it was, at the place that it names. Method: two nodes pay in batches at a steady rate;
 //! a backup is taken and proved meanwhile; the node is killed; log, backup and shipped log are folded and compared, and each
-//! copy becomes a node again. The short form pays a few seconds; with `STRAIT_LONG=1`, in release, a minute at 5,000 payments
-//! a second. Both print what was measured: `docs/recovery.md` has the figures.
+//! copy becomes a node again. The short form pays a few seconds; with `STRAIT_LONG=1`, a minute at 5,000 payments
+//! a second, for which `STRAIT_BIN` names a release. Both print what was measured: `docs/recovery.md` has the figures.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,16 +11,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
-use serde_json::{Value, json};
-use strait_api_types::{ChannelPhase, PaymentItem, PaymentRequest};
+use serde_json::Value;
+use strait_api_types::{PaymentItem, PaymentRequest};
 use strait_client::{Client, IdempotencyKey};
-use strait_testkit::TestDevnet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::nodes::{Backend, Node};
+use crate::nodes::{Backend, Node, until};
 use crate::processes::strait;
-
-const CAPACITY_SAT: u64 = 100_000_000;
+use crate::world::{on_a_chain, with_channel};
 
 /// How much is paid.
 #[derive(Debug, Clone, Copy)]
@@ -44,15 +42,16 @@ impl Load {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_log_under_load_is_backed_up_and_shipped_and_comes_back_as_it_was() {
-    let (load, devnet, folder) =
-        (Load::wanted(), TestDevnet::start(), tempfile::tempdir().unwrap());
-    let cookie = folder.path().join("cookie");
-    fs::write(&cookie, format!("{}:{}", devnet.user(), devnet.password())).unwrap();
-    let backend = Backend { url: devnet.rpc_url(), cookie, rpc: devnet.client() };
+#[test]
+fn a_log_under_load_is_backed_up_and_shipped_and_comes_back_as_it_was() {
+    on_a_chain(work);
+}
+
+#[expect(clippy::print_stdout, reason = "figures that a person asked for")]
+async fn work(backend: Backend) {
+    let (load, folder) = (Load::wanted(), tempfile::tempdir().unwrap());
     let shipped = folder.path().join("shipped");
-    let (mut alice, _bob, channel) = pair(&devnet, &backend, &shipped).await;
+    let (mut alice, _bob, channel) = pair(&backend, &shipped).await;
 
     let backup = folder.path().join("busy.db");
     let half = load.every * load.batches / 2;
@@ -98,28 +97,29 @@ async fn a_log_under_load_is_backed_up_and_shipped_and_comes_back_as_it_was() {
     }
 }
 
-/// Two nodes with a channel; the first ships its log.
-async fn pair(devnet: &TestDevnet, backend: &Backend, shipped: &Path) -> (Node, Node, String) {
-    let (mut alice, bob) = tokio::join!(Node::start(backend), Node::start(backend));
+/// Two nodes with a channel; the first ships its log, once there is a folder for it.
+async fn pair(backend: &Backend, shipped: &Path) -> (Node, Node, String) {
+    let (mut alice, bob, channel) = with_channel(backend).await;
     alice.stop().await;
     let folder = shipped.to_str().unwrap();
     let settings = [("STRAIT_SHIP__FOLDER", folder), ("STRAIT_STORE__FREE_BYTES_MIN", "0")];
     alice.restart_with_settings(&settings).await;
-    let params = json!([3, alice.address().await]);
-    devnet.rpc("generatetoaddress", params).unwrap();
-    mine(devnet, 101);
-    alice.follows().await;
+    ship_is(&alice, "is not there").await;
+    assert!(!shipped.exists(), "a disk may be missing there");
+    fs::create_dir(shipped).unwrap();
+    alice.tells("strait_ship_same_disk", 1).await;
+    ship_is(&alice, "the node's own disk").await;
     alice.connect(&bob).await;
-    let channel = alice.open(&bob, CAPACITY_SAT).await.channel_id;
-    mine(devnet, 6);
-    for node in [&alice, &bob] {
-        node.reaches(&channel, ChannelPhase::Open).await;
-    }
-    (alice, bob, channel)
+    (alice, bob, channel.channel_id)
 }
 
-fn mine(devnet: &TestDevnet, blocks: u64) {
-    devnet.rpc("generatetodescriptor", json!([blocks, "raw(51)"])).unwrap();
+/// Waits until the node, which is ready all the same, says this of what it ships.
+async fn ship_is(node: &Node, words: &str) {
+    until(&format!("the node says {words}"), async || {
+        let ready = node.readiness();
+        (ready.starts_with("HTTP/1.1 200") && ready.contains(words)).then_some(())
+    })
+    .await;
 }
 
 /// Sends batches at a steady pace, whether or not those before are answered; how long it took until all were.

@@ -108,7 +108,7 @@ fn payment(spans: &[Span], [alice, bob]: [&str; 2], channel: &str) -> Option<Str
     let request = spans.iter().find(|span| span.id == command.parent)?;
     let number = command.fields.get("number")?;
     let caused = children(spans, command);
-    if !["decide", "append", "send", "reply"].iter().all(|name| caused.contains(name)) {
+    if !["decide", "append", "send"].iter().all(|name| caused.contains(name)) {
         return None;
     }
     assert!(request.is("api", "http.route", "/v1/payments"), "{request:?}");
@@ -131,6 +131,10 @@ fn payment(spans: &[Span], [alice, bob]: [&str; 2], channel: &str) -> Option<Str
             return None;
         }
     }
+    // What the peer answered is what makes the payment irrevocable, and the request answered.
+    if !children(spans, ours).contains("reply") {
+        return None;
+    }
     let mut shown = Vec::new();
     tree(spans, request, 0, &mut shown);
     let rounds = spans.iter().filter(|span| span.trace == *round && span.name == "receive");
@@ -142,6 +146,7 @@ fn payment(spans: &[Span], [alice, bob]: [&str; 2], channel: &str) -> Option<Str
     Some(shown.into_iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
+#[expect(clippy::print_stdout, reason = "a person who asks for the traces sees them")]
 async fn work(devnet: TestDevnetRef, folder: TempDir) {
     let receiver = Receiver::start(folder.path()).await;
     let (mut nodes, channels) = row::<2>(&devnet, folder.path()).await;
@@ -165,7 +170,6 @@ async fn work(devnet: TestDevnetRef, folder: TempDir) {
     assert!(sent_whole(alice) && sent_whole(bob), "no span was lost");
     let spans = receiver.spans();
     let traces: BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
-    // Shown with `--nocapture`.
     println!("{} spans in {} traces; the payment:\n{shown}", spans.len(), traces.len());
 }
 

@@ -44,6 +44,9 @@ pub(super) struct Line<'a> {
     pub(super) status: u16,
     /// From the call to its answer.
     pub(super) duration_ms: u64,
+    /// True where this was told before under its key: nothing is done a second time. Not written otherwise.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) repeated: bool,
 }
 
 /// Calls of one token that have no lines of their own.
@@ -61,6 +64,15 @@ pub(super) struct SumLine<'a> {
     pub(super) calls: u64,
     /// How many ended with each code.
     pub(super) codes: &'a BTreeMap<&'static str, u64>,
-    /// What those that were done came to, as far as calls themselves say.
+    /// What those that were done, or may have been, came to, as far as calls themselves say; nothing for repetitions.
     pub(super) amount_msat: u64,
+    /// As in a line of one call.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) repeated: bool,
+}
+
+/// Serde asks by reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }

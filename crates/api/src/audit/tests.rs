@@ -3,9 +3,13 @@
 use std::fs;
 
 use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use serde_json::Value;
+use strait_api_types::ErrorCode;
 
 use super::*;
+use crate::caller::Caller;
 
 const fn now() -> Timestamp {
     Timestamp::from_unix_ms(7)
@@ -68,7 +72,7 @@ fn a_flood_of_calls_that_were_done_is_told_in_lines_and_sums() {
     let told = lines(&path);
     assert_eq!(told.len(), 3_601);
     let sum = told.last().unwrap();
-    assert_eq!((&sum["calls"], &sum["amount_msat"]), (&11.into(), &50.into()));
+    assert_eq!((&sum["calls"], &sum["amount_msat"]), (&11.into(), &55.into()));
     assert_eq!((&sum["codes"]["OK"], &sum["codes"]["STILL_RUNNING"]), (&10.into(), &1.into()));
     let longest = fs::read_to_string(&path).unwrap().lines().map(str::len).max().unwrap();
     assert!(longest < 1_000, "{longest}");
@@ -89,9 +93,9 @@ fn a_file_that_was_moved_is_made_anew_and_one_that_cannot_be_is_told() {
     assert!(log.reopen(&path).is_err());
     // The old file is still open, but for what happens next.
     log.lock().done.lose();
-    assert!(log.ready().is_err(), "nothing is taken up while nothing can be told");
+    assert!(log.lock().done.ready().is_err(), "nothing is taken up while nothing can be told");
     fs::remove_dir(&path).unwrap();
-    log.ready().unwrap();
+    log.lock().done.ready().unwrap();
 }
 
 #[test]

@@ -123,3 +123,30 @@ async fn a_contracts_line_names_what_each_side_of_the_channel_puts_in() {
     assert_eq!(amounts.map(|field| line[field].as_u64().unwrap()), [8, 5, 3]);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_decision_that_could_not_be_told_in_a_line_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let server = Running::start_audited(AuditLog::open(&path, now).unwrap()).await;
+    let json = "Content-Type: application/json";
+    let change =
+        async || server.ask("PATCH /v1/settings", &[json], r#"{"log.level":"info"}"#).await;
+    for number in 0..3_600 {
+        assert_eq!(change().await.status, 200, "{number}");
+    }
+    let refused = change().await;
+    assert_eq!(
+        (refused.status, refused.json()["error"]["code"].as_str()),
+        (429, Some("RATE_LIMITED"))
+    );
+    assert!(refused.head.contains("retry-after: 10\r\n"), "{}", refused.head);
+    let body = format!(r#"{{"channel_id":"{CHANNEL}","amount_msat":3}}"#);
+    for repeated in [Value::Null, Value::Bool(true)] {
+        assert_eq!(server.post("/v1/payments", "k", &body).await.status, 200);
+        let text = fs::read_to_string(&path).unwrap();
+        let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(line["repeated"], repeated);
+    }
+    server.stop().await;
+}

@@ -32,20 +32,6 @@ async fn a_node_gives_the_document_out_to_who_has_the_token() {
 }
 
 #[test]
-fn the_page_for_callers_names_every_code_beside_its_status() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md");
-    let page = fs::read_to_string(path).unwrap();
-    for code in ErrorCode::ALL {
-        let (text, status) = (format!("`{}`", code.as_str()), code.http_status().to_string());
-        let named = page
-            .lines()
-            .filter(|line| line.starts_with("| "))
-            .any(|row| row.contains(&text) && row.contains(&status));
-        assert!(named, "docs/api.md lacks {text} with status {status}");
-    }
-}
-
-#[test]
 fn the_openapi_document_spells_every_code_as_answers_do() {
     let document = strait_api::openapi_json();
     for code in ErrorCode::ALL {

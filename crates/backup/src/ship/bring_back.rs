@@ -1,7 +1,9 @@
 //! A log out of a shipped folder: the newest base, and what the segments continue it with.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::Path;
+use std::{fs, io};
 
 use strait_primitives::EventSeq;
 use strait_store_sqlite::{
@@ -11,9 +13,9 @@ use strait_store_sqlite::{
 use super::folder::{self, Base, Segment};
 use super::segment::{self, Payload};
 use crate::disk::PlaceError;
-use crate::modules;
 use crate::restore::{Proof, RestoreError, Restored, check_digest, open_plain};
 use crate::seals::OpenKey;
+use crate::{modules, regular};
 
 /// A log out of a shipped folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +60,8 @@ impl Iterator for Rows<'_> {
 
 /// The batches of one segment, as far as it is whole.
 fn rows_of(segment: &Segment, key: &OpenKey) -> Vec<Vec<u8>> {
-    let Ok(bytes) = fs::read(&segment.path) else { return Vec::new() };
+    let read = regular::read(&segment.path, segment::BYTES_MAX);
+    let Ok(bytes) = read else { return Vec::new() };
     let Some(read) = segment::read(&bytes) else { return Vec::new() };
     let mut rows = Vec::new();
     for frame in read.frames {
@@ -94,19 +97,15 @@ pub fn restore_shipped(
     let end = copy
         .end()
         .map_err(|error| RestoreError::Copy(strait_store_sqlite::OpenError::Store(error).into()))?;
-    let mut files = named_files(plain.path())?;
-    files.extend(modules_of(from, key));
-    files.sort_by(|one, other| one.name.cmp(&other.name));
-    files.dedup_by(|one, other| one.name == other.name);
-    let data_dir = lock.data_dir();
-    let modules = modules::put(data_dir, &files).map_err(&failed)?;
+    let modules =
+        put_modules(from, key, named_files(plain.path())?, lock.data_dir()).map_err(&failed)?;
     let waiting = Vec::new().into_iter();
     let mut rows = Rows { segments: contents.segments.iter(), key, at: end, waiting };
     let backup = restore_with(lock, plain.path(), &mut rows)?;
     let reached = rows.at.last;
     let named = contents.segments.iter().map(|segment| segment.last.unwrap_or(segment.first)).max();
     // An open segment that holds nothing yet names an event that is still to come.
-    let unreached = named.filter(|last| *last > reached.next());
+    let unreached = named.filter(|last| last.to_u64() > reached.to_u64().saturating_add(1));
     let restored = Restored { backup, modules, proof: Proof::Manifest };
     Ok(Shipped { restored, base: base.manifest.head, unreached })
 }
@@ -123,26 +122,39 @@ fn sound_base<'a>(from: &Path, bases: &'a [Base]) -> Result<&'a Base, RestoreErr
     Err(refused.unwrap_or_else(|| RestoreError::NoBase { folder: from.into() }))
 }
 
-/// The modules that lie in a shipped folder, as far as they can be read.
-fn modules_of(from: &Path, key: &OpenKey) -> Vec<NamedFile> {
-    let entries = fs::read_dir(from.join("modules")).into_iter().flatten().flatten();
-    let mut files = Vec::new();
-    for entry in entries {
-        let (Ok(name), Ok(bytes)) = (entry.file_name().into_string(), fs::read(entry.path()))
-        else {
+/// Puts the modules of a base into a data directory, and those that lie in the shipped folder, as far as they can be read; returns
+/// how many are sound. One is held at a time: whoever writes to that folder may have put a million there.
+fn put_modules(
+    from: &Path,
+    key: &OpenKey,
+    mut files: Vec<NamedFile>,
+    data_dir: &Path,
+) -> io::Result<u64> {
+    files.retain(modules::is_sound);
+    let mut there = modules::put(data_dir, &files)?;
+    let mut names: BTreeSet<String> = files.into_iter().map(|file| file.name).collect();
+    for entry in fs::read_dir(from.join("modules")).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let plain = name.strip_suffix(".age").unwrap_or(&name);
+        if !modules::is_name(plain) || names.contains(plain) {
             continue;
-        };
-        match name.strip_suffix(".age") {
-            None => files.push(NamedFile { name, bytes }),
-            Some(plain) => {
-                let opened =
-                    key.open_with().and_then(|with| strait_seal::open_bytes(&bytes, with).ok());
-                files.extend(
-                    opened
-                        .map(|opened| NamedFile { name: plain.to_owned(), bytes: opened.to_vec() }),
-                );
-            }
+        }
+        let Some(bytes) = module_in(&entry.path(), key) else { continue };
+        let file = NamedFile { name: plain.to_owned(), bytes };
+        if modules::is_sound(&file) {
+            there = there.saturating_add(modules::put(data_dir, &[file])?);
+            names.insert(plain.to_owned());
         }
     }
-    files
+    Ok(there)
+}
+
+/// What a module's file holds, or what is sealed in it.
+fn module_in(path: &Path, key: &OpenKey) -> Option<Vec<u8>> {
+    let bytes = regular::read(path, modules::BYTES_MAX).ok()?;
+    if path.extension() != Some(OsStr::new("age")) {
+        return Some(bytes);
+    }
+    let opened = strait_seal::open_bytes(&bytes, key.open_with()?).ok()?;
+    Some(opened.to_vec())
 }

@@ -1,17 +1,34 @@
 //! What lies in a folder of a shipped log: bases and segments by their names.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use strait_primitives::{EventSeq, Timestamp};
 use strait_store_sqlite::Place;
+use thiserror::Error;
 
 use super::segment;
 use crate::durable;
 use crate::manifest::{Manifest, SealedTo};
+use crate::regular::{self, Refused};
 use crate::take::digest_path;
+
+/// So many bases no shipper leaves: more are somebody's, and their manifests would fill memory.
+const BASES_MAX: usize = 64;
+
+/// There are more bases than any shipper leaves.
+#[derive(Debug, Error)]
+#[error("more than {BASES_MAX} bases lie there: no node made them")]
+struct TooManyBases;
+
+impl From<TooManyBases> for io::Error {
+    fn from(error: TooManyBases) -> Self {
+        Self::new(ErrorKind::InvalidData, error)
+    }
+}
 
 /// A base copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +46,8 @@ pub(super) struct Segment {
     /// Its last event; `None` while it is open.
     pub(super) last: Option<EventSeq>,
     pub(super) bytes: u64,
+    /// Why it is not read, if it is none.
+    pub(super) refused: Option<Refused>,
 }
 
 /// All of a folder.
@@ -38,6 +57,25 @@ pub(super) struct Contents {
     pub(super) bases: Vec<Base>,
     /// In order of their first events.
     pub(super) segments: Vec<Segment>,
+}
+
+/// What a path leads to: another folder under the same name has another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FolderId {
+    device: u64,
+    inode: u64,
+}
+
+/// Looks at the folder itself, and not where a link leads; `None` if there is none of that name.
+pub(super) fn identify(folder: &Path) -> io::Result<Option<FolderId>> {
+    match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() => {
+            Ok(Some(FolderId { device: found.dev(), inode: found.ino() }))
+        }
+        Ok(_) => Err(ErrorKind::NotADirectory.into()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The name of a base that is begun when the log ends at `begun`; it ends there or later, as its manifest says.
@@ -71,15 +109,31 @@ pub(super) fn contents(folder: &Path) -> io::Result<Contents> {
             if let Ok(manifest) = Manifest::read(&Manifest::path_of(&path)) {
                 contents.bases.push(Base { path, manifest });
             }
+            if contents.bases.len() > BASES_MAX {
+                return Err(TooManyBases.into());
+            }
         } else if let Some((first, last)) = segment_name(name) {
-            let bytes = entry.metadata()?.len();
-            contents.segments.push(Segment { path, first, last, bytes });
+            let found = entry.metadata()?;
+            let refused = regular::refuse(&found, segment::BYTES_MAX).err();
+            contents.segments.push(Segment { path, first, last, bytes: found.len(), refused });
         }
     }
     // A base that is made anew, sealed to somebody else, may end where the one before does.
     contents.bases.sort_by(|one, other| base_order(one).cmp(&base_order(other)));
     contents.segments.sort_by_key(|segment| (segment.first, segment.last));
     Ok(contents)
+}
+
+impl Contents {
+    /// The first segment that is none, and why.
+    pub(super) fn refused(&self) -> Option<(&Path, Refused)> {
+        self.segments.iter().find_map(|segment| Some((&*segment.path, segment.refused?)))
+    }
+
+    /// Bytes of all segments.
+    pub(super) fn segment_bytes(&self) -> u64 {
+        self.segments.iter().fold(0, |sum: u64, segment| sum.saturating_add(segment.bytes))
+    }
 }
 
 /// By how far bases reach, then by when they were made; the name only makes it one order.
@@ -101,13 +155,13 @@ fn segment_name(name: &str) -> Option<(EventSeq, Option<EventSeq>)> {
 /// Closes a segment that a shipper left open: what is whole of it stays, under its closed name. Returns where it ends; `None` if
 /// nothing of it was whole, and it is gone.
 pub(super) fn close_left(folder: &Path, segment: &Segment) -> io::Result<Option<Place>> {
-    let bytes = fs::read(&segment.path)?;
+    let bytes = regular::read(&segment.path, segment::BYTES_MAX)?;
     let Some(read) = segment::read(&bytes).filter(|read| !read.frames.is_empty()) else {
         fs::remove_file(&segment.path)?;
         return Ok(None);
     };
     let (end, sound_bytes) = (read.end(), read.sound_bytes);
-    let file = File::options().write(true).open(&segment.path)?;
+    let file = regular::open_to_write(&segment.path)?;
     file.set_len(u64::try_from(sound_bytes).unwrap_or(u64::MAX))?;
     file.sync_all()?;
     close(folder, &segment.path, segment.first, end.last)?;
@@ -123,7 +177,7 @@ pub(super) fn close(folder: &Path, open: &Path, first: EventSeq, last: EventSeq)
 
 /// Where a closed segment ends by its last whole frame.
 pub(super) fn end_of(segment: &Segment) -> io::Result<Option<Place>> {
-    let bytes = fs::read(&segment.path)?;
+    let bytes = regular::read(&segment.path, segment::BYTES_MAX)?;
     Ok(segment::read(&bytes).map(|read| read.end()))
 }
 

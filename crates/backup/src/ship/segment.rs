@@ -15,6 +15,14 @@ pub(super) const HEADER_BYTES: usize = 8 + 12 + 4;
 /// Bytes of a frame before its payload: its length, where it ends, what it is, checksum.
 const FRAME_HEADER_BYTES: usize = 4 + 12 + 4 + 4;
 
+/// Bytes after which a segment is closed.
+pub(super) const CLOSED_AFTER_BYTES: u64 = 4 << 20;
+/// Bytes of the log after which a frame holds no further batch.
+pub(super) const FRAME_BYTES_TARGET: usize = 1 << 20;
+/// No segment has more bytes: it is closed after the frame that fills it, and that frame has one batch too many at most, which
+/// holds one record that is as large as any. Headers, small records and the seal have the rest.
+pub(super) const BYTES_MAX: u64 = 76 << 20;
+
 /// Whether a payload is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Payload {
@@ -185,6 +193,15 @@ mod tests {
         expect.extend(checksum.to_le_bytes());
         expect.extend(b"one");
         assert_eq!(frame(place(6), Payload::Plain, b"one"), expect);
+    }
+
+    #[test]
+    fn the_largest_record_there_may_be_fits_into_a_full_segment() {
+        let packed = FRAME_BYTES_TARGET + strait_store_sqlite::RECORD_BYTES_MAX;
+        let frame = u64::try_from(packed).unwrap();
+        // The seal adds 16 bytes to each 64 KiB, and a header.
+        let beside = frame / 4_096 + (2 << 20);
+        assert!(CLOSED_AFTER_BYTES + frame + beside < BYTES_MAX);
     }
 
     #[test]

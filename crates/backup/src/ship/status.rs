@@ -1,10 +1,12 @@
 //! How shipping is doing, for metrics and health: written by the thread, read by whoever asks, also while the thread hangs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use strait_primitives::EventSeq;
+
+use crate::disk::Disk;
 
 /// Without a look for so long the thread hangs, and what it does not see counts as lag.
 const HANGS_AFTER: Duration = Duration::from_secs(5);
@@ -21,6 +23,8 @@ pub struct ShipStatus {
     /// When the thread looked last.
     looked_ms: AtomicU64,
     errors: AtomicU64,
+    /// Whether the folder was last seen on the node's own disk.
+    is_on_nodes_disk: AtomicBool,
     /// What is wrong.
     trouble: Mutex<Option<String>>,
 }
@@ -34,6 +38,7 @@ impl ShipStatus {
             whole_ms: AtomicU64::new(now),
             looked_ms: AtomicU64::new(now),
             errors: AtomicU64::new(0),
+            is_on_nodes_disk: AtomicBool::new(false),
             trouble: Mutex::new(None),
         }
     }
@@ -66,6 +71,15 @@ impl ShipStatus {
         }
     }
 
+    /// The disk that the folder lies on.
+    #[must_use]
+    pub fn disk(&self) -> Disk {
+        match self.is_on_nodes_disk.load(Ordering::Relaxed) {
+            true => Disk::Nodes,
+            false => Disk::Another,
+        }
+    }
+
     /// What is wrong, in words; `None` while all is well.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
@@ -85,6 +99,12 @@ impl ShipStatus {
             let looked = self.looked_ms.load(Ordering::Relaxed);
             self.whole_ms.store(looked, Ordering::Relaxed);
         }
+    }
+
+    /// The folder is on this disk; true if it was believed to be on the other.
+    pub(super) fn found_on(&self, disk: Disk) -> bool {
+        let is_nodes = disk == Disk::Nodes;
+        self.is_on_nodes_disk.swap(is_nodes, Ordering::Relaxed) != is_nodes
     }
 
     /// Something failed.

@@ -15,28 +15,29 @@ use strait_primitives::{EventSeq, Timestamp};
 use strait_store::LogId;
 use strait_store_sqlite::{Place, Reader, Row};
 
-use super::folder::{self, Base, Contents};
+use super::carried_modules;
+use super::folder::{self, Base, Contents, FolderId};
 use super::segment::{self, Payload};
 use super::status::{ShipStatus, now_ms};
 use super::{ShipError, ShipOptions};
 use crate::audit::{Way, audit_one};
-use crate::disk::{NodeDisk, PlaceError};
+use crate::disk::{Disk, NodeDisk, PlaceError};
 use crate::manifest::Manifest;
 use crate::restore::check_digest;
 use crate::seals::seal_bytes;
 use crate::take::{Order, TakeError, take};
-use crate::{durable, modules};
+use crate::{durable, modules, regular};
 
-/// Bytes after which a segment is closed.
-const SEGMENT_BYTES: u64 = 4 << 20;
 /// Age at which one that holds anything is closed, so that who carries closed ones is never far behind.
 const SEGMENT_AGE: Duration = Duration::from_secs(60);
-/// Bytes of the log that are read at a time: what one frame holds.
-const READ_BYTES: usize = 1 << 20;
 /// Frames between two looks at whether to stop.
 const FRAMES_MAX: u32 = 16;
 /// Bytes of segments after which a new base is due, unless the base is larger than that.
 const BASE_AFTER_BYTES: u64 = 256 << 20;
+/// How much larger than the log of now a base may be: one that was made before the log forgot a lot.
+const BASE_TIMES_MAX: u64 = 4;
+/// What it may have beside: modules.
+const BASE_BYTES_BESIDE: u64 = 64 << 20;
 /// The longest pause after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How much lower than the node's the priority of these threads is.
@@ -58,6 +59,7 @@ pub(super) struct Worker {
 
 /// A folder that is written to.
 struct Shipping {
+    id: FolderId,
     /// Everything up to here is in the folder.
     at: Place,
     open: Option<OpenSegment>,
@@ -156,6 +158,10 @@ impl Worker {
             return Ok(Pass::Whole);
         }
         let mut shipping = match self.shipping.take() {
+            // What was open goes on under what hides it: it must be looked at anew.
+            Some(shipping) if shipping.id != self.identify()? => {
+                return Err(ShipError::Replaced { folder: self.options.folder.clone() });
+            }
             Some(shipping) => shipping,
             None => self.find()?,
         };
@@ -188,7 +194,9 @@ impl Worker {
     fn find(&mut self) -> Result<Shipping, ShipError> {
         let folder = &self.options.folder;
         let failed = PlaceError::of(folder);
-        fs::create_dir_all(folder).map_err(&failed)?;
+        let id = self.identify()?;
+        self.check_apart()?;
+        self.look_at_disk();
         let lock = lock(folder)?;
         if self.base_job.is_none() {
             folder::remove_drafts(folder).map_err(&failed)?;
@@ -207,6 +215,9 @@ impl Worker {
             let (folder, shipped) = (folder.clone(), other.manifest.log_id);
             return Err(ShipError::OtherLog { folder, shipped });
         }
+        if let Some((path, refused)) = left.refused() {
+            return Err(PlaceError::of(path)(refused.into()).into());
+        }
         for segment in left.segments.iter().filter(|segment| segment.last.is_none()) {
             folder::close_left(folder, segment).map_err(&failed)?;
         }
@@ -222,9 +233,35 @@ impl Worker {
             Some(at) => at,
             None => self.reader.end()?,
         };
-        let segments = folder::contents(folder).map_err(&failed)?.segments;
-        let segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
-        Ok(Shipping { at, open: None, base_bytes, segment_bytes, _lock: lock })
+        let segment_bytes = folder::contents(folder).map_err(&failed)?.segment_bytes();
+        Ok(Shipping { id, at, open: None, base_bytes, segment_bytes, _lock: lock })
+    }
+
+    /// The folder that its name leads to now.
+    fn identify(&self) -> Result<FolderId, ShipError> {
+        let folder = &self.options.folder;
+        let found = folder::identify(folder).map_err(PlaceError::of(folder))?;
+        found.ok_or_else(|| ShipError::NoFolder { folder: folder.clone() })
+    }
+
+    /// Refuses a folder of the node's own: what is removed in the one would be missed in the other.
+    fn check_apart(&self) -> Result<(), ShipError> {
+        let ShipOptions { folder, data_dir, .. } = &*self.options;
+        for own in [data_dir, &modules::folder(data_dir)] {
+            if regular::is_same(folder, own).map_err(PlaceError::of(folder))? {
+                return Err(ShipError::NodesOwn { folder: folder.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells once if the folder is on the disk of the log that it is to outlive.
+    fn look_at_disk(&self) {
+        let ShipOptions { folder, data_dir, .. } = &*self.options;
+        let disk = Disk::of(folder, data_dir);
+        if self.status.found_on(disk) && disk == Disk::Nodes {
+            tracing::warn!(folder = %folder.display(), "the log is shipped to the node's own disk: is the second one mounted?");
+        }
     }
 
     /// Where the folder ends, if the log goes on from there; `None` if it is empty, or the log has removed what follows.
@@ -241,6 +278,9 @@ impl Worker {
         let reached = base.max(end.map(|end| end.last));
         let Some(reached) = reached else { return Ok(None) };
         let other = || ShipError::OtherHistory { folder: folder.clone(), shipped: reached };
+        if reached > self.reader.head()? {
+            return Err(other());
+        }
         match self.reader.place_at(reached) {
             Ok(Some(place)) if end.is_none_or(|end| end.last < reached || end == place) => {
                 Ok(Some(place))
@@ -255,7 +295,10 @@ impl Worker {
     fn base_that_holds<'a>(&self, contents: &'a Contents, at: Option<Place>) -> Option<&'a Base> {
         let (base, at) = (contents.bases.last()?, at?);
         let is_whole = match contents.bases.len() {
-            1 => fs::metadata(&base.path).is_ok_and(|file| file.len() == base.manifest.bytes),
+            1 => fs::symlink_metadata(&base.path)
+                .is_ok_and(|found| found.is_file() && found.len() == base.manifest.bytes),
+            // Nobody knows when the end of a file without end would be read.
+            _ if base.manifest.bytes > self.base_bytes_max() => false,
             // The others go on the word of this one.
             _ => check_digest(&base.path, &base.manifest).is_ok(),
         };
@@ -264,16 +307,23 @@ impl Worker {
         }
         let mut reached = base.manifest.head;
         for segment in &contents.segments {
-            if segment.first <= reached.next() {
+            // Whoever writes there may name the last event that there is a number for.
+            if segment.first.to_u64() <= reached.to_u64().saturating_add(1) {
                 reached = reached.max(segment.last.unwrap_or(reached));
             }
         }
         (reached >= at.last).then_some(base)
     }
 
+    /// The length of the largest base that this node may have made.
+    fn base_bytes_max(&self) -> u64 {
+        let log_bytes = fs::metadata(self.reader.database()).map_or(0, |found| found.len());
+        log_bytes.saturating_mul(BASE_TIMES_MAX).saturating_add(BASE_BYTES_BESIDE)
+    }
+
     /// Appends one frame with what comes next in the log.
     fn ship_frame(&mut self, shipping: &mut Shipping) -> Result<Pass, ShipError> {
-        let rows = match self.reader.rows_after(shipping.at, READ_BYTES) {
+        let rows = match self.reader.rows_after(shipping.at, segment::FRAME_BYTES_TARGET) {
             // So far behind that only a new base helps.
             Err(StoreError::Compacted { .. }) => {
                 self.close(shipping)?;
@@ -303,7 +353,7 @@ impl Worker {
         open.bytes = open.bytes.saturating_add(written);
         shipping.segment_bytes = shipping.segment_bytes.saturating_add(written);
         shipping.at = end;
-        if open.bytes >= SEGMENT_BYTES {
+        if open.bytes >= segment::CLOSED_AFTER_BYTES {
             self.close(shipping)?;
         }
         Ok(Pass::More)
@@ -349,8 +399,8 @@ impl Worker {
         let made = job.join().map_err(|_panic| ShipError::BaseThread)??;
         let folder = &self.options.folder;
         folder::prune(folder, &made).map_err(PlaceError::of(folder))?;
-        let segments = folder::contents(folder).map_err(PlaceError::of(folder))?.segments;
-        shipping.segment_bytes = segments.iter().map(|segment| segment.bytes).sum();
+        let left = folder::contents(folder).map_err(PlaceError::of(folder))?;
+        shipping.segment_bytes = left.segment_bytes();
         let Manifest { head, bytes, .. } = made.manifest;
         shipping.base_bytes = Some(bytes);
         tracing::info!(%head, bytes, "a base of the shipped log was made");
@@ -364,24 +414,8 @@ impl Worker {
         if self.modules_looked.is_some_and(is_fresh) {
             return Ok(());
         }
-        let (from, to) =
-            (modules::folder(&self.options.data_dir), self.options.folder.join("modules"));
-        for name in modules::names(&from).map_err(PlaceError::of(&from))? {
-            let who = self.options.seal.seal_to();
-            let target = to.join(if who.is_some() { format!("{name}.age") } else { name.clone() });
-            if target.exists() {
-                continue;
-            }
-            let failed = PlaceError::of(&target);
-            let bytes = fs::read(from.join(&name)).map_err(PlaceError::of(&from))?;
-            let bytes = match who {
-                None => bytes,
-                Some(who) => seal_bytes(&bytes, who)?,
-            };
-            fs::create_dir_all(&to)
-                .and_then(|()| durable::replace(&target, &bytes))
-                .map_err(failed)?;
-        }
+        let ShipOptions { data_dir, folder, seal, .. } = &*self.options;
+        carried_modules::carry(data_dir, folder, seal)?;
         self.modules_looked = Some(now);
         Ok(())
     }
@@ -423,8 +457,7 @@ fn begin_segment(folder: &Path, at: Place) -> Result<OpenSegment, ShipError> {
 /// Takes the folder for this process.
 fn lock(folder: &Path) -> Result<File, ShipError> {
     let path = folder.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(PlaceError::of(&path))?;
+    let file = regular::open_or_create(&path).map_err(PlaceError::of(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ShipError::InUse { folder: folder.into() }),

@@ -1,12 +1,13 @@
 //! Logs that are shipped, and brought back from whatever is left of the folder.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use strait_backup::{
-    OpenKey, RestoreError, SealKey, ShipOptions, ShipStatus, Shipped, Shipper, audit,
+    Disk, OpenKey, RestoreError, SealKey, ShipOptions, ShipStatus, Shipped, Shipper, audit,
     restore_shipped,
 };
 use strait_primitives::EventSeq;
@@ -20,6 +21,8 @@ use crate::world::{Log, OPEN, Owner, empty_folder, names};
 const LOOKS_MAX: u32 = 6_000;
 
 fn ship(log: &Log, seal: SealKey) -> Shipper {
+    // As its operator does, once.
+    let _made = fs::create_dir(log.beside("shipped"));
     ship_to(log, &log.beside("shipped"), seal)
 }
 
@@ -144,6 +147,9 @@ fn a_base_that_is_made_anew_where_the_old_one_ends_takes_its_place() {
         shipper.stop();
         let there = bases(&folder);
         assert!(there.len() == 1 && there[0].ends_with(".age") == is_sealed, "{turn}: {there:?}");
+        let modules = names(&folder.join("modules"));
+        let are_sealed = modules.iter().all(|name| name.ends_with(".age"));
+        assert!(modules.len() >= 2 && (are_sealed || !is_sealed), "{turn}: {modules:?}");
         match &plain {
             None => plain = Some(copy_folder(&folder)),
             Some(plain) if is_sealed => {
@@ -274,11 +280,187 @@ fn a_folder_that_cannot_be_used_is_told_and_shipped_to_when_it_can() {
     log.grow(2);
     wait("it lags", || status.lag() > Duration::ZERO);
     fs::remove_file(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
     reaches(&status, log.head());
     assert_eq!(status.trouble(), None);
     shipper.stop();
     let (_target, shipped) = bring_back(&log, &folder, &OPEN).unwrap();
     assert_eq!(shipped.restored.backup.verified.head, log.head());
+}
+
+/// Goal: a disk that is not mounted is never taken for an empty folder. Method: the folder is missing, comes, goes while the shipper
+/// runs, and comes back; then an empty one lies in its place, as below a mount that was lost.
+#[test]
+fn a_folder_that_is_missing_is_told_and_never_made() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(3);
+    let (mount, away) = (log.beside("mount"), log.beside("away"));
+    let folder = mount.join("shipped");
+    let shipper = ship_to(&log, &folder, SealKey::Nobody);
+    let status = shipper.status();
+    let is_told = |words: &str| status.trouble().is_some_and(|told| told.contains(words));
+    wait("it is told", || status.errors() > 2 && is_told("is not there"));
+    assert!(!mount.exists() && status.head() == EventSeq::ZERO);
+    fs::create_dir(&mount).unwrap();
+    let before = status.errors();
+    wait("it is told again", || status.errors() > before && is_told("is not there"));
+    assert_eq!(names(&mount), [""; 0]);
+
+    fs::create_dir(&folder).unwrap();
+    reaches(&status, log.head());
+    assert_eq!((status.trouble(), status.disk()), (None, Disk::Nodes), "all of this is one disk");
+    fs::rename(&mount, &away).unwrap();
+    fs::create_dir(&mount).unwrap();
+    log.grow(4);
+    wait("it is missed", || is_told("is not there"));
+    assert_eq!(names(&mount), [""; 0]);
+    fs::remove_dir(&mount).unwrap();
+    fs::rename(&away, &mount).unwrap();
+    reaches(&status, log.head());
+
+    fs::rename(&folder, &away).unwrap();
+    fs::create_dir(&folder).unwrap();
+    log.grow(1);
+    reaches(&status, log.head());
+    wait("another base is made", || bases(&folder).len() == 1);
+    shipper.stop();
+    for folder in [&folder, &away] {
+        bring_back(&log, folder, &OPEN).unwrap();
+    }
+}
+
+/// What somebody who may write to the folder puts there.
+#[derive(Debug, Clone, Copy)]
+enum Put {
+    /// A file of nothing that is longer than anything there.
+    Sparse,
+    /// A pipe that nobody writes to.
+    Pipe,
+    /// A link to a file that could be read.
+    Link,
+}
+
+impl Put {
+    fn at(self, path: &Path) {
+        let _made = fs::create_dir(path.parent().unwrap());
+        match self {
+            Self::Sparse => fs::File::create(path).unwrap().set_len(1 << 30).unwrap(),
+            Self::Pipe => {
+                let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+                let kind = rustix::fs::FileType::Fifo;
+                rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).unwrap();
+            }
+            Self::Link => symlink("/proc/version", path).unwrap(),
+        }
+    }
+}
+
+/// Goal: whatever is put into the folder is told, is not read, and is no reason to stop once it is gone. Method: pipes, links and
+/// long files of nothing under every name that is read, each before a shipper begins; then what could be restored still is.
+#[test]
+fn what_is_no_file_of_ours_is_told_and_never_read() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(9);
+    let holder = Identities::generate();
+    let seal = || SealKey::Recipients(holder.recipients());
+    let shipper = ship(&log, seal());
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    let folder = log.beside("shipped");
+    let closed = "segment-00000000000000000099-00000000000000000100.log";
+    let module = format!("modules/{}.wasm", "ab".repeat(32));
+    let rows = [
+        ("segment-00000000000000000099.open", [Put::Sparse, Put::Pipe, Put::Link]),
+        (closed, [Put::Sparse, Put::Pipe, Put::Link]),
+        (&*module, [Put::Sparse, Put::Pipe, Put::Link]),
+        ("lock", [Put::Pipe, Put::Link, Put::Pipe]),
+    ];
+    for (name, put) in rows.into_iter().flat_map(|(name, puts)| puts.map(|put| (name, put))) {
+        let path = folder.join(name);
+        let _removed = fs::remove_file(&path);
+        put.at(&path);
+        log.grow(1);
+        let shipper = ship(&log, seal());
+        let status = shipper.status();
+        wait("it is told", || status.trouble().is_some());
+        let words = status.trouble().unwrap();
+        let is_refused = words.contains(name)
+            && (words.contains("no regular file") || words.contains("no file of its name"));
+        assert!(is_refused, "{name} {put:?}: {words}");
+        fs::remove_file(&path).unwrap();
+        reaches(&status, log.head());
+        shipper.stop();
+    }
+    Put::Pipe.at(&folder.join(closed));
+    Put::Pipe.at(&folder.join(&module));
+    Put::Pipe.at(&folder.join("base-00000000000000000100-0.db.json"));
+    Put::Pipe.at(&folder.join("base-00000000000000000100-0.db"));
+    let (_folder, shipped) = bring_back(&log, &folder, &OpenKey::Identities(holder)).unwrap();
+    assert_eq!(shipped.restored.backup.verified.head, log.head());
+}
+
+#[test]
+fn names_and_manifests_with_the_largest_number_end_no_shipper() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(9);
+    let shipper = ship(&log, SealKey::Nobody);
+    reaches(&shipper.status(), log.head());
+    log.grow(2);
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    let folder = log.beside("shipped");
+    let segment = folder.join(format!("segment-{:020}-{}.log", 0, u64::MAX));
+    fs::write(&segment, b"none").unwrap();
+    let shipper = ship(&log, SealKey::Nobody);
+    reaches(&shipper.status(), log.head());
+    shipper.stop();
+    fs::remove_file(segment).unwrap();
+
+    let base = folder.join(&bases(&folder)[0]);
+    let manifest = fs::read_to_string(format!("{}.json", base.display())).unwrap();
+    let head = manifest.lines().find(|line| line.contains("\"head_seq\"")).unwrap();
+    let lying = manifest.replace(head, &format!("  \"head_seq\": {},", u64::MAX));
+    let other = folder.join("base-00000000000000000099-0.db");
+    fs::copy(&base, &other).unwrap();
+    fs::write(folder.join("base-00000000000000000099-0.db.json"), lying).unwrap();
+    let shipper = ship(&log, SealKey::Nobody);
+    let status = shipper.status();
+    wait("it is told", || status.trouble().is_some_and(|told| told.contains("another history")));
+    fs::remove_file(other).unwrap();
+    reaches(&status, log.head());
+    shipper.stop();
+}
+
+/// Goal: nothing of the node's own is removed, whatever leads to it. Method: the folder of shipped modules, and then the folder
+/// itself, are links into the data directory, or the data directory.
+#[test]
+fn a_folder_that_is_the_nodes_own_or_a_link_is_refused() {
+    let mut log = Log::new(Owner::Alice);
+    log.grow(9);
+    let own = log.data_dir().join("modules");
+    let before = names(&own);
+    let (folder, link) = (log.beside("shipped"), log.beside("link"));
+    let holder = Identities::generate();
+    fs::create_dir(&folder).unwrap();
+    symlink(&own, folder.join("modules")).unwrap();
+    symlink(log.beside("elsewhere"), &link).unwrap();
+    fs::create_dir(log.beside("elsewhere")).unwrap();
+    let rows = [
+        (&folder, "shipped/modules cannot be used"),
+        (&link, "link cannot be used"),
+        (&own, "the node's own folder"),
+        (&log.data_dir(), "the node's own folder"),
+    ];
+    for (folder, expect) in rows {
+        let shipper = ship_to(&log, folder, SealKey::Recipients(holder.recipients()));
+        let status = shipper.status();
+        wait("it is told", || status.errors() > 2);
+        let words = status.trouble().unwrap();
+        assert!(words.contains(expect), "{words}");
+        shipper.stop();
+        assert_eq!(names(&own), before);
+    }
+    assert_eq!(names(&log.beside("elsewhere")), [""; 0]);
 }
 
 #[test]

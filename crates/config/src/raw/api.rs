@@ -14,7 +14,7 @@ section! {
         token_file: Option<String> = None, SecretFile, InDataDir("api.token");
         /// A JSON line for every call that changes something, or a sum of many ([the audit log](api.md#the-audit-log)); what was
         /// refused goes into a file of this name with `.refused` after it. Where it cannot be written, nothing is changed: give it
-        /// a place with room. Moved aside at 64 MiB, ten files are kept; opened anew on `SIGHUP`.
+        /// a place with room. Moved aside at 64 MiB, sixteen files are kept; opened anew on `SIGHUP`.
         audit_file: Option<String> = None, Path, InDataDir("audit.log");
         /// True sends tokens and answers as they are: only behind a proxy with TLS in the same pod or on the same private link.
         allow_remote_without_tls: bool = false, Switch;

@@ -188,6 +188,34 @@ fn a_revoked_an_expired_and_an_unknown_token_pay_nothing() {
     assert_eq!(payer.ask(Command::RevokeToken(TOKEN)), unknown);
 }
 
+/// A clock that is set back made an expired token good again.
+#[test]
+fn what_has_expired_stays_so_though_the_clock_is_set_back() {
+    let (mut payer, mut payee) = (Rig::new(1, 4), Rig::new(2, 3));
+    let channel = open(&mut payer, &mut payee);
+    let scope = TokenScope::Pay { budget: BUDGET, payment_max: None };
+    let [before, end] = [1_700_000_000_000, 1_700_000_000_500].map(Timestamp::from_unix_ms);
+    let soon = TokenGrant { expires: Some(end), ..grant(scope) };
+    assert!(matches!(payer.ask(Command::IssueToken(soon)), Some(Ok(Answer::Token(_)))));
+    assert_eq!(payer.ask(pay(channel, 1, &[1])), None, "good until then");
+    payer.set_clock(end);
+    payer.take(Input::Tick);
+    payer.set_clock(before);
+    payer.take(Input::Tick);
+    let expired = |id| Some(Err(CommandError::TokenExpired(id)));
+    assert_eq!(payer.ask(pay(channel, 2, &[1])), expired(TOKEN));
+    let other = TokenId::from_bytes([9; 8]);
+    let late = TokenGrant { id: other, expires: Some(end), ..grant(scope) };
+    assert_eq!(payer.ask(Command::IssueToken(late)), expired(other), "none is made in vain");
+    // What the log tells of holds after a restart as well.
+    payer.set_clock(end);
+    payer.ask(Command::IssueToken(TokenGrant { id: other, ..grant(TokenScope::Read) }));
+    let mut payer = payer.on(1, payer.log());
+    payer.set_clock(before);
+    payer.start();
+    assert_eq!(payer.ask(pay(channel, 2, &[1])), expired(TOKEN));
+}
+
 #[test]
 fn an_offered_lock_costs_its_amount() {
     let (mut payer, mut payee, channel) = two_with_a_channel();

@@ -170,7 +170,12 @@ impl Behaviour {
     fn handle_link_up(&mut self, connection: ConnectionId) {
         let Some(held) = self.connections.get_mut(&connection) else { return };
         held.part = Part::Linked;
-        let peer = held.peer;
+        let (peer, ip) = (held.peer, held.address.ip());
+        let dialer = locked(&self.board.dialer);
+        if let Some(ip) = ip.filter(|_| dialer.is_kept(&peer)) {
+            self.admission.handle_kept(peer, ip, |known| dialer.is_kept(known));
+        }
+        drop(dialer);
         let others: Vec<_> = self
             .connections
             .iter()
@@ -227,9 +232,11 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        let ip = Address::from_multiaddr(remote.clone()).and_then(|address| address.ip());
-        let ip = ip.ok_or_else(|| ConnectionDenied::new(Denied::Address))?;
-        self.admission.admit(connection, ip, &CoarseClock).map_err(ConnectionDenied::new)
+        let unknown = || ConnectionDenied::new(Denied::Address);
+        let address = Address::from_multiaddr(remote.clone()).ok_or_else(unknown)?;
+        let ip = address.ip().ok_or_else(unknown)?;
+        let admitted = self.admission.admit(connection, &address, ip, &CoarseClock);
+        admitted.map_err(ConnectionDenied::new)
     }
 
     fn handle_established_inbound_connection(

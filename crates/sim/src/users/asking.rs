@@ -7,7 +7,7 @@ use strait_engine::{
     ChannelStage, ChannelView, CloseMode, Command, CommandId, ContractStage, ContractView, Engine,
     Payment, SendAmount,
 };
-use strait_primitives::{ChannelId, ContractId, MilliSats, NodeId, RequestKey, Sats};
+use strait_primitives::{ChannelId, ContractId, MilliSats, NodeId, RequestKey, Sats, Timestamp};
 use strait_wire::{ContractBytes, Operation, Reference};
 
 use super::{Fate, MEMORY, Purpose, Request, RequestIndex, Users};
@@ -35,12 +35,15 @@ enum Habit {
     Send,
     Close,
     Force,
+    Spend,
 }
 
 /// What a user sees of its node when it decides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sight<'a> {
     pub(crate) place: Place,
+    /// What the node's clock says.
+    pub(crate) now: Timestamp,
     pub(crate) engine: &'a Engine,
     /// Those that the node is connected with.
     pub(crate) peers: &'a [(Place, NodeId)],
@@ -83,6 +86,7 @@ impl Users {
             Habit::Send => self.send(sight, choices),
             Habit::Close => self.close(sight, CloseMode::Cooperative, choices),
             Habit::Force => self.close(sight, CloseMode::Force, choices),
+            Habit::Spend => self.spend(sight, weather.batch_max, choices),
         }
     }
 
@@ -141,6 +145,17 @@ impl Users {
         channel: ChannelId,
         amounts: &[MilliSats],
     ) -> (CommandId, Command) {
+        let (command, expects) = self.pay_command(channel, amounts);
+        let Command::Pay { key, .. } = command else { panic!("a payment") };
+        self.begin(new_request(place, key, command, Purpose::Operations, expects))
+    }
+
+    /// A payment, and the operations that carry it out.
+    pub(super) fn pay_command(
+        &mut self,
+        channel: ChannelId,
+        amounts: &[MilliSats],
+    ) -> (Command, Vec<Operation>) {
         let key = self.fresh_key();
         let payments: Vec<Payment> = amounts
             .iter()
@@ -153,8 +168,7 @@ impl Users {
                 reference: payment.reference.clone(),
             })
             .collect();
-        let command = Command::Pay { key, channel, payments };
-        self.begin(new_request(place, key, command, Purpose::Operations, expects))
+        (Command::Pay { key, channel, payments }, expects)
     }
 
     pub(super) fn fresh_reference(&mut self) -> Reference {
@@ -166,7 +180,9 @@ impl Users {
     fn repeat(&mut self, place: Place, choices: &mut Choices) -> Option<(CommandId, Command)> {
         let index = self.recent(place, choices)?;
         let request = self.requests.get(index.0)?;
-        let is_worth_it = request.purpose != Purpose::Nonsense && request.open < 3;
+        // A token that was made, revoked and made again would be another one.
+        let is_once = matches!(request.purpose, Purpose::Nonsense | Purpose::Token);
+        let is_worth_it = !is_once && request.open < 3;
         is_worth_it.then(|| self.ask(index))
     }
 
@@ -433,6 +449,7 @@ fn pick_habit(habits: &Habits, choices: &mut Choices) -> Option<Habit> {
         (habits.send, Habit::Send),
         (habits.close, Habit::Close),
         (habits.force, Habit::Force),
+        (habits.spend, Habit::Spend),
     ];
     choices.weighed(&table)
 }

@@ -1,8 +1,8 @@
 //! Answers, held against what the disks of both nodes say.
 
 use strait_channel::{Funded, Spender};
-use strait_engine::{Answer, CommandError, CommandId, PaymentDone};
-use strait_primitives::RequestKey;
+use strait_engine::{Answer, Command, CommandError, CommandId, PaymentDone};
+use strait_primitives::{RequestKey, TokenId};
 
 use super::{Done, Fate, Purpose, Request, RequestIndex, Users};
 use crate::durable::Durable;
@@ -35,11 +35,15 @@ impl Users {
                 }
                 request.fate = Fate::Done(done);
                 let (key, place) = (request.key, request.place);
+                let revoked = request.revokes();
                 if let Done::Round(round) = done {
                     self.claim(key, round)?;
                 }
                 if let Answer::Address(script) = answer {
                     self.addresses.at_mut(place).push(script.clone());
+                }
+                if let Some(token) = revoked {
+                    self.note_revoked(token);
                 }
                 Ok(format!("{key} done: {done:?}"))
             }
@@ -77,6 +81,11 @@ impl Users {
 }
 
 impl Request {
+    /// The token that is good for nothing once this is done.
+    const fn revokes(&self) -> Option<TokenId> {
+        if let Command::RevokeToken(token) = self.command { Some(token) } else { None }
+    }
+
     /// True if the first answer must be every answer.
     const fn is_for_ever(&self) -> bool {
         match self.purpose {
@@ -84,7 +93,11 @@ impl Request {
             | Purpose::OpenChannel
             | Purpose::OpenContract
             | Purpose::SendCoins => true,
-            Purpose::Nonsense | Purpose::CloseChannel | Purpose::Lock | Purpose::Setup => false,
+            Purpose::Nonsense
+            | Purpose::CloseChannel
+            | Purpose::Lock
+            | Purpose::Token
+            | Purpose::Setup => false,
         }
     }
 
@@ -103,13 +116,16 @@ impl Request {
             (Purpose::OpenContract, Answer::Contract(view)) => Ok(Done::Contract(view.contract)),
             (Purpose::Lock, Answer::Lock(_)) => Ok(Done::Nothing),
             (Purpose::SendCoins, Answer::Sent { txid, .. }) => Ok(Done::Coins(*txid)),
-            (Purpose::CloseChannel | Purpose::Setup, _) => Ok(Done::Nothing),
+            (Purpose::CloseChannel | Purpose::Setup, _) | (Purpose::Token, Answer::Token(_)) => {
+                Ok(Done::Nothing)
+            }
             (
                 Purpose::Operations
                 | Purpose::Nonsense
                 | Purpose::OpenChannel
                 | Purpose::OpenContract
                 | Purpose::Lock
+                | Purpose::Token
                 | Purpose::SendCoins,
                 _,
             ) => Err(self.wrong(&format!("{answer:?}"), "this is no answer to it")),

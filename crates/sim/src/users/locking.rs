@@ -21,6 +21,17 @@ impl Users {
         sight: Sight<'_>,
         choices: &mut Choices,
     ) -> Option<(CommandId, Command)> {
+        let command = self.lock_command(sight, choices)?;
+        let Command::OfferLock { key, .. } = command else { panic!("an offer") };
+        Some(self.begin(new_request(sight.place, key, command, Purpose::Lock, Vec::new())))
+    }
+
+    /// The offer of such a lock.
+    pub(super) fn lock_command(
+        &mut self,
+        sight: Sight<'_>,
+        choices: &mut Choices,
+    ) -> Option<Command> {
         let view = sight.channel(choices)?;
         let most = view.spendable.to_msat() / 4;
         if view.stage != ChannelStage::Open || most < 2 * LOCK_MIN_MSAT {
@@ -46,9 +57,8 @@ impl Users {
         let key = self.fresh_key();
         let payment_hash = self.fresh_hash(choices);
         let route = Route::new(hops).expect("one hop is few");
-        let command =
-            Command::OfferLock { key, channel: view.channel, amount, payment_hash, expiry, route };
-        Some(self.begin(new_request(sight.place, key, command, Purpose::Lock, Vec::new())))
+        let channel = view.channel;
+        Some(Command::OfferLock { key, channel, amount, payment_hash, expiry, route })
     }
 
     /// A lock that the node holds for its user is claimed as a rule, or given back.

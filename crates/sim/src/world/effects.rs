@@ -33,6 +33,8 @@ impl World {
         host.check_settlement()?;
         let made = self.history.take_fresh();
         self.users.check_made(&made)?;
+        let outlays = self.hosts.at_mut(place).durable.take_outlays();
+        self.users.note_outlays(place, &outlays)?;
         let receipt = match appended {
             Ok(receipt) => receipt,
             Err(error) => {

@@ -28,7 +28,7 @@ enum Misfortune {
 }
 
 /// Too little room on a disk.
-const LITTLE_ROOM: DiskRoom = DiskRoom::Low { free_bytes: 1, wanted_bytes: 2 };
+const LITTLE_ROOM: DiskRoom = DiskRoom::Low { free_bytes: 1, wanted_bytes: 1 << 20 };
 /// Blocks that a backend is away, or that a transaction is kept out, at most: a node that is back before its deadlines
 /// must lose nothing, and deadlines are a multiple of this.
 const AWAY_BLOCKS_MAX: u64 = 4;

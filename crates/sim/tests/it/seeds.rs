@@ -28,14 +28,16 @@ fn the_same_seed_is_the_same_run() {
 #[test]
 fn a_run_does_what_it_is_for() {
     let reports: Vec<Report> = (1..=16).map(|seed| survive_seed(seed, STEPS)).collect();
-    let sum = |count: fn(&Report) -> u64| reports.iter().map(count).sum::<u64>();
-    assert!(sum(|r| r.deaths) > 0, "nodes must have died");
-    assert!(sum(|r| r.cuts) > 0, "connections must have been cut");
-    assert!(sum(|r| r.reorganisations) > 0, "blocks must have been lost");
+    let sum = |count: &dyn Fn(&Report) -> u64| reports.iter().map(count).sum::<u64>();
+    assert!(sum(&|r| r.deaths) > 0, "nodes must have died");
+    assert!(sum(&|r| r.cuts) > 0, "connections must have been cut");
+    assert!(sum(&|r| r.reorganisations) > 0, "blocks must have been lost");
     let count = |length: usize| u64::try_from(length).unwrap();
     let payments: u64 = reports.iter().map(|r| count(r.payments)).sum();
     let channels: u64 = reports.iter().map(|r| count(r.channels)).sum();
     assert!(channels >= 8 && payments > 500, "{channels} channels, {payments} payments");
+    let by_tokens = sum(&|r| count(r.by_tokens));
+    assert!(by_tokens > 10, "tokens must have paid: {by_tokens}");
 }
 
 #[test]

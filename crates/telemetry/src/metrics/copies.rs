@@ -16,6 +16,7 @@ pub(super) struct CopyMetrics {
     ship_lag: Gauge,
     ship_head: IntGauge,
     ship_errors: IntCounter,
+    ship_same_disk: IntGauge,
 }
 
 impl CopyMetrics {
@@ -37,6 +38,10 @@ impl CopyMetrics {
                 "The last event that a restore from the shipped log would bring back; 0 while there is no base.",
             ),
             ship_errors: r.counter("strait_ship_errors_total", "Failures to ship the log. It is tried again after 5 seconds at most, and /health/ready names the component ship as degraded meanwhile."),
+            ship_same_disk: r.gauge(
+                "strait_ship_same_disk",
+                "1 while ship.folder lies on the disk of the log itself: a lost disk would take both. /health/ready names ship as degraded, and passes.",
+            ),
         }
     }
 }
@@ -54,5 +59,10 @@ impl Metrics {
         self.of_copies.ship_lag.set(lag.as_secs_f64());
         let counted = self.of_copies.ship_errors.get();
         self.of_copies.ship_errors.inc_by(errors.saturating_sub(counted));
+    }
+
+    /// Tells whether the shipped log lies on the disk of the log itself: 1 if it does.
+    pub fn set_ship_same_disk(&self, is_same: u64) {
+        self.of_copies.ship_same_disk.set(gauge_value(is_same));
     }
 }

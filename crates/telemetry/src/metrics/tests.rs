@@ -53,6 +53,7 @@ fn every_change_shows_in_its_line() {
     check(|m| m.set_event_log_size(4_096), "strait_event_log_size_bytes 4096");
     check(|m| m.set_disk_free(8_192), "strait_disk_free_bytes 8192");
     check(|m| m.set_disk_low(1), "strait_disk_low 1");
+    check(|m| m.set_ship_same_disk(1), "strait_ship_same_disk 1");
     check(|m| m.batch_appended(10, second), "strait_events_appended_total 10");
     check(|m| m.batch_appended(10, second), "strait_append_duration_seconds_count 1");
     check(|m| m.batch_appended(10, second), "strait_append_batch_events_sum 10");
@@ -215,7 +216,7 @@ fn every_series_is_there_from_the_start_except_settings_and_requests() {
         assert!(!families.contains(absent), "{absent} has no series before it is told");
     }
     // Each of the 9 histograms has three names.
-    assert_eq!(families.len(), 76 + 9 * 2, "{families:?}");
+    assert_eq!(families.len(), 77 + 9 * 2, "{families:?}");
 }
 
 #[test]

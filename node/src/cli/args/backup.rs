@@ -49,7 +49,8 @@ pub enum BackupCommand {
         /// What opens it.
         #[command(flatten)]
         key: KeyArgs,
-        /// Do not look for the node's own log
+        /// Judge it by itself: without this, a backup of another node, or with more than the node's own
+        /// log, ends with exit code 3
         #[arg(long)]
         alone: bool,
         /// Settings.

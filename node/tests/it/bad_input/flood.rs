@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::stranger::{hello, regtest, stray};
-use super::world::{on_a_chain, still_pays, with_channel};
 use crate::nodes::{Node, until};
+use crate::world::{on_a_chain, still_pays, with_channel};
 
 /// Strangers who flood at once: more than the node has threads, few enough for two cores.
 const STRANGERS: u8 = 8;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use strait_store_sqlite::Reader;
 
-use super::world::on_a_chain;
 use crate::nodes::{Backend, Node};
+use crate::world::on_a_chain;
 
 /// What is done to a database in which an event stands at a place.
 type Damage = fn(&mut Vec<u8>, usize);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::world::{batch, on_a_chain, still_pays, with_channel};
+use crate::world::{batch, on_a_chain, still_pays, with_channel};
 
 /// What a file may still grow by when the disk begins to be small.
 const ROOM_KIB: u64 = 300;

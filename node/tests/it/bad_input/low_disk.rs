@@ -3,8 +3,8 @@
 use strait_api_types::{CloseMode, ErrorCode, PaymentRequest};
 use strait_client::ClientError;
 
-use super::world::{mine, on_a_chain, with_channel};
 use crate::nodes::until;
+use crate::world::{mine, on_a_chain, with_channel};
 
 /// More than any disk has, and the most that may be set.
 const FLOOR_BYTES: &str = "1125899906842624";

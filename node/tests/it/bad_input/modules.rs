@@ -3,8 +3,8 @@
 use strait_api_types::{ErrorCode, OpenContractRequest};
 use strait_client::ClientError;
 
-use super::world::{on_a_chain, still_pays, with_channel};
 use crate::nodes::Node;
+use crate::world::{on_a_chain, still_pays, with_channel};
 
 /// The example contract, to be spoilt.
 const METERED: &[u8] = include_bytes!("../../../../contracts/metered/metered.wasm");

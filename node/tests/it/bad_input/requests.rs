@@ -3,8 +3,8 @@
 use strait_api_types::{ErrorCode, OpenChannelRequest, PaymentRequest};
 use strait_client::{Client, ClientError};
 
-use super::world::{CAPACITY_SAT, batch, on_a_chain, still_pays, with_channel};
 use crate::nodes::Node;
+use crate::world::{CAPACITY_SAT, batch, on_a_chain, still_pays, with_channel};
 
 /// The x coordinate of secp256k1's generator: a good key, and nobody's node.
 const GENERATOR: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";

@@ -15,8 +15,8 @@ use strait_wire::{Fault, FaultCode, Hello, Message, Note, RequestTurn};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::world::{on_a_chain, still_pays, with_channel};
 use crate::nodes::{Node, until};
+use crate::world::{on_a_chain, still_pays, with_channel};
 
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);

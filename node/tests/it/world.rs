@@ -11,10 +11,10 @@ use tokio::runtime::Builder;
 use crate::nodes::{Backend, Node, until};
 
 /// What the channel of these tests holds.
-pub(super) const CAPACITY_SAT: u64 = 1_000_000;
+pub(crate) const CAPACITY_SAT: u64 = 1_000_000;
 
 /// Runs a test beside a chain of one block.
-pub(super) fn on_a_chain<F: Future<Output = ()>>(test: impl FnOnce(Backend) -> F) {
+pub(crate) fn on_a_chain<F: Future<Output = ()>>(test: impl FnOnce(Backend) -> F) {
     // The chain has a runtime of its own, which may be neither made nor ended within another.
     let devnet = TestDevnet::start();
     let folder = tempfile::tempdir().unwrap();
@@ -27,12 +27,12 @@ pub(super) fn on_a_chain<F: Future<Output = ()>>(test: impl FnOnce(Backend) -> F
 }
 
 /// Blocks for nobody.
-pub(super) fn mine(backend: &Backend, blocks: u32) {
+pub(crate) fn mine(backend: &Backend, blocks: u32) {
     backend.rpc.call("generatetodescriptor", json!([blocks, "raw(51)"])).unwrap();
 }
 
 /// A node with coins.
-pub(super) async fn funded(backend: &Backend) -> Node {
+pub(crate) async fn funded(backend: &Backend) -> Node {
     let node = Node::start(backend).await;
     backend.rpc.call("generatetoaddress", json!([3, node.address().await])).unwrap();
     mine(backend, 101);
@@ -41,7 +41,7 @@ pub(super) async fn funded(backend: &Backend) -> Node {
 }
 
 /// A node with coins, another, and a channel between them that the first has opened.
-pub(super) async fn with_channel(backend: &Backend) -> (Node, Node, Channel) {
+pub(crate) async fn with_channel(backend: &Backend) -> (Node, Node, Channel) {
     let mut alice = funded(backend).await;
     let bob = Node::start(backend).await;
     alice.connect(&bob).await;
@@ -55,7 +55,7 @@ pub(super) async fn with_channel(backend: &Backend) -> (Node, Node, Channel) {
 }
 
 /// Pays once, and both see it.
-pub(super) async fn still_pays(alice: &mut Node, bob: &Node, channel_id: &str) {
+pub(crate) async fn still_pays(alice: &mut Node, bob: &Node, channel_id: &str) {
     let before = bob.channel(channel_id).await.holder_balance_msat;
     let key = alice.key();
     let request = PaymentRequest::single(channel_id.to_owned(), 1_000);
@@ -67,7 +67,7 @@ pub(super) async fn still_pays(alice: &mut Node, bob: &Node, channel_id: &str) {
 }
 
 /// A batch of payments of one millisatoshi each.
-pub(super) fn batch(channel_id: &str, count: usize) -> PaymentRequest {
+pub(crate) fn batch(channel_id: &str, count: usize) -> PaymentRequest {
     let item = PaymentItem { amount_msat: 1, reference: Some("x".repeat(64)) };
     PaymentRequest::batch(channel_id.to_owned(), vec![item; count])
 }
